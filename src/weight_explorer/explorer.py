@@ -1,0 +1,325 @@
+"""`WeightExplorer`: builds the parts, lays them out and wires them together."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets
+import keras
+from matplotlib.figure import Figure
+
+from weight_explorer import live
+from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.catalog.walk import read_catalog, read_values, signature
+from weight_explorer.panels.figure import figure_of, png_of
+from weight_explorer.panels.panel import Panel
+from weight_explorer.recording.callback import TrainingCallback
+from weight_explorer.recording.history import History, parse_memory
+from weight_explorer.recording.pace import Pace, check_pace
+from weight_explorer.recording.recorder import Recorder
+from weight_explorer.views import summary
+from weight_explorer.views.choice import QUANTITY_LABELS, Choice, check, find_layer, refusal, resolve
+from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.scene import Scene, compose
+
+KEYWORDS = ("record_every", "max_overhead", "memory")
+
+
+class WeightExplorer(ipywidgets.VBox):
+    """Shows every weight of a Keras model and keeps showing it while the model learns.
+
+    As the last line of a Jupyter cell it displays itself: a tree of the layers, a tab for each role (kernel, recurrent, bias
+    and whatever else a layer holds) and pictures of the chosen weight. Give `explorer.callback` to `fit` and the panel
+    follows the training and answers clicks while the cell runs. Without a kernel it records all the same.
+
+    Args:
+        model: The model. It need not be built: the panel fills in when it is.
+        record_every: "auto" (as often as `max_overhead` allows), "epoch", or a number of batches. The state before training
+            and the end of every epoch are always recorded.
+        max_overhead: The share of the training time that "auto" recording may cost, above 0 and at most 1.
+        memory: Bound on what the history keeps, in bytes or as text such as "256 MB".
+
+    Raises:
+        TypeError: `model` is no Keras model, or a keyword is unknown.
+        ValueError: An argument has no meaning; the message says what was expected.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit(np.ones((8, 3)), np.zeros((8, 2)), callbacks=[explorer.callback], verbose=0)
+        >>> explorer.history.values("tiny/dense/kernel").shape
+        (2, 3, 2)
+        >>> explorer.close()
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        record_every: str | int = "auto",
+        max_overhead: float = 0.02,
+        memory: int | str = "256 MB",
+        **unknown: Any,
+    ) -> None:
+        _check_arguments(model, unknown)
+        check_pace(record_every, max_overhead)
+        self._model = model
+        self._history = History(parse_memory(memory))
+        self._recorder = Recorder(self._history, read_values)
+        self._callback = TrainingCallback(
+            self._history,
+            Pace(record_every, max_overhead),
+            record=self._record,
+            draw=self._draw_from_training,
+            began=self._training_began,
+        )
+        self._read_catalog()
+        self._choice = Choice()
+        self._drawing = threading.Lock()  # held by the one thread that draws
+        self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
+        self._showing = False
+        self._stale = False
+        self._display_id = uuid.uuid4().hex
+        self._is_displayed = False
+        self._panel = Panel(adopt=lambda widget: live.answer_clicks(widget, self._touching, self._answer))
+        for field, widget in self._panel.choices.items():
+            widget.observe(self._chooser(field), names="selected")
+        super().__init__([self._panel.box])
+        self.add_class("weight-explorer")
+        self._look()
+        self._draw()
+
+    # -- public ----------------------------------------------------------------------------------------------------
+
+    @property
+    def callback(self) -> TrainingCallback:
+        """The Keras callback to give to `fit`; the same object serves fit after fit."""
+        return self._callback
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the model holds: `catalog.root`, the tree of layers, and `catalog.weights`, from key to `Weight`."""
+        return self._catalog
+
+    @property
+    def history(self) -> History:
+        """What was recorded: `steps(key)`, `values(key)`, `series(key)`, `to_frame()`, `nbytes`."""
+        return self._history
+
+    def select(
+        self,
+        layer: str | keras.layers.Layer | None = None,
+        role: str | None = None,
+        weight: str | None = None,
+        view: str | None = None,
+        quantity: str | None = None,
+        step: int | None = None,
+    ) -> None:
+        """Choose what the panel shows, as clicking does; what is not given stays, and `step` goes back to the newest.
+
+        Args:
+            layer: A layer, its name, or its path where the name is not unique.
+            role: Such as "kernel", "recurrent", "bias", "gamma".
+            weight: A weight's key, where the layer has several of the role.
+            view: "matrix", "distribution" or "over_time".
+            quantity: "value", "since_start" or "since_last".
+            step: The number of a record whose values are kept (see `history.steps`); None follows the newest.
+
+        Raises:
+            ValueError: There is nothing of that name; the message names the nearest match.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.select("dense", role="bias", view="distribution")
+        >>> explorer.select("dens")
+        Traceback (most recent call last):
+            ...
+        ValueError: There is no layer 'dens'. Did you mean 'dense'? There are: 'sequential', 'dense'.
+        """
+        self._refresh_catalog()
+        check("view", view, VIEWS)
+        check("quantity", quantity, QUANTITY_LABELS)
+        given = {"role": role, "weight": weight, "view": view, "quantity": quantity}
+        wanted = replace(self._choice, step=step, **{name: value for name, value in given.items() if value is not None})
+        if layer is not None:
+            path = find_layer(self._catalog, getattr(layer, "name", layer)).path
+            wanted = replace(wanted, layer=path, weight=weight)
+        selection = resolve(self._catalog, wanted)
+        check(f"role in layer {selection.node.name!r}", role, selection.roles)
+        check(f"weight of role {selection.role!r} in layer {selection.node.name!r}", weight, [o.key for o in selection.offers])
+        if selection.weight and step is not None and step not in self._history.steps(selection.weight.key):
+            raise ValueError(f"Record {step} of {selection.weight.key!r} is not kept. See explorer.history.steps(key).")
+        self._choose(wanted)
+        self._answer()
+
+    def figure(self) -> Figure:
+        """Return what is on screen as a new matplotlib figure, to be saved as PNG, SVG or PDF with its `savefig`.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> WeightExplorer(model).figure().get_size_inches().tolist()
+        [8.0, 4.5]
+        """
+        scene = self._compose()
+        return figure_of(scene.picture, scene.name)
+
+    def close(self) -> None:
+        """Take the panel off the screen and free its widgets; the history stays readable."""
+        if "_panel" in vars(self):  # a refused argument leaves an explorer without one
+            with self._touching:
+                self._is_displayed = False
+                self._panel.close()
+        super().close()
+
+    # -- text and fallbacks ------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<{summary.one_line(self._catalog, self._history, self._callback.status)}>"
+
+    def __str__(self) -> str:
+        return summary.plain_text(self._catalog, self._history, self._callback.status)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs) or {}
+        bundle["text/plain"] = str(self)
+        bundle["text/html"] = summary.html_line(self._catalog, self._history, self._callback.status)
+        bundle["image/png"] = base64.b64encode(png_of(self.figure())).decode()
+        return bundle
+
+    def _ipython_display_(self) -> None:
+        # Under an id, so that the picture and the text in the saved notebook can be renewed when training ends.
+        live.display_bundle(self._repr_mimebundle_(), self._display_id)
+        self._is_displayed = True
+
+    def _renew_fallback(self) -> None:
+        if self._is_displayed:
+            live.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
+
+    # -- model to history ------------------------------------------------------------------------------------------
+
+    def _read_catalog(self) -> None:
+        self._signature = signature(self._model)
+        self._catalog = read_catalog(self._model)
+
+    def _refresh_catalog(self) -> None:
+        """Read the model's layers anew if they changed."""
+        if signature(self._model) != self._signature:
+            self._read_catalog()
+
+    def _record(self, kind: str, epoch: int, batch: int) -> bool:
+        """Copy all weights into the history; called in training. Says whether there are any."""
+        if kind != "batch" or not self._catalog.weights:
+            self._refresh_catalog()
+        if not self._catalog.weights:
+            return False
+        if kind != "start" or not self._history.num_recorded or self._recorder.moved_any(self._catalog):
+            self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
+        return True
+
+    def _look(self) -> None:
+        """Outside training, read the model as it is now if it differs from the last record."""
+        if self._callback.is_training:
+            return
+        self._refresh_catalog()
+        selection = resolve(self._catalog, self._choice)
+        if selection.weight and self._recorder.differs(self._catalog, selection.weight.key):
+            epoch, batch = self._callback.place
+            kind = "outside" if self._history.num_recorded else "start"
+            self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
+
+    # -- browser to choice -----------------------------------------------------------------------------------------
+
+    def _chooser(self, field: str) -> Callable[[Any], None]:
+        def chosen(change: Any) -> None:
+            # What the panel itself writes comes by here too; only what the user did is a choice.
+            if not self._showing and change["new"]:
+                self._choose(replace(self._choice, **{"step": None} | RESETS.get(field, {}) | {field: change["new"]}))
+
+        return chosen
+
+    def _choose(self, choice: Choice) -> None:
+        with self._touching:
+            self._choice = choice
+            self._stale = True
+
+    def _answer(self) -> None:
+        """Draw after a choice; called on the thread that the browser's messages arrive on."""
+        if not self._stale:
+            return
+        try:
+            self._look()
+            self._draw()
+        except Exception as error:  # noqa: BLE001 - an error must be seen in the panel, not lost in the kernel's log
+            self._callback.report(error)
+
+    # -- choice to screen ------------------------------------------------------------------------------------------
+
+    def _training_began(self) -> None:
+        live.call_after_cell(self._cell_ended)
+
+    def _cell_ended(self) -> None:
+        """Notice a training that ended without `on_train_end`: by Ctrl-C or an error."""
+        if self._callback.is_training:
+            self._callback.finish("interrupted")
+
+    def _draw_from_training(self) -> None:
+        if not self._callback.is_training:
+            self._look()
+        self._draw(wait=False)
+        if not self._callback.is_training:
+            self._renew_fallback()
+
+    def _draw(self, *, wait: bool = True) -> None:
+        """Bring the screen up to date: the only way anything is drawn.
+
+        One thread draws at a time. Training does not wait for another's drawing: it leaves word, and who draws then draws
+        once more.
+        """
+        self._stale = True
+        while self._stale and self._drawing.acquire(blocking=wait):
+            try:
+                self._stale = False
+                self._show(self._choice, self._compose())
+            finally:
+                self._drawing.release()
+
+    def _compose(self) -> Scene:
+        return compose(self._catalog, self._history, self._choice, self._callback.status)
+
+    def _show(self, choice: Choice, scene: Scene) -> None:
+        with self._touching:
+            if self._choice is not choice:
+                self._stale = True  # the user was faster: draw what they chose instead
+                return
+            self._showing = True
+            try:
+                self._panel.show(self._catalog, scene)
+            finally:
+                self._showing = False
+
+
+# A layer or a role that the user chooses starts with its first weight.
+RESETS: dict[str, dict[str, None]] = {"layer": {"weight": None}, "role": {"weight": None}}
+
+
+def _check_arguments(model: object, unknown: dict[str, Any]) -> None:
+    if unknown:
+        raise TypeError("WeightExplorer: " + refusal("keyword", next(iter(unknown)), KEYWORDS))
+    if not isinstance(model, keras.Model):
+        what = f"the class {model.__name__}" if isinstance(model, type) else f"{type(model).__name__}: {str(model)[:80]}"
+        raise TypeError(
+            f"WeightExplorer needs a Keras model, and got {what}. Pass the model itself: WeightExplorer(model). "
+            f"A single layer can be wrapped: keras.Sequential([layer])."
+        )

@@ -1,0 +1,102 @@
+// One of several, as tabs (https://www.w3.org/WAI/ARIA/apg/patterns/tabs/), as segments (a radio group) or as a menu (a
+// native select). The options and the selection live in the model.
+
+const ROLES = {
+  tabs: { list: "tablist", item: "tab", chosen: "aria-selected" },
+  segments: { list: "radiogroup", item: "radio", chosen: "aria-checked" },
+};
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+function choose(model, el, value) {
+  if (value === undefined || value === model.get("selected")) return;
+  model.set("selected", value);
+  model.save_changes();
+  el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+}
+
+function buttons(model, el, signal) {
+  const roles = ROLES[model.get("kind")];
+  const list = document.createElement("div");
+  list.className = `we-choices-${model.get("kind")}`;
+  list.setAttribute("role", roles.list);
+  el.replaceChildren(list);
+
+  function drawOptions() {
+    const hadFocus = list.contains(document.activeElement);
+    list.setAttribute("aria-label", model.get("label"));
+    list.replaceChildren(...model.get("options").map(([value, label]) => {
+      const item = document.createElement("button");
+      item.type = "button";
+      item.className = "we-choice";
+      item.setAttribute("role", roles.item);
+      item.dataset.value = value;
+      item.textContent = label;
+      return item;
+    }));
+    drawSelection();
+    if (hadFocus) list.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
+  }
+
+  function drawSelection() {
+    for (const item of list.children) {
+      const chosen = item.dataset.value === model.get("selected");
+      item.setAttribute(roles.chosen, String(chosen));
+      item.tabIndex = chosen ? 0 : -1;
+      if (chosen) list.scrollLeft = Math.max(0, item.offsetLeft + item.offsetWidth - list.clientWidth);
+    }
+  }
+
+  list.addEventListener("click", (event) => choose(model, el, event.target.closest(".we-choice")?.dataset.value), { signal });
+  list.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    const items = [...list.children];
+    const index = items.findIndex((item) => item.dataset.value === model.get("selected"));
+    const to = { Home: 0, End: items.length - 1 }[event.key]
+      ?? (event.key in STEPS ? (index + STEPS[event.key] + items.length) % items.length : undefined);
+    if (to === undefined) return;
+    event.preventDefault();
+    choose(model, el, items[to].dataset.value);
+    items[to].focus({ preventScroll: true });
+  }, { signal });
+  return { drawOptions, drawSelection };
+}
+
+function menu(model, el, signal) {
+  const label = document.createElement("label");
+  label.className = "we-choices-menu";
+  const words = document.createElement("span");
+  const select = document.createElement("select");
+  label.append(words, select);
+  el.replaceChildren(label);
+
+  function drawOptions() {
+    words.textContent = model.get("label");
+    select.replaceChildren(...model.get("options").map(([value, text]) => new Option(text, value)));
+    // Hidden, not removed: what stands beside it keeps its place.
+    label.style.visibility = model.get("options").length > 1 ? "visible" : "hidden";
+    drawSelection();
+  }
+  const drawSelection = () => { select.value = model.get("selected"); };
+
+  select.addEventListener("change", () => choose(model, el, select.value), { signal });
+  select.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
+  return { drawOptions, drawSelection };
+}
+
+function render({ model, el }) {
+  const controller = new AbortController();
+  el.classList.add("we-choices");
+  el.dataset.lmSuppressShortcuts = "true";
+  const make = model.get("kind") === "menu" ? menu : buttons;
+  const { drawOptions, drawSelection } = make(model, el, controller.signal);
+  model.on("change:options change:label", drawOptions);
+  model.on("change:selected", drawSelection);
+  drawOptions();
+  return () => {
+    controller.abort();
+    model.off("change:options change:label", drawOptions);
+    model.off("change:selected", drawSelection);
+  };
+}
+
+export default { render };

@@ -1,0 +1,115 @@
+// Words and numbers. Everything is set as text, so a layer's name can never become markup.
+
+function element(tag, className, text = "") {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.textContent = text;
+  return node;
+}
+
+function copyButton(code) {
+  const button = element("button", "we-copy", "copy");
+  button.type = "button";
+  button.setAttribute("aria-label", `copy ${code}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(code);
+      button.textContent = "copied";
+    } catch {
+      // Pages that are not served securely have no clipboard: leave the line selected for the user's own copy.
+      getSelection().selectAllChildren(button.previousSibling);
+      button.textContent = "selected";
+    }
+  });
+  button.addEventListener("blur", () => { button.textContent = "copy"; });
+  return button;
+}
+
+const DRAW = {
+  pieces: ({ pieces }) => {
+    const line = element("div", "we-pieces", pieces.join(" · "));
+    line.title = pieces.join(" · ");
+    return line;
+  },
+  text: ({ text, tone }) => element("div", `we-text we-${tone}`, text),
+  table: ({ heads, rows }) => {
+    const table = element("table", "we-table");
+    const head = element("tr", "");
+    head.append(...heads.map((words) => element("th", "", words)));
+    const thead = element("thead", "");
+    thead.append(head);
+    const body = element("tbody", "");
+    body.append(...rows.map(([name, ...cells]) => {
+      const row = element("tr", "");
+      const label = element("th", "", name);
+      label.scope = "row";
+      row.append(label, ...cells.map((words) => element("td", "", words)));
+      return row;
+    }));
+    table.append(thead, body);
+    return table;
+  },
+  code: ({ code }) => {
+    const line = element("div", "we-code");
+    const words = element("code", "", code);
+    words.title = code;
+    line.append(words, copyButton(code));
+    return line;
+  },
+  legend: ({ entries }) => {
+    const line = element("div", "we-legend");
+    line.append(...entries.map(([name, color, kind]) => {
+      const entry = element("span", "we-legend-entry");
+      const swatch = element("span", `we-swatch we-swatch-${kind}`);
+      swatch.style.setProperty("--swatch", color);
+      entry.append(swatch, element("span", "", name));
+      return entry;
+    }));
+    return line;
+  },
+};
+
+/** Change only the cells of a table whose words changed: a selection or a pointer in it stays.
+ * @returns whether the new section has the same frame as the one that stands */
+function patchTable(table, { heads, rows }) {
+  if (table.tHead.rows[0].cells.length !== heads.length || table.tBodies[0].rows.length !== rows.length) return false;
+  const lines = [heads, ...rows];
+  [...table.rows].forEach((row, i) => [...row.cells].forEach((cell, j) => {
+    if (cell.textContent !== lines[i][j]) cell.textContent = lines[i][j];
+  }));
+  return true;
+}
+
+function render({ model, el }) {
+  el.classList.add("we-details");
+  el.dataset.lmSuppressShortcuts = "true";
+  let standing = [];
+
+  function draw() {
+    const sections = model.get("sections");
+    sections.forEach((section, i) => {
+      const before = standing[i];
+      if (before && JSON.stringify(before) === JSON.stringify(section)) return;
+      const node = el.children[i];
+      if (before?.kind === "table" && section.kind === "table" && patchTable(node, section)) return;
+      const drawn = DRAW[section.kind](section);
+      if (node) node.replaceWith(drawn);
+      else el.append(drawn);
+    });
+    while (el.children.length > sections.length) el.lastChild.remove();
+    standing = sections;
+  }
+
+  const onLabel = () => {
+    if (model.get("label")) {
+      el.setAttribute("role", "group");
+      el.setAttribute("aria-label", model.get("label"));
+    }
+  };
+  model.on("change:sections", draw);
+  onLabel();
+  draw();
+  return () => model.off("change:sections", draw);
+}
+
+export default { render };

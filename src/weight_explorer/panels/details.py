@@ -1,0 +1,51 @@
+"""Words and numbers: lines, tables, code to copy. All of it reaches the page as text, never as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+
+
+class DetailsPanel(anywidget.AnyWidget):
+    """Shows sections one below the other, each made by one of the functions `pieces`, `text`, `table`, `code`, `legend`."""
+
+    _esm = HERE / "details.js"
+    _css = HERE / "details.css"
+
+    sections = traitlets.List(traitlets.Dict()).tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+
+    def show(self, *sections: dict[str, Any] | None) -> None:
+        """Bring the sections up to date; None stands for nothing."""
+        self.sections = [section for section in sections if section]
+
+
+def pieces(words: Iterable[str]) -> dict[str, Any]:
+    """Make a line of short pieces with dots between them."""
+    return {"kind": "pieces", "pieces": list(words)}
+
+
+def text(words: str, *, tone: str = "plain") -> dict[str, Any]:
+    """Make a paragraph; `tone` is "plain", "quiet" or "large"."""
+    return {"kind": "text", "text": words, "tone": tone}
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> dict[str, Any]:
+    """Make a table whose first column names the rows."""
+    return {"kind": "table", "heads": list(heads), "rows": [list(row) for row in rows]}
+
+
+def code(line: str) -> dict[str, Any]:
+    """Make a line of Python with a button that copies it."""
+    return {"kind": "code", "code": line}
+
+
+def legend(entries: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+    """Make a line of (name, color, kind of mark)."""
+    return {"kind": "legend", "entries": [list(entry) for entry in entries]}

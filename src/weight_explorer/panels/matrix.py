@@ -1,0 +1,67 @@
+"""A matrix as a picture on a canvas, with the number under the pointer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from weight_explorer.catalog.nodes import Axis
+from weight_explorer.panels import colors
+from weight_explorer.views.pictures import MatrixPicture
+
+HERE = Path(__file__).parent
+
+
+class MatrixPanel(anywidget.AnyWidget):
+    """Draws cells in the browser from one float32 buffer, so the pointer needs no kernel.
+
+    `cells` is row-major, little-endian; `shape` its rows and columns. `rows` and `columns` describe the axes along each
+    side, the outer ones first, and `order` which axis of the array each is.
+    """
+
+    _esm = HERE / "matrix.js"
+    _css = HERE / "matrix.css"
+
+    cells = traitlets.Bytes().tag(sync=True)
+    shape = traitlets.List(traitlets.Int(), [0, 0]).tag(sync=True)
+    rows = traitlets.List(traitlets.Dict()).tag(sync=True)
+    columns = traitlets.List(traitlets.Dict()).tag(sync=True)
+    order = traitlets.List(traitlets.Int()).tag(sync=True)
+    steps = traitlets.List(traitlets.Int(), [1, 1]).tag(sync=True)
+    limit = traitlets.Float().tag(sync=True)
+    alternative = traitlets.Unicode().tag(sync=True)
+    palette = traitlets.Bytes(read_only=True).tag(sync=True)
+    special = traitlets.List(traitlets.Unicode(), [colors.NOT_A_NUMBER, colors.INFINITE], read_only=True).tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_trait("palette", colors.palette())
+
+    def show(self, picture: MatrixPicture, name: str) -> None:
+        """Draw a picture, in one message; `name` says of what, for those who cannot see it."""
+        cells = picture.cells.astype("<f4", copy=False)
+        with self.hold_sync():
+            self.shape = list(cells.shape)
+            self.cells = cells.tobytes()
+            self.rows = [_axis(axis) for axis in picture.rows]
+            self.columns = [_axis(axis) for axis in picture.columns]
+            self.order = list(picture.axis_order)
+            self.steps = [picture.row_step, picture.column_step]
+            self.limit = picture.limit
+            self.alternative = _alternative(picture, name)
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    blocks = [[block.name, block.start, block.stop] for block in axis.blocks]
+    return {"name": axis.name, "size": axis.size, "blocks": blocks}
+
+
+def _alternative(picture: MatrixPicture, name: str) -> str:
+    finite = picture.cells[np.isfinite(picture.cells)]
+    span = f"from {finite.min():.3g} to {finite.max():.3g}" if finite.size else "with no finite number"
+    rows, columns = picture.cells.shape
+    return f"{name}: {rows} rows by {columns} columns, {span}. {picture.caption}"

@@ -1,0 +1,136 @@
+"""The whole panel: lays the parts out and shows a scene on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets
+
+from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.panels import details
+from weight_explorer.panels.charts import ChartsPanel
+from weight_explorer.panels.choices import ChoicesPanel
+from weight_explorer.panels.details import DetailsPanel
+from weight_explorer.panels.matrix import MatrixPanel
+from weight_explorer.panels.status import StatusPanel
+from weight_explorer.panels.tree import TreePanel
+from weight_explorer.views.choice import QUANTITY_LABELS, Selection
+from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture
+from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.scene import Scene
+
+HOOK = "callbacks=[explorer.callback]"
+
+
+class Panel:
+    """All widgets of the panel. `choices` are those the user chooses with, by the field of `Choice` that each one sets.
+
+    Args:
+        adopt: Called with every widget once it is made, charts that are made later included.
+    """
+
+    def __init__(self, adopt: Callable[[ipywidgets.Widget], None]) -> None:
+        self._adopt = adopt
+        self._adopted: dict[str, ipywidgets.Widget] = {}
+        self._catalog: Catalog | None = None
+        self.status = StatusPanel()
+        self.hook = DetailsPanel(label="to copy")
+        self.tree = TreePanel()
+        self.roles = ChoicesPanel(kind="tabs", label="roles")
+        self.weights = ChoicesPanel(kind="menu", label="weight")
+        self.views = ChoicesPanel(kind="tabs", label="views")
+        self.quantities = ChoicesPanel(kind="segments", label="quantity")
+        self.facts = DetailsPanel(label="what it is")
+        self.numbers = DetailsPanel(label="statistics")
+        self.words = DetailsPanel(label="explanation")
+        self.message = DetailsPanel()
+        self.matrix = MatrixPanel()
+        self.charts = {name: ChartsPanel() for name in VIEWS if name != "matrix"}
+        self.choices = {
+            "layer": self.tree,
+            "role": self.roles,
+            "weight": self.weights,
+            "view": self.views,
+            "quantity": self.quantities,
+        }
+        self.box = self._lay_out()
+        self._adopt_new()
+
+    def show(self, catalog: Catalog, scene: Scene) -> None:
+        """Show a scene; every widget gets its whole new state in one message, or none where nothing changed."""
+        if catalog is not self._catalog:
+            self.tree.show(catalog)
+            self._catalog = catalog
+        self.status.show(title=scene.title, phase=scene.phase, words=scene.status, problem=scene.problem)
+        self.hook.show(details.code(HOOK) if scene.phase == "before" else None)
+        self._show_selection(scene.selection)
+        self.views.show([(view.name, view.label) for view in VIEWS.values()], scene.view)
+        self.quantities.show(QUANTITY_LABELS.items(), scene.quantity)
+        self.facts.show(details.pieces(scene.facts) if scene.facts else None)
+        self._show_numbers(scene)
+        self.words.show(
+            details.text(scene.explanation) if scene.explanation else None,
+            details.text("" if isinstance(scene.picture, EmptyPicture) else scene.picture.caption, tone="quiet"),
+            details.code(scene.expression) if scene.expression else None,
+        )
+        self._show_picture(scene)
+        self._adopt_new()
+
+    def close(self) -> None:
+        """Close all widgets."""
+        for widget in self._adopted.values():
+            widget.close()
+        self._adopted.clear()
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _show_selection(self, selection: Selection) -> None:
+        self.tree.selected = selection.node.path
+        self.roles.show([(role, role.capitalize()) for role in selection.roles], selection.role or "")
+        offers = [(offer.key, offer.label) for offer in selection.offers]
+        self.weights.show(offers, selection.weight.key if selection.weight else "", selection.offer_kind)
+
+    def _show_numbers(self, scene: Scene) -> None:
+        table = scene.statistics
+        self.numbers.show(details.table(table.heads, table.rows) if table and table.rows else None)
+
+    def _show_picture(self, scene: Scene) -> None:
+        picture = scene.picture
+        if isinstance(picture, MatrixPicture):
+            shown = self.matrix
+            shown.show(picture, scene.name)
+        elif isinstance(picture, ChartPicture):
+            shown = self.charts[scene.view]
+            shown.show(picture)
+        else:
+            shown = self.message
+            shown.show(details.text(picture.caption, tone="large"))
+        # Hidden, not removed: what is shown again has its size already, and nothing jumps.
+        for widget in (self.message, self.matrix, *self.charts.values()):
+            widget.layout.visibility = "visible" if widget is shown else "hidden"
+
+    def _lay_out(self) -> ipywidgets.Box:
+        head = _box("we-head", self.status, self.hook)
+        stage = _box("we-stage", self.message, self.matrix, *self.charts.values())
+        roles = _box("we-roles", self.roles, self.weights)
+        views = _box("we-views", self.views, self.quantities)
+        parts = {"we-facts": self.facts, "we-numbers": self.numbers, "we-words": self.words}
+        for name, part in parts.items():
+            part.add_class(name)
+        main = _box("we-main", roles, self.facts, views, stage, self.numbers, self.words)
+        side = _box("we-side", self.tree)
+        return _box("we-all", head, _box("we-body", side, main))
+
+    def _adopt_new(self) -> None:
+        charts = [widget for chart in self.charts.values() for widget in chart.widgets]
+        others = [self.status, self.hook, *self.choices.values(), self.facts, self.numbers, self.words, self.message, self.matrix]
+        for widget in (*others, *charts):
+            if widget.model_id not in self._adopted:
+                self._adopted[widget.model_id] = widget
+                self._adopt(widget)
+
+
+def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
+    box = ipywidgets.Box(children)
+    box.add_class(name)
+    return box

@@ -1,0 +1,59 @@
+// The head of the panel. It also says when a click has to wait: every control of the panel sends `we-asked` up the page, and
+// each picture from the kernel counts up `drawn`.
+
+const PATIENCE = 500; // ms until a click that is not answered is said to be waiting
+const WAITING = "kernel busy, will answer when it is free";
+
+function element(tag, className) {
+  const node = document.createElement(tag);
+  node.className = className;
+  return node;
+}
+
+function render({ model, el }) {
+  const controller = new AbortController();
+  const { signal } = controller;
+  el.classList.add("we-status");
+  el.dataset.lmSuppressShortcuts = "true";
+  const title = element("strong", "we-status-title");
+  const problem = element("span", "we-status-problem");
+  problem.setAttribute("role", "alert");
+  const waiting = element("span", "we-status-waiting");
+  waiting.setAttribute("role", "status");
+  const dot = element("span", "we-status-dot");
+  dot.setAttribute("aria-hidden", "true");
+  const words = element("span", "we-status-words");
+  el.replaceChildren(title, problem, waiting, dot, words);
+
+  function draw() {
+    title.textContent = model.get("title");
+    words.textContent = model.get("words");
+    words.title = model.get("words");
+    problem.textContent = model.get("problem");
+    problem.title = model.get("problem");
+    el.dataset.phase = model.get("phase");
+  }
+
+  let timer;
+  const answered = () => {
+    clearTimeout(timer);
+    waiting.textContent = "";
+  };
+  el.ownerDocument.addEventListener("we-asked", (event) => {
+    if (!el.closest(".weight-explorer")?.contains(event.target)) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => { waiting.textContent = WAITING; }, PATIENCE);
+  }, { signal });
+
+  model.on("change:title change:words change:problem change:phase", draw);
+  model.on("change:drawn", answered);
+  draw();
+  return () => {
+    controller.abort();
+    answered();
+    model.off("change:title change:words change:problem change:phase", draw);
+    model.off("change:drawn", answered);
+  };
+}
+
+export default { render };

@@ -1,0 +1,32 @@
+"""The head of the panel: the model on the left, where the training stands on the right. Carries the panel's own style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+
+
+class StatusPanel(anywidget.AnyWidget):
+    """Shows title, phase and words.
+
+    `drawn` counts the pictures sent: a click that the kernel does not answer with one is said to be waiting.
+    """
+
+    _esm = HERE / "status.js"
+    _css = HERE / "panel.css"
+
+    title = traitlets.Unicode().tag(sync=True)
+    phase = traitlets.Unicode().tag(sync=True)
+    words = traitlets.Unicode().tag(sync=True)
+    problem = traitlets.Unicode().tag(sync=True)
+    drawn = traitlets.Int().tag(sync=True)
+
+    def show(self, *, title: str, phase: str, words: str, problem: str) -> None:
+        """Bring the head up to date in one message."""
+        with self.hold_sync():
+            self.title, self.phase, self.words, self.problem = title, phase, words, problem
+            self.drawn += 1

@@ -1,0 +1,306 @@
+// The layer tree: https://www.w3.org/WAI/ARIA/apg/patterns/treeview/ with roving focus. State lives in the model
+// (`rows`, `selected`, `folded`, `filter`); the page only draws it, so folding and filtering need no kernel.
+
+const MARKS = { frozen: "❄", shared: "⧉", "not built": "◌" };
+const TYPE_AHEAD_PAUSE = 700; // ms without a key after which typing starts anew
+
+/** @typedef {{path: string, name: string, kind: string, count: string, level: number, parent: boolean,
+ *             marks: string[], label: string}} Row */
+
+/** Rows that a filter leaves, with everything above them; null where there is no filter.
+ * @param {Row[]} rows @param {string} filter */
+function matching(rows, filter) {
+  const wanted = filter.trim().toLowerCase();
+  if (!wanted) return null;
+  const found = new Set();
+  const above = [];
+  for (const row of rows) {
+    above.length = row.level - 1;
+    above.push(row.path);
+    if (`${row.name} ${row.kind}`.toLowerCase().includes(wanted)) above.forEach((path) => found.add(path));
+  }
+  return found;
+}
+
+/** Rows on screen: what the filter leaves, or else what no folded row hides.
+ * @param {Row[]} rows @param {Set<string>} folded @param {string} filter */
+function visible(rows, folded, filter) {
+  const found = matching(rows, filter);
+  if (found) return rows.filter((row) => found.has(row.path));
+  const shown = [];
+  let hiddenBelow = Infinity;
+  for (const row of rows) {
+    if (row.level > hiddenBelow) continue;
+    hiddenBelow = row.parent && folded.has(row.path) ? row.level : Infinity;
+    shown.push(row);
+  }
+  return shown;
+}
+
+/** Each row's place among its siblings. @param {Row[]} rows @returns {Map<string, [number, number]>} */
+function places(rows) {
+  const groups = [];
+  const siblings = new Map();
+  for (const row of rows) {
+    groups.length = row.level;
+    const group = (groups[row.level - 1] ??= []);
+    siblings.set(row.path, { position: group.push(row.path), group });
+  }
+  return new Map(rows.map(({ path }) => [path, [siblings.get(path).position, siblings.get(path).group.length]]));
+}
+
+function element(tag, className, text = "") {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.textContent = text;
+  return node;
+}
+
+function drawRow(row) {
+  const item = element("div", "we-tree-row");
+  item.setAttribute("role", "treeitem");
+  item.dataset.path = row.path;
+  item.tabIndex = -1;
+  const fold = element("span", "we-tree-fold");
+  fold.setAttribute("aria-hidden", "true");
+  const marks = element("span", "we-tree-marks", row.marks.map((mark) => MARKS[mark]).join(" "));
+  marks.title = row.marks.join(", ");
+  item.append(
+    fold,
+    element("span", "we-tree-name", row.name),
+    element("span", "we-tree-kind", row.kind),
+    marks,
+    element("span", "we-tree-count", row.count),
+  );
+  item.setAttribute("aria-label", row.label);
+  item.setAttribute("aria-level", row.level);
+  item.style.setProperty("--level", row.level - 1);
+  item.title = `${row.name} (${row.kind})`;
+  return item;
+}
+
+function initialize() {
+  // What a new view of the same model takes over from the one it replaces.
+  return { scroll: 0, hadFocus: false };
+}
+
+const carried = new WeakMap();
+
+function render({ model, el }) {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const memory = carried.get(model) ?? carried.set(model, initialize()).get(model);
+
+  el.classList.add("we-tree");
+  el.dataset.lmSuppressShortcuts = "true";
+  const search = element("input", "we-tree-search");
+  search.type = "search";
+  search.placeholder = "filter layers";
+  search.setAttribute("aria-label", "filter layers");
+  search.value = model.get("filter");
+  const list = element("div", "we-tree-list");
+  list.setAttribute("role", "tree");
+  list.setAttribute("aria-label", "layers");
+  const none = element("div", "we-tree-none", "no layer matches");
+  el.replaceChildren(search, list, none);
+
+  /** @type {Row[]} */
+  let shown = [];
+  let focused = model.get("selected");
+  let typed = "";
+  let typedAt = 0;
+  const items = new Map();
+
+  const folded = () => new Set(model.get("folded"));
+  const isOpen = (row) => Boolean(model.get("filter").trim()) || !folded().has(row.path);
+  const indexOf = (path) => shown.findIndex((row) => row.path === path);
+
+  function save(changes) {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    model.save_changes();
+  }
+
+  /** Draw the rows anew, keeping those that stay as they are. */
+  function drawRows() {
+    const rows = model.get("rows");
+    const place = places(rows);
+    shown = visible(rows, folded(), model.get("filter"));
+    const drawn = shown.map((row) => {
+      let item = items.get(row.path);
+      if (!item || item.we !== JSON.stringify(row)) {
+        item = drawRow(row);
+        item.we = JSON.stringify(row);
+        items.set(row.path, item);
+      }
+      const [position, size] = place.get(row.path);
+      item.setAttribute("aria-posinset", position);
+      item.setAttribute("aria-setsize", size);
+      if (row.parent) item.setAttribute("aria-expanded", String(isOpen(row)));
+      return item;
+    });
+    const hadFocus = list.contains(document.activeElement);
+    if (drawn.length !== list.children.length || drawn.some((item, i) => list.children[i] !== item)) {
+      const scroll = list.scrollTop;
+      list.replaceChildren(...drawn);
+      list.scrollTop = scroll;
+    }
+    none.hidden = drawn.length > 0;
+    if (indexOf(focused) < 0) focused = indexOf(model.get("selected")) >= 0 ? model.get("selected") : shown[0]?.path;
+    drawSelection();
+    if (hadFocus && !list.contains(document.activeElement)) items.get(focused)?.focus({ preventScroll: true });
+  }
+
+  function drawSelection() {
+    const selected = model.get("selected");
+    for (const item of list.children) {
+      item.setAttribute("aria-selected", String(item.dataset.path === selected));
+      item.tabIndex = item.dataset.path === focused ? 0 : -1;
+    }
+  }
+
+  /** Scroll within the list only: `scrollIntoView` would move the notebook too. */
+  function reveal(item) {
+    if (!item) return;
+    const above = item.offsetTop - list.scrollTop;
+    if (above < 0) list.scrollTop = item.offsetTop;
+    else if (above + item.offsetHeight > list.clientHeight)
+      list.scrollTop = item.offsetTop + item.offsetHeight - list.clientHeight;
+  }
+
+  function focus(path) {
+    if (path === undefined) return;
+    focused = path;
+    drawSelection();
+    const item = items.get(path);
+    item?.focus({ preventScroll: true });
+    reveal(item);
+  }
+
+  function select(path) {
+    if (path === undefined || path === model.get("selected")) return;
+    save({ selected: path });
+    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+  }
+
+  function fold(row, open) {
+    if (!row.parent || isOpen(row) === open || model.get("filter").trim()) return;
+    const paths = folded();
+    if (open) paths.delete(row.path);
+    else paths.add(row.path);
+    save({ folded: [...paths] });
+  }
+
+  function parentOf(index) {
+    for (let i = index - 1; i >= 0; i--) if (shown[i].level < shown[index].level) return shown[i].path;
+    return undefined;
+  }
+
+  function typeAhead(key, time) {
+    typed = time - typedAt > TYPE_AHEAD_PAUSE ? key : typed + key;
+    typedAt = time;
+    const from = indexOf(focused) + (typed.length === 1 ? 1 : 0);
+    const order = [...shown.slice(from), ...shown.slice(0, from)];
+    return order.find((row) => row.name.toLowerCase().startsWith(typed.toLowerCase()))?.path;
+  }
+
+  // Walking selects, so that going down the tree is a slide show; each key returns the row to go to.
+  const KEYS = {
+    ArrowDown: (i) => shown[i + 1]?.path,
+    ArrowUp: (i) => shown[i - 1]?.path,
+    Home: () => shown[0]?.path,
+    End: () => shown.at(-1)?.path,
+    PageDown: (i) => shown[Math.min(i + 10, shown.length - 1)]?.path,
+    PageUp: (i) => shown[Math.max(i - 10, 0)]?.path,
+    Enter: (i) => shown[i]?.path,
+    " ": (i) => shown[i]?.path,
+    ArrowRight: (i) => {
+      if (!shown[i].parent) return undefined;
+      if (isOpen(shown[i])) return shown[i + 1]?.path;
+      fold(shown[i], true);
+      return undefined;
+    },
+    ArrowLeft: (i) => {
+      if (shown[i].parent && isOpen(shown[i]) && !model.get("filter").trim()) {
+        fold(shown[i], false);
+        return undefined;
+      }
+      return parentOf(i);
+    },
+  };
+
+  list.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const index = indexOf(focused);
+    if (index < 0) return;
+    const printable = event.key.length === 1 && (event.key !== " " || (typed && event.timeStamp - typedAt < TYPE_AHEAD_PAUSE));
+    const path = printable ? typeAhead(event.key, event.timeStamp) : KEYS[event.key]?.(index);
+    if (!printable && !KEYS[event.key]) return;
+    event.preventDefault();
+    focus(path);
+    select(path);
+  }, { signal });
+
+  list.addEventListener("click", (event) => {
+    const item = event.target.closest(".we-tree-row");
+    if (!item) return;
+    const row = shown[indexOf(item.dataset.path)];
+    if (event.target.closest(".we-tree-fold") && row.parent) {
+      fold(row, !isOpen(row));
+      focus(row.path);
+      return;
+    }
+    focus(row.path);
+    select(row.path);
+  }, { signal });
+
+  list.addEventListener("dblclick", (event) => {
+    const item = event.target.closest(".we-tree-row");
+    if (!item || event.target.closest(".we-tree-fold")) return;
+    const row = shown[indexOf(item.dataset.path)];
+    fold(row, !isOpen(row));
+  }, { signal });
+
+  list.addEventListener("scroll", () => { memory.scroll = list.scrollTop; }, { signal });
+  list.addEventListener("focusin", () => { memory.hadFocus = true; }, { signal });
+  list.addEventListener("focusout", (event) => { memory.hadFocus = !event.relatedTarget && !el.isConnected; }, { signal });
+
+  search.addEventListener("input", () => { save({ filter: search.value }); }, { signal });
+  search.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "ArrowDown" && shown.length) {
+      event.preventDefault();
+      focus(focused);
+    } else if (event.key === "Escape" && search.value) {
+      search.value = "";
+      save({ filter: "" });
+    }
+  }, { signal });
+
+  const onSelected = () => {
+    if (indexOf(model.get("selected")) >= 0 && !list.contains(document.activeElement)) focused = model.get("selected");
+    drawSelection();
+    if (!list.contains(document.activeElement)) reveal(items.get(model.get("selected")));
+  };
+  const onFilter = () => {
+    if (search.value !== model.get("filter")) search.value = model.get("filter");
+    drawRows();
+  };
+  model.on("change:rows change:folded", drawRows);
+  model.on("change:selected", onSelected);
+  model.on("change:filter", onFilter);
+  drawRows();
+  requestAnimationFrame(() => {
+    list.scrollTop = memory.scroll;
+    if (memory.hadFocus) items.get(focused)?.focus({ preventScroll: true });
+  });
+
+  return () => {
+    controller.abort();
+    model.off("change:rows change:folded", drawRows);
+    model.off("change:selected", onSelected);
+    model.off("change:filter", onFilter);
+  };
+}
+
+export default { render };

@@ -1,0 +1,1 @@
+"""What happened to the weights: `statistics` (pure), `history` (kept, bounded), `recorder` (copies), `pace` and `callback` (when)."""

@@ -1,0 +1,164 @@
+"""The Keras callback: tells the recorder when to copy, and lets no error of ours reach the training."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import keras
+
+from weight_explorer.recording.history import History
+from weight_explorer.recording.pace import Pace
+
+logger = logging.getLogger("weight_explorer")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the training stands: `phase` is "before", "training", "finished" or "interrupted".
+
+    `epoch` and `batch` count from 1 as Keras prints them, 0 before the first; `epochs` and `batches` are None where nobody
+    knows. `cost` is the share of the training time that recording took, None before anything was trained. `problem` is the
+    last error of ours.
+    """
+
+    phase: str = "before"
+    epoch: int = 0
+    epochs: int | None = None
+    batch: int = 0
+    batches: int | None = None
+    cost: float | None = None
+    problem: str = ""
+
+
+def shielded(hook: Callable[..., None]) -> Callable[..., None]:
+    """Keep every error of a hook from the training: it is shown in the panel and logged, and the training goes on."""
+
+    @functools.wraps(hook)
+    def safe(self: TrainingCallback, *args: Any, **kwargs: Any) -> None:
+        try:
+            hook(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a training of hours must not end by an error in a picture
+            self.report(error)
+
+    return safe
+
+
+class TrainingCallback(keras.callbacks.Callback):
+    """Keeps a `WeightExplorer` live during `fit`; the same object serves fit after fit.
+
+    Args:
+        history: Learns how many batches each epoch has.
+        pace: Decides when records are due.
+        record: Called with `kind`, `epoch` and `batch` when the weights are to be copied; returns whether there were any.
+        draw: Called when the panel is to be brought up to date. It must not wait for another thread.
+        began: Called when a training begins.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        pace: Pace,
+        *,
+        record: Callable[[str, int, int], bool],
+        draw: Callable[[], None],
+        began: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.status = Status()
+        self._history = history
+        self._pace = pace
+        self._record = record
+        self._draw = draw
+        self._began = began
+        self._has_record = False
+        self._epochs_done = 0
+        self._epoch_drawn = 0.0
+
+    # -- Keras' hooks ----------------------------------------------------------------------------------------------
+
+    @shielded
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """Record the state before training."""
+        self._pace.begin()
+        if self.status.batch:
+            self._epochs_done += 1  # the fit before this one ended in mid-epoch
+        params = self.params or {}
+        self.status = Status("training", epochs=params.get("epochs"), batches=params.get("steps"))
+        self._began()
+        self._update("start", force_draw=True)
+
+    @shielded
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Note where the training stands."""
+        batches = (self.params or {}).get("steps") or self.status.batches
+        if batches:
+            self._history.set_epoch_length(self._epochs_done, batches)
+        self.status = replace(self.status, epoch=epoch + 1, batch=0, batches=batches)
+
+    @shielded
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Record if the pace allows it."""
+        num_new = batch + 1 - self.status.batch
+        self.status = replace(self.status, batch=batch + 1)
+        if self._pace.is_due(num_new) or not self._has_record:
+            self._update("batch")
+
+    @shielded
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Record the end of the epoch, always."""
+        num_batches = self.status.batch
+        if num_batches:
+            self._history.set_epoch_length(self._epochs_done, num_batches)
+        self._epochs_done += 1
+        self.status = replace(self.status, batch=0, batches=num_batches or self.status.batches)
+        now = perf_counter()
+        self._update("epoch", force_draw=now - self._epoch_drawn > 0.1)
+        self._epoch_drawn = now
+
+    @shielded
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
+        """Show the last state."""
+        self.finish("finished")
+
+    # -- for the explorer ------------------------------------------------------------------------------------------
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a fit is running, as far as Keras told."""
+        return self.status.phase == "training"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epochs finished over all fits, and batches trained since."""
+        return self._epochs_done, self.status.batch
+
+    def finish(self, phase: str) -> None:
+        """Note that the training ended and draw."""
+        self.status = replace(self.status, phase=phase, cost=self._pace.share)
+        self._draw()
+
+    def report(self, error: Exception) -> None:
+        """Show an error of ours in the panel; never raises."""
+        logger.warning("Weight Explorer met a problem, the training goes on.", exc_info=error)
+        self.status = replace(self.status, problem=f"{type(error).__name__}: {error}"[:300])
+        try:
+            self._draw()
+        except Exception:  # noqa: BLE001 - the drawing may be what failed
+            logger.debug("The problem could not be drawn.", exc_info=True)
+
+    def _update(self, kind: str, *, force_draw: bool = False) -> None:
+        began = perf_counter()
+        try:
+            _ = self.model  # on the JAX backend this brings the trained values into the model's variables
+            self._has_record = self._record(kind, *self.place)
+            if force_draw or self._pace.may_draw():
+                self.status = replace(self.status, cost=self._pace.share)
+                self._pace.drawn()
+                self._draw()
+        finally:
+            self._pace.spent(perf_counter() - began)

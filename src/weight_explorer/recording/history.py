@@ -1,0 +1,228 @@
+"""What was recorded: statistics of every record, values as far as the memory bound allows. Read and written from two threads."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from weight_explorer.recording.statistics import FIELDS, INDEX
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUANTITIES = ("value", "since_start", "since_last")
+
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse_memory(memory: int | str) -> int:
+    """Read a bound on memory, in bytes or as text.
+
+    Raises:
+        ValueError: It is no positive number of bytes.
+
+    >>> parse_memory("256 MB"), parse_memory("1.5GB"), parse_memory(1000)
+    (256000000, 1500000000, 1000)
+    """
+    match = re.fullmatch(r"\s*([\d.]+)\s*([a-zA-Z]*)\s*", str(memory))
+    try:
+        if match is None or isinstance(memory, bool):
+            raise ValueError
+        num_bytes = int(float(match[1]) * UNITS[match[2].upper()])
+        if num_bytes <= 0:
+            raise ValueError
+    except (ValueError, KeyError):
+        raise ValueError(f'memory={memory!r} is no amount of memory. Give bytes or text such as "256 MB" or "2 GB".') from None
+    return num_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One record: its number, and where it stands in the training.
+
+    `epoch` counts finished epochs over all fits, `batch` the batches trained since then; `position` is both as one number for
+    an axis, such as 2.5 in the middle of the third epoch. `kind` is "start", "batch", "epoch" or "outside" (of training).
+    """
+
+    number: int
+    epoch: int
+    batch: int
+    position: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One quantity of one weight over time: `steps` and, for each field of the statistics, an array as long."""
+
+    steps: tuple[Step, ...]
+    rows: np.ndarray
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.rows[:, INDEX[name]]
+
+
+@dataclass(slots=True)
+class _Record:
+    step: Step
+    keys: Mapping[str, int]
+    table: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        return self.table.nbytes + sum(array.nbytes for array in self.values.values())
+
+
+class History:
+    """Records of a model's weights, bounded by `memory` bytes.
+
+    When it is full it thins the past: first the values of records in between, then their statistics, always where the gap
+    that is left is the smallest, so that what stays is spread evenly. The first record and the last two always stay.
+
+    >>> import numpy as np
+    >>> history = History(memory=1_000_000)
+    >>> step = history.append({"kernel": np.zeros((1, 3, 9))}, {"kernel": np.ones((2, 2))}, epoch=0, batch=0, kind="start")
+    >>> history.steps("kernel"), history.values("kernel").shape
+    ((0,), (1, 2, 2))
+    """
+
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
+        self._lock = threading.RLock()
+        self._records: list[_Record] = []
+        self._num_recorded = 0
+        self._lengths: dict[int, int] = {}
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        tables: Mapping[str, np.ndarray],
+        values: Mapping[str, np.ndarray],
+        *,
+        epoch: int,
+        batch: int,
+        kind: str,
+    ) -> Step:
+        """Add a record: for each key its statistics (one row for each of `QUANTITIES`) and, where kept, its values."""
+        table = np.concatenate([np.reshape(rows, (1, len(QUANTITIES), len(FIELDS))) for rows in tables.values()] or [_NONE])
+        keys = MappingProxyType({key: row for row, key in enumerate(tables)})
+        with self._lock:
+            step = Step(self._num_recorded, epoch, batch, float(epoch), kind)
+            self._num_recorded += 1
+            self._records.append(_Record(step, keys, table, MappingProxyType(dict(values))))
+            self._make_room()
+            return step
+
+    def set_epoch_length(self, epoch: int, num_batches: int) -> None:
+        """Say how many batches the epoch has, so that records within it find their position."""
+        with self._lock:
+            self._lengths[epoch] = num_batches
+
+    def _make_room(self) -> None:
+        excess = self.nbytes - self.memory
+        while excess > 0:
+            with_values = [record for record in self._records if record.values]
+            if len(with_values) > 3:
+                record = _least_missed(with_values)
+                excess -= sum(array.nbytes for array in record.values.values())
+                record.values = MappingProxyType({})
+            elif len(self._records) > 3:
+                record = _least_missed(self._records)
+                excess -= record.nbytes
+                self._records.remove(record)
+            else:
+                return
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    @property
+    def records(self) -> tuple[Step, ...]:
+        """All records that are kept, oldest first, with their positions on the time axis."""
+        with self._lock:
+            return tuple(self._placed(record.step) for record in self._records)
+
+    @property
+    def num_recorded(self) -> int:
+        """How many records were made, those thinned away included."""
+        return self._num_recorded
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the records hold, never above `memory` once there are more than three."""
+        with self._lock:
+            return sum(record.nbytes for record in self._records)
+
+    def steps(self, key: str) -> tuple[int, ...]:
+        """Numbers of the records that keep values of this weight, oldest first."""
+        with self._lock:
+            return tuple(record.step.number for record in self._records if key in record.values)
+
+    def values(self, key: str) -> np.ndarray:
+        """All kept values of a weight, of shape (records, *weight shape), in the order of `steps(key)`."""
+        with self._lock:
+            kept = [record.values[key] for record in self._records if key in record.values]
+        if not kept:
+            raise KeyError(f"No values of {key!r} are kept.")
+        return np.stack(kept)
+
+    def value(self, key: str, number: int) -> np.ndarray | None:
+        """Values of a weight at one record, read-only, or None where they are not kept."""
+        with self._lock:
+            return next((record.values.get(key) for record in self._records if record.step.number == number), None)
+
+    def step(self, number: int) -> Step | None:
+        """Return the record of this number, or None where it was thinned away."""
+        return next((step for step in self.records if step.number == number), None)
+
+    def series(self, key: str, quantity: str = "value") -> Series:
+        """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`."""
+        column = QUANTITIES.index(quantity)
+        with self._lock:
+            found = [record for record in self._records if key in record.keys]
+            rows = [record.table[record.keys[key], column] for record in found]
+            steps = tuple(self._placed(record.step) for record in found)
+        return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity."""
+        import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this method needs it
+
+        with self._lock:
+            records = [(self._placed(record.step), record.keys, record.table) for record in self._records]
+        rows = [
+            (step.number, step.epoch, step.batch, step.position, key, quantity, *table[row, column])
+            for step, keys, table in records
+            for key, row in keys.items()
+            for column, quantity in enumerate(QUANTITIES)
+        ]
+        return pd.DataFrame(rows, columns=["step", "epoch", "batch", "position", "key", "quantity", *FIELDS])
+
+    def _placed(self, step: Step) -> Step:
+        if not step.batch:
+            return step
+        # While the first epoch of a generator runs nobody knows its length: the batches so far are all there is.
+        known = self._lengths.get(step.epoch) or 1 + max(
+            record.step.batch for record in self._records if record.step.epoch == step.epoch
+        )
+        position = step.epoch + min(step.batch / known, 1.0)
+        return Step(step.number, step.epoch, step.batch, position, step.kind)
+
+
+_NONE = np.empty((0, len(QUANTITIES), len(FIELDS)))
+
+
+def _least_missed(records: Sequence[_Record]) -> _Record:
+    """Return the record, neither the first nor one of the last two, whose neighbours are nearest to each other."""
+    gaps = [
+        records[i + 1].step.number - records[i - 1].step.number for i in range(1, len(records) - 2)
+    ]
+    return records[1 + int(np.argmin(gaps))]

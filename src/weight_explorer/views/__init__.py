@@ -1,0 +1,1 @@
+"""What to draw, as pure functions from weights, history and choice to pictures. `registry` lists the views."""

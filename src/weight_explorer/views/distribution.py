@@ -1,0 +1,53 @@
+"""The distribution: how many elements have which value, now against the start."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Weight
+from weight_explorer.recording.history import History
+from weight_explorer.views.choice import QUANTITY_LABELS, Choice
+from weight_explorer.views.numbers import exact, grouped
+from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
+from weight_explorer.views.reading import read
+
+NUM_BINS = 64
+
+
+def draw(weight: Weight, history: History, choice: Choice) -> Picture:
+    """Draw the histogram of all finite elements; of the value also the one at the start, over the same bins."""
+    reading = read(weight, history, choice)
+    if isinstance(reading, EmptyPicture):
+        return reading
+    shown = {"now": reading.values}
+    if choice.quantity == "value":
+        start = history.value(weight.key, history.steps(weight.key)[0])
+        if start is not None and start.shape == reading.values.shape and reading.step.number:
+            shown["at the start"] = start.astype(np.float32, copy=False)
+    finite = {name: values[np.isfinite(values)] for name, values in shown.items()}
+    if not finite["now"].size:
+        return EmptyPicture("No element is finite, so there is no distribution to show.")
+    edges = bin_edges(*finite.values())
+    marks = tuple(
+        Mark("steps", name, "now" if name == "now" else "start", edges, np.histogram(values, edges)[0].astype(np.float64))
+        for name, values in finite.items()
+    )
+    label = "weight" if choice.quantity == "value" else f"change {QUANTITY_LABELS[choice.quantity].lower()}"
+    left_out = reading.values.size - finite["now"].size
+    caption = f"{reading.words} {grouped(finite['now'].size)} elements in {len(edges) - 1} bins." + (
+        f" {grouped(left_out)} are not finite and are left out." if left_out else ""
+    )
+    if edges[0] == edges[-1] or np.ptp(finite["now"]) == 0:
+        caption += f" All are {exact(float(finite['now'][0]))}."
+    return ChartPicture((Chart("", label, "elements", marks),), caption)
+
+
+def bin_edges(*samples: np.ndarray) -> np.ndarray:
+    """Return edges of equal bins over all samples together; around a single value a bin's width to each side."""
+    present = [sample for sample in samples if sample.size]
+    low = min(float(sample.min()) for sample in present)
+    high = max(float(sample.max()) for sample in present)
+    if not high - low > 4 * np.finfo(np.float32).eps * max(abs(low), abs(high)):
+        margin = max(abs(low), abs(high)) * 0.1 or 1.0
+        low, high = low - margin, high + margin
+    return np.linspace(low, high, NUM_BINS + 1)

@@ -1,0 +1,132 @@
+"""The words and numbers beside a picture: what the weight is, its statistics, where the training stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+from weight_explorer.recording.history import History, Series
+from weight_explorer.recording.statistics import INDEX
+from weight_explorer.views.choice import Choice
+from weight_explorer.views.numbers import exact, grouped, share, signed
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsTable:
+    """Rows of (name, number, change since the start), as text; `heads` are the columns' names."""
+
+    heads: tuple[str, str, str]
+    rows: tuple[tuple[str, str, str], ...]
+
+
+# (label, field): floats in full, with how far they have moved; then counts.
+MOMENTS = (("minimum", "minimum"), ("mean", "mean"), ("std. deviation", "std"), ("maximum", "maximum"), ("norm (L2)", "norm"))
+COUNTS = (("zero", "zeros"), ("NaN", "nans"), ("Inf", "infs"))
+
+
+def facts(weight: Weight) -> tuple[str, ...]:
+    """Say what a weight is, in a few short pieces for one line."""
+    trainable = "trainable" if weight.trainable else "not trainable"
+    shared = f"shared by {len(weight.shared_by)} layers" if len(weight.shared_by) > 1 else ""
+    return tuple(piece for piece in (weight.shape_text, weight.dtype, trainable, weight.initializer, shared) if piece)
+
+
+def explanation(weight: Weight) -> str:
+    """Explain a weight, and where else it lives."""
+    if len(weight.shared_by) < 2:
+        return weight.explanation
+    places = ", ".join(weight.shared_by[:4]) + (" ..." if len(weight.shared_by) > 4 else "")
+    return f"{weight.explanation} One and the same variable stands in: {places}."
+
+
+def statistics_table(weight: Weight, history: History, choice: Choice) -> StatisticsTable:
+    """Return the statistics of what is shown, in full digits, and how far they moved since the start."""
+    series = history.series(weight.key, choice.quantity)
+    if not series.steps:
+        return StatisticsTable(("", "", ""), ())
+    is_value = choice.quantity == "value"
+    row = _row(series, choice)
+    now, start = series.rows[row], series.rows[0]
+    rows = [(label, exact(now[INDEX[name]]), _moved(now, start, name) if is_value else "") for label, name in MOMENTS]
+    rows.append(("elements", grouped(weight.size), ""))
+    change = history.series(weight.key, "since_start" if is_value else choice.quantity)
+    rows.append(("moved", *_moved_share(change.rows[row], weight.size)))
+    rows += [(label, _count(now[INDEX[name]]), "") for label, name in COUNTS]
+    return StatisticsTable(("", "now", "since start" if is_value else ""), tuple(rows))
+
+
+def _moved(now: np.ndarray, start: np.ndarray, name: str) -> str:
+    with np.errstate(invalid="ignore"):
+        return signed(float(now[INDEX[name]] - start[INDEX[name]]))
+
+
+def _row(series: Series, choice: Choice) -> int:
+    numbers = [step.number for step in series.steps]
+    return numbers.index(choice.step) if choice.step in numbers else -1
+
+
+def _moved_share(change: np.ndarray, size: int) -> tuple[str, str]:
+    moved = change[INDEX["moved"]]
+    return ("unknown", "") if np.isnan(moved) else (f"{grouped(moved)}", share(moved, size))
+
+
+def _count(number: float) -> str:
+    return "unknown" if np.isnan(number) else grouped(number)
+
+
+class TrainingStatus(Protocol):
+    """What the callback knows about where the training stands."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def epochs(self) -> int | None: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def batches(self) -> int | None: ...
+    @property
+    def cost(self) -> float | None: ...
+
+
+def title(catalog: Catalog) -> str:
+    """Name the model and its size."""
+    root = catalog.root
+    return f"{root.name} · {count_words(root)}"
+
+
+def count_words(node: LayerNode) -> str:
+    """Say how many parameters a layer has."""
+    if not node.num_params and not node.built:
+        return "not built yet"
+    return f"{grouped(node.num_params)} parameters" if node.num_params else "no weights"
+
+
+def status_words(status: TrainingStatus) -> str:
+    """Say in one line where the training stands and what recording has cost."""
+    of_epochs = f" of {status.epochs}" if status.epochs else ""
+    of_batches = f" of {status.batches}" if status.batches else ""
+    where = f"epoch {status.epoch}{of_epochs}" if status.epoch else "starting"
+    batch = f", batch {status.batch}{of_batches}" if status.batch else ""
+    words = {
+        "before": "not trained yet: model.fit(..., callbacks=[explorer.callback]) makes this panel move",
+        "training": f"live · {where}{batch}",
+        "finished": f"finished · {where}",
+        "interrupted": f"interrupted · {where}{batch}",
+    }[status.phase]
+    return words if status.cost is None else f"{words} · recording costs {status.cost * 100:.1f} %"
+
+
+def empty_words(node: LayerNode) -> str:
+    """Say why a layer has nothing to show, and what to do about it."""
+    if not node.built:
+        return (
+            "Not built yet: Keras makes the weights when it first learns the shape of the input. "
+            "Call model.build(input_shape) or train; this panel fills in by itself."
+        )
+    return f"{node.name} ({node.class_name}) holds no weights. Choose another layer in the tree."

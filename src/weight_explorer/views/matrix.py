@@ -1,0 +1,105 @@
+"""The weight as a picture: every number a colored cell."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Axis, Weight
+from weight_explorer.recording.history import History
+from weight_explorer.views.choice import Choice
+from weight_explorer.views.numbers import grouped
+from weight_explorer.views.pictures import EmptyPicture, MatrixPicture, Picture
+from weight_explorer.views.reading import read
+
+MOST_CELLS = 512
+
+# Axes that lie inside a window of a convolution: they are laid within the cells of the outer axes.
+WINDOW_AXES = ("kernel_depth", "kernel_height", "kernel_width", "kernel_size")
+SCALAR = Axis("value", 1)
+
+
+def draw(weight: Weight, history: History, choice: Choice) -> Picture:
+    """Lay the weight out as rows and columns, reduced to at most 512 x 512 cells."""
+    reading = read(weight, history, choice)
+    if isinstance(reading, EmptyPicture):
+        return reading
+    rows, columns = lay_out(weight.axes)
+    flat = flatten(reading.values, rows, columns)
+    cells, row_step, column_step = reduce_to_cells(flat)
+    finite = cells[np.isfinite(cells)]
+    limit = float(np.abs(finite).max()) if finite.size else 0.0
+    return MatrixPicture(
+        cells=np.ascontiguousarray(cells, dtype=np.float32),
+        rows=tuple(weight.axes[i] for i in rows) or (SCALAR,),
+        columns=tuple(weight.axes[i] for i in columns) or (SCALAR,),
+        axis_order=(*rows, *columns),
+        row_step=row_step,
+        column_step=column_step,
+        limit=limit,
+        quantity=choice.quantity,
+        caption=reading.words + _scale_words(row_step, column_step),
+    )
+
+
+def lay_out(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Choose which axes run down and which run across, the outer ones first.
+
+    One axis runs across. Of a convolution the channels run down and the filters across, with the window inside. Of anything
+    else the last axis runs across and all others down.
+
+    >>> lay_out((Axis("input_dim", 4), Axis("units", 3)))
+    ((0,), (1,))
+    >>> lay_out((Axis("kernel_height", 3), Axis("kernel_width", 3), Axis("in_channels", 8), Axis("filters", 16)))
+    ((2, 0), (3, 1))
+    """
+    window = [i for i, axis in enumerate(axes) if axis.name in WINDOW_AXES]
+    outer = [i for i in range(len(axes)) if i not in window]
+    if window and len(outer) == 2:
+        return (outer[0], *window[:-1]), (outer[1], window[-1])
+    order = tuple(range(len(axes)))
+    return order[:-1], order[-1:]
+
+
+def flatten(values: np.ndarray, rows: tuple[int, ...], columns: tuple[int, ...]) -> np.ndarray:
+    """Bring an array of any rank to two dimensions, as laid out."""
+    height = math.prod(values.shape[i] for i in rows)
+    width = math.prod(values.shape[i] for i in columns)
+    return values.transpose((*rows, *columns)).reshape(height, width)
+
+
+def reduce_to_cells(flat: np.ndarray, most: int = MOST_CELLS) -> tuple[np.ndarray, int, int]:
+    """Reduce to at most `most` x `most` cells, of each keeping the entry farthest from zero; NaN wins over all.
+
+    Returns the cells and how many rows and columns one cell stands for.
+    """
+    row_step = max(1, math.ceil(flat.shape[0] / most))
+    column_step = max(1, math.ceil(flat.shape[1] / most))
+    low, high = flat, flat
+    for axis, step in ((0, row_step), (1, column_step)):
+        if step > 1:
+            low = _extreme(np.minimum, low, axis, step)
+            high = _extreme(np.maximum, high, axis, step)
+    if low is high:
+        return flat, 1, 1
+    return np.where(high >= -low, high, low), row_step, column_step
+
+
+def _extreme(pick: np.ufunc, values: np.ndarray, axis: int, step: int) -> np.ndarray:
+    # Strided slices: of 4096 x 4096 in 22 ms, where np.minimum.reduceat takes 186 ms.
+    values = np.moveaxis(values, axis, 0)
+    out = values[::step].copy()
+    for offset in range(1, step):
+        part = values[offset::step]
+        pick(out[: len(part)], part, out=out[: len(part)])
+    return np.moveaxis(out, 0, axis)
+
+
+def _scale_words(row_step: int, column_step: int) -> str:
+    if row_step * column_step == 1:
+        return ""
+    return (
+        f" There are more numbers than fit the screen: each cell stands for {grouped(row_step)} x {grouped(column_step)} of "
+        f"them and shows the one farthest from zero."
+    )

@@ -1,0 +1,67 @@
+"""Over time: the weight's statistics from record to record."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Weight
+from weight_explorer.recording.history import History, Series
+from weight_explorer.views.choice import QUANTITY_LABELS, Choice
+from weight_explorer.views.numbers import rough
+from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
+
+MOST_POINTS = 1000
+
+
+def draw(weight: Weight, history: History, choice: Choice) -> Picture:
+    """Draw minimum, mean with standard deviation and maximum; below it the norm and the size of each change."""
+    series = history.series(weight.key, choice.quantity)
+    changes = history.series(weight.key, "since_last")
+    if not series.steps:
+        return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
+    thinned = _thin(len(series.steps))
+    epochs = np.array([step.position for step in series.steps])[thinned]
+    label = "weight" if choice.quantity == "value" else f"change {QUANTITY_LABELS[choice.quantity].lower()}"
+    spread = Chart("", "", label, _spread(series, epochs, thinned))
+    sizes = Chart("", "epochs trained", "size (L2 norm)", _sizes(series, changes, choice, epochs, thinned), log=True)
+    return ChartPicture((spread, sizes), _caption(series, changes))
+
+
+def _spread(series: Series, epochs: np.ndarray, thinned: np.ndarray) -> tuple[Mark, ...]:
+    mean, std = series["mean"][thinned], series["std"][thinned]
+    return (
+        Mark("band", "mean +- standard deviation", "now", epochs, mean - std, mean + std),
+        Mark("line", "maximum", "maximum", epochs, series["maximum"][thinned]),
+        Mark("line", "mean", "now", epochs, mean),
+        Mark("line", "minimum", "minimum", epochs, series["minimum"][thinned]),
+    )
+
+
+def _sizes(
+    series: Series, changes: Series, choice: Choice, epochs: np.ndarray, thinned: np.ndarray
+) -> tuple[Mark, ...]:
+    change = Mark("line", "change since the record before", "change", epochs, _positive(changes["norm"][thinned]))
+    if choice.quantity == "since_last":
+        return (change,)
+    name = "weight" if choice.quantity == "value" else "change since the start"
+    return (Mark("line", name, "now", epochs, _positive(series["norm"][thinned])), change)
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    return np.where(values > 0, values, np.nan)
+
+
+def _thin(count: int) -> np.ndarray:
+    """Return which points to draw: no screen has room for more, and each one is a node of the page."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int))
+
+
+def _caption(series: Series, changes: Series) -> str:
+    count = len(series.steps)
+    if count == 1:
+        return "There is one record so far: train, and the lines grow from left to right."
+    sizes = changes["norm"][1:]
+    thinned = f" {MOST_POINTS} of them are drawn." if count > MOST_POINTS else ""
+    if not np.nansum(sizes):
+        return f"{count} records, and not one element has moved between them.{thinned}"
+    return f"{count} records.{thinned} The last change has the size (L2 norm) {rough(float(sizes[-1]))}."

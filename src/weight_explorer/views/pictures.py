@@ -1,0 +1,71 @@
+"""The pictures: frozen descriptions of what to draw, in data coordinates. Panels draw them in the browser and in matplotlib."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Axis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatrixPicture:
+    """A weight as a rectangle of cells. Row 0 is the top one and column 0 the left one, as NumPy prints it.
+
+    `rows` and `columns` are the weight's axes laid along each side, the outer ones first: a (3, 3, 8, 16) kernel laid out as
+    (in_channels, height) by (filters, width) is a grid of 8 by 16 windows. `axis_order` says which axis of the array each is.
+    Where there are more entries than cells, one cell stands for `row_step` by `column_step` entries and shows the one
+    that is the farthest from zero. Colors run from -`limit` to `limit`.
+    """
+
+    cells: np.ndarray
+    rows: tuple[Axis, ...]
+    columns: tuple[Axis, ...]
+    axis_order: tuple[int, ...]
+    row_step: int
+    column_step: int
+    limit: float
+    quantity: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """One thing in a chart: a "line", a histogram's "steps", or a "band" between `y` and `upper`."""
+
+    kind: str
+    name: str
+    color: str
+    x: np.ndarray
+    y: np.ndarray
+    upper: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chart:
+    """Marks over two axes. `log` is about the y axis; values that it cannot show are NaN, which is a gap."""
+
+    title: str
+    x_label: str
+    y_label: str
+    marks: tuple[Mark, ...]
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChartPicture:
+    """One chart or several above each other."""
+
+    charts: tuple[Chart, ...]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyPicture:
+    """Nothing to draw yet, and what to do about it."""
+
+    caption: str
+
+
+Picture = MatrixPicture | ChartPicture | EmptyPicture

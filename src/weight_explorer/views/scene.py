@@ -1,0 +1,61 @@
+"""All that is on screen, composed by one pure function from catalog, history, choice and status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.recording.history import History
+from weight_explorer.views import facts
+from weight_explorer.views.choice import Choice, Selection, resolve
+from weight_explorer.views.pictures import EmptyPicture, Picture
+from weight_explorer.views.registry import VIEWS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What every part of the panel shows."""
+
+    title: str
+    phase: str
+    status: str
+    problem: str
+    selection: Selection
+    view: str
+    quantity: str
+    picture: Picture
+    facts: tuple[str, ...] = ()
+    statistics: facts.StatisticsTable | None = None
+    explanation: str = ""
+    expression: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name what the picture shows, such as `encoder / kernel`."""
+        weight = self.selection.weight
+        return f"{weight.layer} / {weight.name}" if weight else self.selection.node.path
+
+
+def compose(catalog: Catalog, history: History, choice: Choice, status: facts.TrainingStatus) -> Scene:
+    """Compose the scene."""
+    selection = resolve(catalog, choice)
+    head = {
+        "title": facts.title(catalog),
+        "phase": status.phase,
+        "status": facts.status_words(status),
+        "problem": status.problem,
+        "selection": selection,
+        "view": choice.view,
+        "quantity": choice.quantity,
+    }
+    weight = selection.weight
+    if weight is None:
+        return Scene(**head, picture=EmptyPicture(facts.empty_words(selection.node)))
+    return Scene(
+        **head,
+        picture=VIEWS[choice.view].draw(weight, history, choice),
+        facts=facts.facts(weight),
+        statistics=facts.statistics_table(weight, history, choice),
+        explanation=facts.explanation(weight),
+        expression=weight.expression,
+    )

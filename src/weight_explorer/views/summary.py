@@ -1,0 +1,53 @@
+"""The explorer as plain text and as a line of HTML, for where no panel can run."""
+
+from __future__ import annotations
+
+import html
+
+from weight_explorer.catalog.nodes import Catalog, Weight
+from weight_explorer.recording.history import History
+from weight_explorer.recording.statistics import INDEX
+from weight_explorer.views.facts import TrainingStatus, status_words
+from weight_explorer.views.numbers import grouped, rough, share
+
+MOST_ROWS = 40
+
+
+def one_line(catalog: Catalog, history: History, status: TrainingStatus) -> str:
+    """Say in one line what is explored and where it stands."""
+    root = catalog.root
+    phase = "not trained yet" if status.phase == "before" else status_words(status)
+    return (
+        f'WeightExplorer of "{root.name}": {len(catalog.nodes) - 1} layers, {len(catalog.weights)} weights, '
+        f"{grouped(root.num_params)} parameters; {phase}; recorded: {history.num_recorded}"
+    )
+
+
+def plain_text(catalog: Catalog, history: History, status: TrainingStatus) -> str:
+    """List every weight with its shape, its size and how it moved, as a table of plain text."""
+    weights = list(catalog.weights.values())
+    rows = [("weight", "shape", "mean", "std", "moved"), *(_row(weight, history) for weight in weights[:MOST_ROWS])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if len(weights) > MOST_ROWS:
+        lines.append(f"... and {len(weights) - MOST_ROWS} more")
+    return "\n".join([one_line(catalog, history, status), *lines])
+
+
+def html_line(catalog: Catalog, history: History, status: TrainingStatus) -> str:
+    """Say the same as `one_line` in HTML, escaped, with what to do for the live panel."""
+    return f"<p>{html.escape(one_line(catalog, history, status))}. <em>Run the cell for the live panel.</em></p>"
+
+
+def _row(weight: Weight, history: History) -> tuple[str, str, str, str, str]:
+    value, change = history.series(weight.key), history.series(weight.key, "since_start")
+    if not value.steps:
+        return weight.key, weight.shape_text, "", "", ""
+    moved = change.rows[-1, INDEX["moved"]]
+    return (
+        weight.key,
+        weight.shape_text,
+        rough(value["mean"][-1]),
+        rough(value["std"][-1]),
+        share(moved, weight.size),
+    )
