@@ -90,6 +90,8 @@ class WeightExplorer(ipywidgets.VBox):
         self._stale = False
         self._display_id = uuid.uuid4().hex
         self._is_displayed = False
+        self._awaits_cell_end = False
+        self._clicks_wait = not live.answers_during_cells()
         self._panel = Panel(adopt=lambda widget: live.answer_clicks(widget, self._touching, self._answer))
         for field, widget in self._panel.choices.items():
             widget.observe(self._chooser(field), names="selected")
@@ -153,7 +155,8 @@ class WeightExplorer(ipywidgets.VBox):
         given = {"role": role, "weight": weight, "view": view, "quantity": quantity}
         wanted = replace(self._choice, step=step, **{name: value for name, value in given.items() if value is not None})
         if layer is not None:
-            path = find_layer(self._catalog, getattr(layer, "name", layer)).path
+            name = layer.name if isinstance(layer, keras.layers.Layer) else str(layer)
+            path = find_layer(self._catalog, name).path
             wanted = replace(wanted, layer=path, weight=weight)
         selection = resolve(self._catalog, wanted)
         check(f"role in layer {selection.node.name!r}", role, selection.roles)
@@ -202,10 +205,6 @@ class WeightExplorer(ipywidgets.VBox):
         # Under an id, so that the picture and the text in the saved notebook can be renewed when training ends.
         live.display_bundle(self._repr_mimebundle_(), self._display_id)
         self._is_displayed = True
-
-    def _renew_fallback(self) -> None:
-        if self._is_displayed:
-            live.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
 
     # -- model to history ------------------------------------------------------------------------------------------
 
@@ -267,19 +266,24 @@ class WeightExplorer(ipywidgets.VBox):
     # -- choice to screen ------------------------------------------------------------------------------------------
 
     def _training_began(self) -> None:
-        live.call_after_cell(self._cell_ended)
+        if not self._awaits_cell_end:
+            self._awaits_cell_end = live.call_after_cell(self._cell_ended)
 
     def _cell_ended(self) -> None:
-        """Notice a training that ended without `on_train_end`: by Ctrl-C or an error."""
-        if self._callback.is_training:
-            self._callback.finish("interrupted")
+        """Notice a training that ended without `on_train_end`, by Ctrl-C or an error, and renew what the notebook saves."""
+        self._awaits_cell_end = False
+        try:
+            if self._callback.is_training:
+                self._callback.finish("interrupted")
+            if self._is_displayed:
+                live.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
+        except Exception as error:  # noqa: BLE001 - the user's cell has ended well, and must not end in our error
+            self._callback.report(error)
 
     def _draw_from_training(self) -> None:
         if not self._callback.is_training:
             self._look()
         self._draw(wait=False)
-        if not self._callback.is_training:
-            self._renew_fallback()
 
     def _draw(self, *, wait: bool = True) -> None:
         """Bring the screen up to date: the only way anything is drawn.
@@ -296,7 +300,7 @@ class WeightExplorer(ipywidgets.VBox):
                 self._drawing.release()
 
     def _compose(self) -> Scene:
-        return compose(self._catalog, self._history, self._choice, self._callback.status)
+        return compose(self._catalog, self._history, self._choice, self._callback.status, clicks_wait=self._clicks_wait)
 
     def _show(self, choice: Choice, scene: Scene) -> None:
         with self._touching:

@@ -50,25 +50,21 @@ def answers_during_cells() -> bool:
     return kernel is None or bool(getattr(kernel, "_supports_kernel_subshells", False))
 
 
-def call_after_cell(callback: Callable[[], None]) -> Callable[[], None]:
-    """Call back when the running cell has ended, however it ended; returns what cancels that.
+def call_after_cell(callback: Callable[[], None]) -> bool:
+    """Call back once when the running cell has ended, however it ended; returns whether there is a cell to wait for.
 
     Ctrl-C or an error inside `fit` never reaches Keras' `on_train_end`; IPython's event tells all the same.
     """
     shell = _shell()
     if shell is None:
-        return lambda: None
+        return False
 
     def ended(*_: Any) -> None:
-        cancel()
+        shell.events.unregister("post_run_cell", ended)
         callback()
 
-    def cancel() -> None:
-        if ended in shell.events.callbacks["post_run_cell"]:
-            shell.events.unregister("post_run_cell", ended)
-
     shell.events.register("post_run_cell", ended)
-    return cancel
+    return True
 
 
 def display_bundle(bundle: dict[str, Any], display_id: str, *, update: bool = False) -> None:
@@ -76,11 +72,6 @@ def display_bundle(bundle: dict[str, Any], display_id: str, *, update: bool = Fa
     from IPython.display import display  # noqa: PLC0415 - a plain script needs no IPython
 
     display(bundle, raw=True, display_id=display_id, update=update)
-
-
-def has_front_end() -> bool:
-    """Whether anything can be displayed: IPython runs and belongs to a kernel."""
-    return getattr(_shell(), "kernel", None) is not None
 
 
 def _shell() -> Any:

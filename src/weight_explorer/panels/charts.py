@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ipywidgets
 import numpy as np
 from bqplot import Axis, Figure, LinearScale, Lines, LogScale
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from weight_explorer.panels import colors, details
 from weight_explorer.views.pictures import Chart, ChartPicture, Mark
 
-MARGINS = {"top": 8, "right": 16, "left": 72, "bottom": 36}
+MARGINS = {"top": 8, "right": 16, "left": 72}
 FEW_POINTS = 30
 
 
@@ -41,47 +44,53 @@ class _ChartPanel:
 
     def __init__(self, chart: Chart) -> None:
         self.structure = _structure(chart)
-        self._x = LinearScale()
-        self._y = LogScale() if chart.log else LinearScale()
-        self._lines = [_lines(mark, self._x, self._y) for mark in chart.marks]
-        self._x_axis = Axis(scale=self._x, grid_lines="none", num_ticks=6)
+        # bqplot draws what it is given at once, so it must be given real numbers from the start.
+        self._x = LinearScale(**_x_range(chart))
+        self._y = (LogScale if chart.log else LinearScale)(**_y_range(chart))
+        self._lines = [Lines(scales={"x": self._x, "y": self._y}, **_looks(mark), **_numbers(mark)) for mark in chart.marks]
+        self._x_axis = Axis(scale=self._x, grid_lines="none", tick_format=".4~g", label_offset="28px")
         self._y_axis = Axis(
-            scale=self._y, orientation="vertical", label_offset="56px", num_ticks=5, tick_format=".1e" if chart.log else ".3g"
+            scale=self._y, orientation="vertical", tick_format=".0e" if chart.log else ".4~g", label_offset="56px"
         )
         self.legend = details.DetailsPanel()
+        self.legend.show(details.legend((mark.name, colors.MARKS[mark.color], mark.kind) for mark in chart.marks))
         self.figure = Figure(
             marks=self._lines,
             axes=[self._x_axis, self._y_axis],
-            fig_margin=MARGINS,
+            fig_margin=MARGINS | {"bottom": 40 if chart.x_label else 24},
             animation_duration=0,
             min_aspect_ratio=0.01,
             max_aspect_ratio=100,
         )
         self.figure.layout = ipywidgets.Layout(width="100%", height="auto", min_height="0", min_width="0", flex="1 1 0")
-        self._legend_entries = [(mark.name, colors.MARKS[mark.color], mark.kind) for mark in chart.marks]
 
     @property
     def widgets(self) -> list[ipywidgets.Widget]:
         return [self.legend, self.figure, self._x, self._y, self._x_axis, self._y_axis, *self._lines]
 
     def show(self, chart: Chart) -> None:
-        self._x_axis.label, self._y_axis.label = chart.x_label, chart.y_label
-        self.legend.show(details.legend(self._legend_entries))
-        _set_range(self._x, _span(np.concatenate([mark.x for mark in chart.marks]), log=False, margin=0.0))
-        heights = np.concatenate([np.ravel(part) for mark in chart.marks for part in (mark.y, mark.upper) if part is not None])
-        floor = [0.0] if any(mark.kind == "steps" for mark in chart.marks) else []
-        _set_range(self._y, _span(np.concatenate([heights, floor]), log=chart.log, margin=0.05, floor=bool(floor)))
+        _set(self._x, _x_range(chart))
+        _set(self._y, _y_range(chart))
+        _set(self._x_axis, {"label": chart.x_label, "tick_values": _ticks(self._x, log=False)})
+        _set(self._y_axis, {"label": chart.y_label, "tick_values": _ticks(self._y, log=chart.log)})
         for lines, mark in zip(self._lines, chart.marks, strict=True):
-            _set_mark(lines, mark)
+            _set(lines, _numbers(mark))
 
 
 def _structure(chart: Chart) -> tuple[object, ...]:
     return (chart.log, tuple((mark.kind, mark.name, mark.color) for mark in chart.marks))
 
 
-def _lines(mark: Mark, x: LinearScale, y: LinearScale | LogScale) -> Lines:
+def _set(widget: ipywidgets.Widget, traits: dict[str, Any]) -> None:
+    """Set several traits in one message."""
+    with widget.hold_sync():
+        for name, value in traits.items():
+            setattr(widget, name, value)
+
+
+def _looks(mark: Mark) -> dict[str, Any]:
     color = colors.MARKS[mark.color]
-    looks = {
+    kinds: dict[str, dict[str, Any]] = {
         "line": {"stroke_width": 2},
         "band": {"fill": "between", "fill_colors": [color], "fill_opacities": [0.2], "opacities": [0.0, 0.0]},
         "steps": {
@@ -91,41 +100,50 @@ def _lines(mark: Mark, x: LinearScale, y: LinearScale | LogScale) -> Lines:
             "fill_colors": [color],
             "fill_opacities": [0.35],
         },
-    }[mark.kind]
-    return Lines(x=np.zeros(1), y=np.zeros(1), scales={"x": x, "y": y}, colors=[color, color], **looks)
+    }
+    return {"colors": [color, color], **kinds[mark.kind]}
 
 
-def _set_mark(lines: Lines, mark: Mark) -> None:
-    x, y = mark.x, mark.y
+def _numbers(mark: Mark) -> dict[str, Any]:
     if mark.kind == "steps":
         # bqplot draws a step after each point; the last edge closes the last bin.
-        y = np.append(y, y[-1])
-    if mark.kind == "band" and mark.upper is not None:
-        y = np.stack([mark.y, mark.upper])
-    with lines.hold_sync():
-        lines.x, lines.y = x, y
-        if mark.kind == "line":
-            lines.marker = "circle" if len(x) <= FEW_POINTS else None
-            lines.marker_size = 20
+        return {"x": mark.x, "y": np.append(mark.y, mark.y[-1])}
+    if mark.kind == "band":
+        return {"x": mark.x, "y": np.stack([mark.y, mark.y if mark.upper is None else mark.upper])}
+    # A NaN in between is a gap in a line, but a dot at an impossible place; those at the ends are not needed.
+    known = np.flatnonzero(np.isfinite(mark.y))
+    ends = slice(known[0], known[-1] + 1) if known.size else slice(0, 1)
+    x, y = mark.x[ends], mark.y[ends]
+    marker = "circle" if len(x) <= FEW_POINTS and known.size == len(x) else None
+    return {"x": x, "y": y, "marker": marker, "marker_size": 20}
 
 
-def _span(numbers: np.ndarray, *, log: bool, margin: float, floor: bool = False) -> tuple[float, float]:
-    """Return a range for finite numbers with a margin, never an empty one: one Inf would flatten the whole chart."""
+def _x_range(chart: Chart) -> dict[str, float]:
+    low, high = _extent(np.concatenate([mark.x for mark in chart.marks]))
+    return {"min": low, "max": high if high > low else low + 1.0}
+
+
+def _y_range(chart: Chart) -> dict[str, float]:
+    """Return a range for all finite numbers with a margin, never an empty one: one Inf would flatten the whole chart."""
+    parts = [part for mark in chart.marks for part in (mark.y, mark.upper) if part is not None]
+    low, high = _extent(np.concatenate(parts), log=chart.log)
+    if chart.log:
+        return {"min": low / 2, "max": high * 2}
+    if any(mark.kind == "steps" for mark in chart.marks):
+        return {"min": 0.0, "max": high * 1.05 or 1.0}
+    margin = (high - low) * 0.05 or abs(low) * 0.1 or 1.0
+    return {"min": low - margin, "max": high + margin}
+
+
+def _extent(numbers: np.ndarray, *, log: bool = False) -> tuple[float, float]:
     finite = numbers[np.isfinite(numbers)]
-    if log:
-        finite = finite[finite > 0]
-    if not finite.size:
-        return (1e-3, 1.0) if log else (0.0, 1.0)
-    low, high = float(finite.min()), float(finite.max())
-    if log:
-        return low / 2, high * 2
-    if low == high:
-        half = abs(low) * 0.1 or 1.0
-        return (0.0 if floor or margin == 0 else low - half), high + half
-    pad = (high - low) * margin
-    return (low if floor else low - pad), high + pad
+    finite = finite[finite > 0] if log else finite
+    return (float(finite.min()), float(finite.max())) if finite.size else (1.0, 1.0) if log else (0.0, 0.0)
 
 
-def _set_range(scale: LinearScale | LogScale, span: tuple[float, float]) -> None:
-    with scale.hold_sync():
-        scale.min, scale.max = span
+def _ticks(scale: LinearScale | LogScale, *, log: bool) -> np.ndarray:
+    """Return round numbers within the range: bqplot's own ticks divide it evenly, into -1.02, -0.332 and the like."""
+    low, high = float(scale.min or 0.0), float(scale.max or 0.0)
+    locator = LogLocator(numticks=5) if log else MaxNLocator(5)
+    ticks = np.asarray(locator.tick_values(low, high))
+    return ticks[(ticks >= low) & (ticks <= high)]

@@ -2,6 +2,7 @@
 // the arrow keys read them without the kernel.
 
 const LARGEST_CELL = 32; // px
+const LONE_ROW = 64; // px, for a weight that is a single row, such as a bias
 const TICK_ROOM = { x: 36, y: 16 }; // px between labels, at least
 const BAR = { width: 12, gap: 16, room: 96 };
 const NEUTRAL = 127.5;
@@ -39,6 +40,7 @@ function sideWords(axes, cell, step) {
   const size = axes.reduce((product, axis) => product * axis.size, 1);
   const first = cell * step;
   const last = Math.min(first + step, size) - 1;
+  if (!axes[0].name) return "";
   if (first === last) return unravel(first, axes).map((index, i) => axisWords(axes[i], index)).join(", ");
   return `${axes.map((axis) => axis.name).join(" x ")} ${first} to ${last}`;
 }
@@ -127,7 +129,7 @@ function render({ model, el }) {
     const left = Math.ceil(widest) + 28;
     const top = columnBlocks.length ? 52 : 36;
     let cellWidth = Math.min((width - left - BAR.gap - BAR.room) / columns, LARGEST_CELL);
-    let cellHeight = Math.min((height - top - 4) / rows, LARGEST_CELL);
+    let cellHeight = Math.min((height - top - 4) / rows, rows === 1 ? LONE_ROW : LARGEST_CELL);
     if (down.length > 1 && across.length > 1) cellWidth = cellHeight = Math.min(cellWidth, cellHeight);
     return { left, top, cellWidth, cellHeight, rows, columns, down, across, rowBlocks, columnBlocks,
       right: left + cellWidth * columns, bottom: top + cellHeight * rows };
@@ -186,11 +188,12 @@ function render({ model, el }) {
     context.textBaseline = "alphabetic";
     context.textAlign = "center";
     const columnPixels = (cellWidth * inner(across)) / columnStep;
+    if (!across[0].name) return;
     const stepX = tickStep(across[0].size, columnPixels, TICK_ROOM.x);
     for (let i = 0; i < across[0].size; i += stepX) context.fillText(String(i), left + (i + 0.5) * columnPixels, top - 5);
     context.textAlign = "right";
     context.textBaseline = "middle";
-    if (frame.rowBlocks.length) return;
+    if (frame.rowBlocks.length || !down[0].name) return;
     const rowPixels = (cellHeight * inner(down)) / rowStep;
     const stepY = tickStep(down[0].size, rowPixels, TICK_ROOM.y);
     for (let i = 0; i < down[0].size; i += stepY) context.fillText(String(i), left - 6, top + (i + 0.5) * rowPixels);
@@ -219,12 +222,12 @@ function render({ model, el }) {
     context.fillStyle = style("--we-quiet");
     context.textAlign = "left";
     context.textBaseline = "alphabetic";
-    context.fillText(`${words(across)} →`, left, 12);
+    if (across[0].name) context.fillText(`${words(across)} →`, left, 12);
     context.save();
     context.translate(10, top);
     context.rotate(-Math.PI / 2);
     context.textAlign = "right";
-    context.fillText(`← ${words(down)}`, 0, 0);
+    if (down[0].name) context.fillText(`← ${words(down)}`, 0, 0);
     context.restore();
   }
 
@@ -280,7 +283,7 @@ function render({ model, el }) {
     const sides = [
       ...sideWords(model.get("rows"), pointed.row, rowStep).split(", "),
       ...sideWords(model.get("columns"), pointed.column, columnStep).split(", "),
-    ];
+    ].filter(Boolean);
     const order = model.get("order");
     // In the order of the array's axes, so that they read as its index.
     const words = order.length === sides.length ? order.map((_, axis) => sides[order.indexOf(axis)]) : sides;
@@ -301,6 +304,7 @@ function render({ model, el }) {
     context.scale(ratio, ratio);
     context.font = `12px ${getComputedStyle(el).fontFamily}`;
     frame = layOut(context, width, height);
+    if (frame.cellWidth <= 0 || frame.cellHeight <= 0) return;
     drawCells(context, ratio);
     drawSeparators(context);
     drawTicks(context);

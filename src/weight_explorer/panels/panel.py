@@ -123,7 +123,16 @@ class Panel:
 
     def _adopt_new(self) -> None:
         charts = [widget for chart in self.charts.values() for widget in chart.widgets]
-        others = [self.status, self.hook, *self.choices.values(), self.facts, self.numbers, self.words, self.message, self.matrix]
+        others = [
+            self.status,
+            self.hook,
+            *self.choices.values(),
+            self.facts,
+            self.numbers,
+            self.words,
+            self.message,
+            self.matrix,
+        ]
         for widget in (*others, *charts):
             if widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget

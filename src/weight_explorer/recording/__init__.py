@@ -1,1 +1,1 @@
-"""What happened to the weights: `statistics` (pure), `history` (kept, bounded), `recorder` (copies), `pace` and `callback` (when)."""
+"""What happened to the weights: `statistics`, `history` and `recorder` say what is kept, `pace` and `callback` when."""

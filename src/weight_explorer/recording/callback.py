@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -13,26 +13,9 @@ import keras
 
 from weight_explorer.recording.history import History
 from weight_explorer.recording.pace import Pace
+from weight_explorer.recording.status import Status
 
 logger = logging.getLogger("weight_explorer")
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Where the training stands: `phase` is "before", "training", "finished" or "interrupted".
-
-    `epoch` and `batch` count from 1 as Keras prints them, 0 before the first; `epochs` and `batches` are None where nobody
-    knows. `cost` is the share of the training time that recording took, None before anything was trained. `problem` is the
-    last error of ours.
-    """
-
-    phase: str = "before"
-    epoch: int = 0
-    epochs: int | None = None
-    batch: int = 0
-    batches: int | None = None
-    cost: float | None = None
-    problem: str = ""
 
 
 def shielded(hook: Callable[..., None]) -> Callable[..., None]:
@@ -148,7 +131,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self.status = replace(self.status, problem=f"{type(error).__name__}: {error}"[:300])
         try:
             self._draw()
-        except Exception:  # noqa: BLE001 - the drawing may be what failed
+        except Exception:  # the drawing may be what failed
             logger.debug("The problem could not be drawn.", exc_info=True)
 
     def _update(self, kind: str, *, force_draw: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What was recorded: statistics of every record, values as far as the memory bound allows. Read and written from two threads."""
+"""What was recorded: statistics of every record, values as far as memory allows. Read and written from two threads."""
 
 from __future__ import annotations
 
@@ -31,15 +31,11 @@ def parse_memory(memory: int | str) -> int:
     >>> parse_memory("256 MB"), parse_memory("1.5GB"), parse_memory(1000)
     (256000000, 1500000000, 1000)
     """
-    match = re.fullmatch(r"\s*([\d.]+)\s*([a-zA-Z]*)\s*", str(memory))
-    try:
-        if match is None or isinstance(memory, bool):
-            raise ValueError
-        num_bytes = int(float(match[1]) * UNITS[match[2].upper()])
-        if num_bytes <= 0:
-            raise ValueError
-    except (ValueError, KeyError):
-        raise ValueError(f'memory={memory!r} is no amount of memory. Give bytes or text such as "256 MB" or "2 GB".') from None
+    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([a-zA-Z]*)\s*", str(memory))
+    unit = UNITS.get(match[2].upper(), 0) if match else 0
+    num_bytes = int(float(match[1]) * unit) if match else 0
+    if num_bytes <= 0 or isinstance(memory, bool):
+        raise ValueError(f'memory={memory!r} is no amount of memory. Give bytes or text such as "256 MB" or "2 GB".')
     return num_bytes
 
 
@@ -222,7 +218,5 @@ _NONE = np.empty((0, len(QUANTITIES), len(FIELDS)))
 
 def _least_missed(records: Sequence[_Record]) -> _Record:
     """Return the record, neither the first nor one of the last two, whose neighbours are nearest to each other."""
-    gaps = [
-        records[i + 1].step.number - records[i - 1].step.number for i in range(1, len(records) - 2)
-    ]
+    gaps = [records[i + 1].step.number - records[i - 1].step.number for i in range(1, len(records) - 2)]
     return records[1 + int(np.argmin(gaps))]

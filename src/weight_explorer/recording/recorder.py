@@ -80,5 +80,5 @@ def _change(now: np.ndarray, before: np.ndarray | None) -> np.ndarray:
 
 
 def _item_size(dtype: str) -> int:
-    digits = "".join(character for character in dtype.split("_")[0] if character.isdigit())
+    digits = "".join(character for character in dtype.partition("_")[0] if character.isdigit())
     return max(int(digits or 8) // 8, 1)

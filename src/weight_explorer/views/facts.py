@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.history import History, Series
 from weight_explorer.recording.statistics import INDEX
+from weight_explorer.recording.status import Status
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import exact, grouped, share, signed
 
@@ -77,23 +77,6 @@ def _count(number: float) -> str:
     return "unknown" if np.isnan(number) else grouped(number)
 
 
-class TrainingStatus(Protocol):
-    """What the callback knows about where the training stands."""
-
-    @property
-    def phase(self) -> str: ...
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def epochs(self) -> int | None: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def batches(self) -> int | None: ...
-    @property
-    def cost(self) -> float | None: ...
-
-
 def title(catalog: Catalog) -> str:
     """Name the model and its size."""
     root = catalog.root
@@ -107,19 +90,21 @@ def count_words(node: LayerNode) -> str:
     return f"{grouped(node.num_params)} parameters" if node.num_params else "no weights"
 
 
-def status_words(status: TrainingStatus) -> str:
-    """Say in one line where the training stands and what recording has cost."""
+def status_words(status: Status, *, clicks_wait: bool = False) -> str:
+    """Say in one line where the training stands, what recording has cost, and whether clicks have to wait."""
     of_epochs = f" of {status.epochs}" if status.epochs else ""
     of_batches = f" of {status.batches}" if status.batches else ""
     where = f"epoch {status.epoch}{of_epochs}" if status.epoch else "starting"
     batch = f", batch {status.batch}{of_batches}" if status.batch else ""
     words = {
-        "before": "not trained yet: model.fit(..., callbacks=[explorer.callback]) makes this panel move",
+        "before": "not trained yet · pass to fit:",
         "training": f"live · {where}{batch}",
         "finished": f"finished · {where}",
         "interrupted": f"interrupted · {where}{batch}",
     }[status.phase]
-    return words if status.cost is None else f"{words} · recording costs {status.cost * 100:.1f} %"
+    cost = "" if status.cost is None else f" · recording costs {status.cost * 100:.1f} %"
+    waits = " · clicks are answered when the cell ends (ipykernel 7 answers at once)"
+    return words + cost + (waits if clicks_wait and status.phase == "training" else "")
 
 
 def empty_words(node: LayerNode) -> str:

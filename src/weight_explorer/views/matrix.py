@@ -17,7 +17,8 @@ MOST_CELLS = 512
 
 # Axes that lie inside a window of a convolution: they are laid within the cells of the outer axes.
 WINDOW_AXES = ("kernel_depth", "kernel_height", "kernel_width", "kernel_size")
-SCALAR = Axis("value", 1)
+# Stands for a side along which a weight has no axis; it has no name, and so it gets no label.
+NO_AXIS = Axis("", 1)
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
@@ -32,8 +33,8 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
     limit = float(np.abs(finite).max()) if finite.size else 0.0
     return MatrixPicture(
         cells=np.ascontiguousarray(cells, dtype=np.float32),
-        rows=tuple(weight.axes[i] for i in rows) or (SCALAR,),
-        columns=tuple(weight.axes[i] for i in columns) or (SCALAR,),
+        rows=tuple(weight.axes[i] for i in rows) or (NO_AXIS,),
+        columns=tuple(weight.axes[i] for i in columns) or (NO_AXIS,),
         axis_order=(*rows, *columns),
         row_step=row_step,
         column_step=column_step,

@@ -39,10 +39,10 @@ def signed(number: float) -> str:
 
 
 def grouped(number: float) -> str:
-    """Write a count with thin groups.
+    r"""Write a count in groups of three, with a narrow space that does not break between them.
 
-    >>> grouped(109640)
-    '109\\u202f640'
+    >>> grouped(109640) == "109\N{NARROW NO-BREAK SPACE}640"
+    True
     """
     return f"{int(number):,}".replace(",", "\u202f")
 

@@ -23,7 +23,7 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
     epochs = np.array([step.position for step in series.steps])[thinned]
     label = "weight" if choice.quantity == "value" else f"change {QUANTITY_LABELS[choice.quantity].lower()}"
     spread = Chart("", "", label, _spread(series, epochs, thinned))
-    sizes = Chart("", "epochs trained", "size (L2 norm)", _sizes(series, changes, choice, epochs, thinned), log=True)
+    sizes = Chart("", "epochs trained", "L2 norm", _sizes(series, changes, choice, epochs, thinned), log=True)
     return ChartPicture((spread, sizes), _caption(series, changes))
 
 
@@ -37,13 +37,11 @@ def _spread(series: Series, epochs: np.ndarray, thinned: np.ndarray) -> tuple[Ma
     )
 
 
-def _sizes(
-    series: Series, changes: Series, choice: Choice, epochs: np.ndarray, thinned: np.ndarray
-) -> tuple[Mark, ...]:
-    change = Mark("line", "change since the record before", "change", epochs, _positive(changes["norm"][thinned]))
+def _sizes(series: Series, changes: Series, choice: Choice, epochs: np.ndarray, thinned: np.ndarray) -> tuple[Mark, ...]:
+    change = Mark("line", "size of the change since the record before", "change", epochs, _positive(changes["norm"][thinned]))
     if choice.quantity == "since_last":
         return (change,)
-    name = "weight" if choice.quantity == "value" else "change since the start"
+    name = "size of the weight" if choice.quantity == "value" else "size of the change since the start"
     return (Mark("line", name, "now", epochs, _positive(series["norm"][thinned])), change)
 
 
@@ -64,4 +62,6 @@ def _caption(series: Series, changes: Series) -> str:
     thinned = f" {MOST_POINTS} of them are drawn." if count > MOST_POINTS else ""
     if not np.nansum(sizes):
         return f"{count} records, and not one element has moved between them.{thinned}"
-    return f"{count} records.{thinned} The last change has the size (L2 norm) {rough(float(sizes[-1]))}."
+    gaps = np.diff([step.position for step in series.steps])
+    uneven = " Records are not equally far apart, and a change grows with the time between two." if np.ptp(gaps) > 0.01 else ""
+    return f"{count} records.{thinned} The last change has the size {rough(float(sizes[-1]))}.{uneven}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import History
+from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
 from weight_explorer.views.choice import Choice, Selection, resolve
 from weight_explorer.views.pictures import EmptyPicture, Picture
@@ -36,13 +37,13 @@ class Scene:
         return f"{weight.layer} / {weight.name}" if weight else self.selection.node.path
 
 
-def compose(catalog: Catalog, history: History, choice: Choice, status: facts.TrainingStatus) -> Scene:
-    """Compose the scene."""
+def compose(catalog: Catalog, history: History, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
+    """Compose the scene; `clicks_wait` says that the kernel cannot answer while a cell runs."""
     selection = resolve(catalog, choice)
     head = {
         "title": facts.title(catalog),
         "phase": status.phase,
-        "status": facts.status_words(status),
+        "status": facts.status_words(status, clicks_wait=clicks_wait),
         "problem": status.problem,
         "selection": selection,
         "view": choice.view,

@@ -7,13 +7,14 @@ import html
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.recording.history import History
 from weight_explorer.recording.statistics import INDEX
-from weight_explorer.views.facts import TrainingStatus, status_words
+from weight_explorer.recording.status import Status
+from weight_explorer.views.facts import status_words
 from weight_explorer.views.numbers import grouped, rough, share
 
 MOST_ROWS = 40
 
 
-def one_line(catalog: Catalog, history: History, status: TrainingStatus) -> str:
+def one_line(catalog: Catalog, history: History, status: Status) -> str:
     """Say in one line what is explored and where it stands."""
     root = catalog.root
     phase = "not trained yet" if status.phase == "before" else status_words(status)
@@ -23,7 +24,7 @@ def one_line(catalog: Catalog, history: History, status: TrainingStatus) -> str:
     )
 
 
-def plain_text(catalog: Catalog, history: History, status: TrainingStatus) -> str:
+def plain_text(catalog: Catalog, history: History, status: Status) -> str:
     """List every weight with its shape, its size and how it moved, as a table of plain text."""
     weights = list(catalog.weights.values())
     rows = [("weight", "shape", "mean", "std", "moved"), *(_row(weight, history) for weight in weights[:MOST_ROWS])]
@@ -34,7 +35,7 @@ def plain_text(catalog: Catalog, history: History, status: TrainingStatus) -> st
     return "\n".join([one_line(catalog, history, status), *lines])
 
 
-def html_line(catalog: Catalog, history: History, status: TrainingStatus) -> str:
+def html_line(catalog: Catalog, history: History, status: Status) -> str:
     """Say the same as `one_line` in HTML, escaped, with what to do for the live panel."""
     return f"<p>{html.escape(one_line(catalog, history, status))}. <em>Run the cell for the live panel.</em></p>"
 
