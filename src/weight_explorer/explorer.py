@@ -175,7 +175,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> WeightExplorer(model).figure().get_size_inches().tolist()
         [8.0, 4.5]
         """
-        scene = self._compose()
+        scene = self._compose(self._choice, self._catalog)
         return figure_of(scene.picture, scene.name)
 
     def close(self) -> None:
@@ -218,11 +218,11 @@ class WeightExplorer(ipywidgets.VBox):
             self._read_catalog()
 
     def _record(self, kind: str, epoch: int, batch: int) -> bool:
-        """Copy all weights into the history; called in training. Says whether there are any."""
+        """Copy all weights into the history; called in training. Says whether the model was built."""
         if kind != "batch" or not self._catalog.weights:
             self._refresh_catalog()
         if not self._catalog.weights:
-            return False
+            return bool(self._model.built)
         if kind != "start" or not self._history.num_recorded or self._recorder.moved_any(self._catalog):
             self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
         return True
@@ -295,21 +295,22 @@ class WeightExplorer(ipywidgets.VBox):
         while self._stale and self._drawing.acquire(blocking=wait):
             try:
                 self._stale = False
-                self._show(self._choice, self._compose())
+                choice, catalog = self._choice, self._catalog
+                self._show(choice, catalog, self._compose(choice, catalog))
             finally:
                 self._drawing.release()
 
-    def _compose(self) -> Scene:
-        return compose(self._catalog, self._history, self._choice, self._callback.status, clicks_wait=self._clicks_wait)
+    def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
+        return compose(catalog, self._history, choice, self._callback.status, clicks_wait=self._clicks_wait)
 
-    def _show(self, choice: Choice, scene: Scene) -> None:
+    def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
         with self._touching:
             if self._choice is not choice:
                 self._stale = True  # the user was faster: draw what they chose instead
                 return
             self._showing = True
             try:
-                self._panel.show(self._catalog, scene)
+                self._panel.show(catalog, scene)
             finally:
                 self._showing = False
 

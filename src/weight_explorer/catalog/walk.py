@@ -81,7 +81,11 @@ def signature(model: Any) -> tuple[Any, ...]:
 
 def read_values(variable: Any) -> np.ndarray:
     """Copy a variable's values to a read-only array of its own dtype."""
-    values = np.array(keras.ops.convert_to_numpy(variable))
+    value = variable.value
+    # Of a TensorFlow variable the tensor is copied once; of the variable itself NumPy 2 copies twice, and warns.
+    values = keras.ops.convert_to_numpy(value.read_value() if hasattr(value, "read_value") else value)
+    if not values.flags.owndata:  # some backends give a view of what the next step of training overwrites
+        values = values.copy()
     values.setflags(write=False)
     return values
 
@@ -138,11 +142,11 @@ def _own_variables(layer: Any, expression: str) -> Iterator[_Held]:
     """Yield the weights that the layer holds itself, not through a layer below it."""
     below = {id(variable) for child in _sublayers(layer) for variable in child.weights}
     for index, variable in enumerate(layer.weights):
-        public = _attribute(layer, variable)
-        if id(variable) in below and public is None:
+        if id(variable) in below:
             continue
-        attribute, access = public or (variable.name, f".weights[{index}]")
-        name = access.lstrip(".") if public else variable.name
+        found = _attribute(layer, variable)
+        attribute, access = found or (variable.name, f".weights[{index}]")
+        name = access.lstrip(".") if found else variable.name
         yield _Held(variable, layer, attribute, name, expression + access)
 
 

@@ -49,9 +49,7 @@ class _ChartPanel:
         self._y = (LogScale if chart.log else LinearScale)(**_y_range(chart))
         self._lines = [Lines(scales={"x": self._x, "y": self._y}, **_looks(mark), **_numbers(mark)) for mark in chart.marks]
         self._x_axis = Axis(scale=self._x, grid_lines="none", tick_format=".4~g", label_offset="28px")
-        self._y_axis = Axis(
-            scale=self._y, orientation="vertical", tick_format=".0e" if chart.log else ".4~g", label_offset="56px"
-        )
+        self._y_axis = Axis(scale=self._y, side="left", tick_format=".0e" if chart.log else ".4~g", label_offset="56px")
         self.legend = details.DetailsPanel()
         self.legend.show(details.legend((mark.name, colors.MARKS[mark.color], mark.kind) for mark in chart.marks))
         self.figure = Figure(

@@ -37,7 +37,8 @@ class TrainingCallback(keras.callbacks.Callback):
     Args:
         history: Learns how many batches each epoch has.
         pace: Decides when records are due.
-        record: Called with `kind`, `epoch` and `batch` when the weights are to be copied; returns whether there were any.
+        record: Called with `kind`, `epoch` and `batch` when the weights are to be copied; returns
+            whether there is nothing to wait for, which is False of a model that is not built yet.
         draw: Called when the panel is to be brought up to date. It must not wait for another thread.
         began: Called when a training begins.
     """
@@ -58,7 +59,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self._record = record
         self._draw = draw
         self._began = began
-        self._has_record = False
+        self._found_nothing = False
         self._epochs_done = 0
         self._epoch_drawn = 0.0
 
@@ -88,7 +89,7 @@ class TrainingCallback(keras.callbacks.Callback):
         """Record if the pace allows it."""
         num_new = batch + 1 - self.status.batch
         self.status = replace(self.status, batch=batch + 1)
-        if self._pace.is_due(num_new) or not self._has_record:
+        if self._pace.is_due(num_new) or self._found_nothing:
             self._update("batch")
 
     @shielded
@@ -127,8 +128,10 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def report(self, error: Exception) -> None:
         """Show an error of ours in the panel; never raises."""
-        logger.warning("Weight Explorer met a problem, the training goes on.", exc_info=error)
-        self.status = replace(self.status, problem=f"{type(error).__name__}: {error}"[:300])
+        problem = f"{type(error).__name__}: {error}"[:300]
+        if problem != self.status.problem:  # said once: an error in every batch would fill the user's output
+            logger.warning("Weight Explorer met a problem, the training goes on.", exc_info=error)
+        self.status = replace(self.status, problem=problem)
         try:
             self._draw()
         except Exception:  # the drawing may be what failed
@@ -138,7 +141,7 @@ class TrainingCallback(keras.callbacks.Callback):
         began = perf_counter()
         try:
             _ = self.model  # on the JAX backend this brings the trained values into the model's variables
-            self._has_record = self._record(kind, *self.place)
+            self._found_nothing = not self._record(kind, *self.place)
             if force_draw or self._pace.may_draw():
                 self.status = replace(self.status, cost=self._pace.share)
                 self._pace.drawn()

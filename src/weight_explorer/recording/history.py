@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -71,17 +71,15 @@ class _Record:
     keys: Mapping[str, int]
     table: np.ndarray
     values: Mapping[str, np.ndarray]
-
-    @property
-    def nbytes(self) -> int:
-        return self.table.nbytes + sum(array.nbytes for array in self.values.values())
+    values_nbytes: int
 
 
 class History:
     """Records of a model's weights, bounded by `memory` bytes.
 
-    When it is full it thins the past: first the values of records in between, then their statistics, always where the gap
-    that is left is the smallest, so that what stays is spread evenly. The first record and the last two always stay.
+    When it is full it thins the past: it drops the values of records in between, and whole records where their statistics
+    fill half of the memory; always where the gap that is left is the smallest, so that what stays is spread evenly. The first
+    record and the last two always stay.
 
     >>> import numpy as np
     >>> history = History(memory=1_000_000)
@@ -95,6 +93,7 @@ class History:
         self._lock = threading.RLock()
         self._records: list[_Record] = []
         self._num_recorded = 0
+        self._nbytes = 0
         self._lengths: dict[int, int] = {}
 
     # -- writing ---------------------------------------------------------------------------------------------------
@@ -110,11 +109,12 @@ class History:
     ) -> Step:
         """Add a record: for each key its statistics (one row for each of `QUANTITIES`) and, where kept, its values."""
         table = np.concatenate([np.reshape(rows, (1, len(QUANTITIES), len(FIELDS))) for rows in tables.values()] or [_NONE])
-        keys = MappingProxyType({key: row for row, key in enumerate(tables)})
+        values_nbytes = sum(array.nbytes for array in values.values())
         with self._lock:
             step = Step(self._num_recorded, epoch, batch, float(epoch), kind)
             self._num_recorded += 1
-            self._records.append(_Record(step, keys, table, MappingProxyType(dict(values))))
+            self._nbytes += table.nbytes + values_nbytes
+            self._records.append(_Record(step, self._shared_keys(tables), table, MappingProxyType(dict(values)), values_nbytes))
             self._make_room()
             return step
 
@@ -123,17 +123,25 @@ class History:
         with self._lock:
             self._lengths[epoch] = num_batches
 
+    def _shared_keys(self, tables: Mapping[str, np.ndarray]) -> Mapping[str, int]:
+        """Return from key to row of the table; one mapping serves all records of the same weights."""
+        last = self._records[-1].keys if self._records else None
+        if last is not None and list(last) == list(tables):
+            return last
+        return MappingProxyType({key: row for row, key in enumerate(tables)})
+
     def _make_room(self) -> None:
-        excess = self.nbytes - self.memory
-        while excess > 0:
+        while self._nbytes > self.memory:
             with_values = [record for record in self._records if record.values]
-            if len(with_values) > 3:
+            tables = self._nbytes - sum(record.values_nbytes for record in with_values)
+            if len(with_values) > 3 and tables <= self.memory / 2:
                 record = _least_missed(with_values)
-                excess -= sum(array.nbytes for array in record.values.values())
-                record.values = MappingProxyType({})
+                self._nbytes -= record.values_nbytes
+                record.values, record.values_nbytes = MappingProxyType({}), 0
             elif len(self._records) > 3:
-                record = _least_missed(self._records)
-                excess -= record.nbytes
+                without = [record for record in self._records if not record.values]
+                record = _least_missed(without if len(without) > 3 else self._records)
+                self._nbytes -= record.table.nbytes + record.values_nbytes
                 self._records.remove(record)
             else:
                 return
@@ -144,7 +152,7 @@ class History:
     def records(self) -> tuple[Step, ...]:
         """All records that are kept, oldest first, with their positions on the time axis."""
         with self._lock:
-            return tuple(self._placed(record.step) for record in self._records)
+            return self._placed(record.step for record in self._records)
 
     @property
     def num_recorded(self) -> int:
@@ -154,8 +162,7 @@ class History:
     @property
     def nbytes(self) -> int:
         """Bytes that the records hold, never above `memory` once there are more than three."""
-        with self._lock:
-            return sum(record.nbytes for record in self._records)
+        return self._nbytes
 
     def steps(self, key: str) -> tuple[int, ...]:
         """Numbers of the records that keep values of this weight, oldest first."""
@@ -177,7 +184,8 @@ class History:
 
     def step(self, number: int) -> Step | None:
         """Return the record of this number, or None where it was thinned away."""
-        return next((step for step in self.records if step.number == number), None)
+        with self._lock:
+            return next(iter(self._placed(record.step for record in self._records if record.step.number == number)), None)
 
     def series(self, key: str, quantity: str = "value") -> Series:
         """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`."""
@@ -185,7 +193,7 @@ class History:
         with self._lock:
             found = [record for record in self._records if key in record.keys]
             rows = [record.table[record.keys[key], column] for record in found]
-            steps = tuple(self._placed(record.step) for record in found)
+            steps = self._placed(record.step for record in found)
         return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
 
     def to_frame(self) -> pd.DataFrame:
@@ -193,24 +201,27 @@ class History:
         import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this method needs it
 
         with self._lock:
-            records = [(self._placed(record.step), record.keys, record.table) for record in self._records]
+            steps = self._placed(record.step for record in self._records)
+            records = list(zip(steps, self._records, strict=True))
         rows = [
-            (step.number, step.epoch, step.batch, step.position, key, quantity, *table[row, column])
-            for step, keys, table in records
-            for key, row in keys.items()
+            (step.number, step.epoch, step.batch, step.position, key, quantity, *record.table[row, column])
+            for step, record in records
+            for key, row in record.keys.items()
             for column, quantity in enumerate(QUANTITIES)
         ]
         return pd.DataFrame(rows, columns=["step", "epoch", "batch", "position", "key", "quantity", *FIELDS])
 
-    def _placed(self, step: Step) -> Step:
-        if not step.batch:
-            return step
-        # While the first epoch of a generator runs nobody knows its length: the batches so far are all there is.
-        known = self._lengths.get(step.epoch) or 1 + max(
-            record.step.batch for record in self._records if record.step.epoch == step.epoch
-        )
-        position = step.epoch + min(step.batch / known, 1.0)
-        return Step(step.number, step.epoch, step.batch, position, step.kind)
+    def _placed(self, steps: Iterable[Step]) -> tuple[Step, ...]:
+        """Give the steps their positions on the time axis."""
+        lengths = self._epoch_lengths()
+        return tuple(replace(step, position=step.epoch + step.batch / lengths[step.epoch]) for step in steps)
+
+    def _epoch_lengths(self) -> dict[int, int]:
+        """Return how many batches each epoch has; of one that nobody knows the length of, one more than were seen."""
+        seen: dict[int, int] = {}
+        for record in self._records:
+            seen[record.step.epoch] = max(seen.get(record.step.epoch, 0), record.step.batch + 1)
+        return {epoch: max(self._lengths.get(epoch, least), least - 1, 1) for epoch, least in seen.items()}
 
 
 _NONE = np.empty((0, len(QUANTITIES), len(FIELDS)))
