@@ -245,7 +245,7 @@ def test_clicks_from_another_thread_are_never_lost(dense_model, training_data):
     thread = threading.Thread(target=click)
     thread.start()
     try:
-        dense_model.fit(*training_data, epochs=30, verbose=0, callbacks=[explorer.callback])
+        dense_model.fit(*training_data, epochs=10, verbose=0, callbacks=[explorer.callback])
     finally:
         done.set()
         thread.join()

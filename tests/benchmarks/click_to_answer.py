@@ -1,0 +1,74 @@
+"""The time from a click to the new picture in the page, while `fit` runs: `python -m tests.benchmarks.click_to_answer`."""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser import chromium
+from tests.browser.jupyter import Notebook, jupyterlab, write_notebook
+from tests.browser.test_lab import SETUP, TRAIN
+
+NUM_CLICKS = 100
+
+# Clicks in the page and waits in the page, so that nothing but the widget is measured.
+CLICK = """
+([selector, words]) => new Promise(done => {
+  const began = performance.now();
+  const words_ = document.querySelector('.we-main');
+  const look = () => { if (words_.textContent.includes(words)) { observer.disconnect(); done(performance.now() - began); } };
+  const observer = new MutationObserver(look);
+  observer.observe(words_, {subtree: true, childList: true, characterData: true});
+  document.querySelector(selector).click();
+})
+"""
+LAYERS = [
+    ("zoo/hidden", '"hidden"'),
+    ("zoo/out", '"out"'),
+    ("zoo/reader", "forward_layer"),
+    ("zoo/reader/backward_lstm", "backward_layer"),
+]
+VIEWS = [("distribution", "elements in 64 bins"), ("over_time", " records."), ("matrix", "The value, at")]
+
+
+def clicks():
+    """Yield `(kind, selector, what the answer shows)`, over and over."""
+    while True:
+        for path, words in LAYERS:
+            yield "tree", f"[data-path='{path}']", words
+            for view, answer in VIEWS:
+                yield view, f".we-views [data-value='{view}']", answer
+
+
+def main():
+    """Measure and print median, 95th percentile and largest, for each kind of click."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        work, home = Path(folder, "work"), Path(folder, "home")
+        work.mkdir()
+        write_notebook(work / "demo.ipynb", [SETUP, TRAIN])
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGUMENTS)
+        with jupyterlab(work, home) as server:
+            page = browser.new_page(viewport={"width": 1500, "height": 1000})
+            notebook = Notebook(page, server, "demo.ipynb")
+            notebook.run(0)
+            notebook.run(1, wait=False)
+            page.locator(".we-status-words", has_text="live · epoch 2 ").wait_for()
+            times = {}
+            for _, (kind, selector, words) in zip(range(NUM_CLICKS), clicks(), strict=False):
+                times.setdefault(kind, []).append(page.evaluate(CLICK, [selector, words]))
+            assert notebook.is_running(1)
+            report({**times, "all": [time for some in times.values() for time in some]})
+        browser.close()
+
+
+def report(times):
+    for kind, measured in times.items():
+        last = statistics.quantiles(measured, n=20)[-1]
+        line = f"{kind:14}{len(measured):4} clicks: median {statistics.median(measured):4.0f} ms, 95 % within {last:4.0f} ms"
+        sys.stdout.write(f"{line}, largest {max(measured):4.0f} ms\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The notebooks run from top to bottom, and what their text claims is so."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+def execute(name):
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def quickstart():
+    return execute("quickstart.ipynb")
+
+
+def printed(notebook):
+    return "".join(
+        output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "stream"
+    )
+
+
+def test_the_quickstart_trains_both_models(quickstart):
+    accuracies = [float(line.split()[-1]) for line in printed(quickstart).splitlines() if line.startswith("Right on")]
+    assert len(accuracies) == 2
+    assert min(accuracies) > 0.85
+
+
+def test_rows_of_border_pixels_did_not_move_and_the_others_did(quickstart):
+    (line,) = [line for line in printed(quickstart).splitlines() if line.startswith("weights that moved")]
+    assert "0.0% of the rows of always-white pixels" in line
+    assert 80 < float(line.split(":")[1].split("%")[0]) < 100
+
+
+def test_both_panels_leave_a_picture_of_the_end_of_training(quickstart):
+    bundles = [
+        output.data for cell in quickstart.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+    ]
+    assert len(bundles) == 2
+    assert all("finished" in bundle["text/plain"] and "finished" in bundle["text/html"] for bundle in bundles)
+
+
+def test_no_error_of_ours_was_logged(quickstart):
+    assert "Weight Explorer met a problem" not in printed(quickstart)
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_are_stored_clean(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert path.stat().st_size < 1_000_000
+    assert not any(cell.get("outputs") for cell in notebook.cells)
