@@ -15,13 +15,14 @@ NUM_CLICKS = 100
 
 # Clicks in the page and waits in the page, so that nothing but the widget is measured.
 CLICK = """
-([selector, words]) => new Promise(done => {
+([selector, words]) => new Promise((done, fail) => {
   const began = performance.now();
   const words_ = document.querySelector('.we-main');
   const look = () => { if (words_.textContent.includes(words)) { observer.disconnect(); done(performance.now() - began); } };
   const observer = new MutationObserver(look);
   observer.observe(words_, {subtree: true, childList: true, characterData: true});
   document.querySelector(selector).click();
+  setTimeout(() => fail(new Error(`no answer to ${selector}`)), 10_000);
 })
 """
 LAYERS = [
@@ -30,7 +31,7 @@ LAYERS = [
     ("zoo/reader", "forward_layer"),
     ("zoo/reader/backward_lstm", "backward_layer"),
 ]
-VIEWS = [("distribution", "elements in 64 bins"), ("over_time", " records."), ("matrix", "The value, at")]
+VIEWS = [("distribution", "elements in 64 bins"), ("over_time", " records"), ("matrix", "The value, at")]
 
 
 def clicks():
