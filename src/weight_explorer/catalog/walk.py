@@ -83,7 +83,7 @@ def read_values(variable: Any) -> np.ndarray:
     """Copy a variable's values to a read-only array of its own dtype."""
     value = variable.value
     # Of a TensorFlow variable the tensor is copied once; of the variable itself NumPy 2 copies twice, and warns.
-    values = keras.ops.convert_to_numpy(value.read_value() if hasattr(value, "read_value") else value)
+    values: Any = keras.ops.convert_to_numpy(value.read_value() if hasattr(value, "read_value") else value)
     if not values.flags.owndata:  # some backends give a view of what the next step of training overwrites
         values = values.copy()
     values.setflags(write=False)
