@@ -61,6 +61,7 @@ function drawRow(row) {
   item.setAttribute("role", "treeitem");
   item.dataset.path = row.path;
   item.tabIndex = -1;
+  item.setAttribute("aria-selected", "false");
   const fold = element("span", "we-tree-fold");
   fold.setAttribute("aria-hidden", "true");
   const marks = element("span", "we-tree-marks", row.marks.map((mark) => MARKS[mark]).join(" "));
@@ -151,11 +152,11 @@ function render({ model, el }) {
   }
 
   function drawSelection() {
-    const selected = model.get("selected");
-    for (const item of list.children) {
-      item.setAttribute("aria-selected", String(item.dataset.path === selected));
-      item.tabIndex = item.dataset.path === focused ? 0 : -1;
-    }
+    for (const item of list.querySelectorAll('[aria-selected="true"]')) item.setAttribute("aria-selected", "false");
+    for (const item of list.querySelectorAll('[tabindex="0"]')) item.tabIndex = -1;
+    items.get(model.get("selected"))?.setAttribute("aria-selected", "true");
+    const item = items.get(focused);
+    if (item) item.tabIndex = 0;
   }
 
   /** Scroll within the list only: `scrollIntoView` would move the notebook too. */
