@@ -67,6 +67,19 @@ def test_the_deviation_of_a_gamma_near_one_is_right():
     assert summarize(values)[INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.1, 1.0, -3e-8, 1e20], ids=str)
+def test_the_deviation_of_a_constant_is_exactly_zero(value):
+    row = summarize(np.full(12_345, value, np.float32))
+    assert row[INDEX["std"]] == 0
+    assert row[INDEX["mean"]] == np.float32(value)
+
+
+def test_an_outlier_in_front_spoils_nothing():
+    values = np.random.default_rng(1).normal(size=100_000).astype(np.float32)
+    values[0] = 1e4
+    assert_same(summarize(values), values)
+
+
 def test_a_change_below_what_print_shows_is_a_change():
     before = np.full(1000, 0.01, np.float32)
     after = before.copy()
