@@ -238,3 +238,50 @@ def test_equal_paths_of_different_variables_get_different_keys():
     catalog = read_catalog(model)
     assert list(catalog.weights) == ["same", "same#2"]
     assert catalog.variables["same#2"] is b
+
+
+class Dense(layers.Layer):
+    """A user's own layer with the name of Keras', and its kernel the other way round."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(7, shape[-1]))
+
+    def call(self, inputs):
+        return inputs @ keras.ops.transpose(self.kernel)
+
+
+def test_a_users_own_dense_is_not_taken_for_keras():
+    model = keras.Sequential([keras.Input((3,)), Dense()])
+    (weight,) = read_catalog(model).weights.values()
+    assert weight.shape_text == "(7, 3) = (axis 0, axis 1)"
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a'b", "{x}", "$x$", "ü", "a#2"], ids=repr)
+def test_odd_layer_names_lead_to_the_variable_all_the_same(name):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, name=name), layers.Dense(2, name="a")])
+    catalog = read_catalog(model)
+    assert len(catalog.weights) == 4
+    for key, weight in catalog.weights.items():
+        assert eval(weight.expression, {"model": model}) is catalog.variables[key]
+
+
+def test_attributes_and_keys_that_are_no_names_lead_to_the_variable_all_the_same():
+    model = Blocks()
+    setattr(model, "not a name", layers.Dense(2, name="odd"))
+    model.by_key = {(1, 2): layers.Dense(2, name="tuple")}
+    for layer in (getattr(model, "not a name"), *model.by_key.values()):
+        layer.build((None, 3))
+    model(np.zeros((1, 4), "float32"))
+    assert len(model.weights) == 10
+    catalog = read_catalog(model)
+    for key, weight in catalog.weights.items():
+        assert eval(weight.expression, {"model": model}) is catalog.variables[key]
+
+
+def test_names_that_look_numbered_collide_with_none():
+    class Names(layers.Layer):
+        def build(self, shape):
+            self.kept = [self.add_weight(shape=(1,), name=name) for name in ("w", "w", "w#2", "w#2")]
+
+    model = keras.Sequential([keras.Input((3,)), Names()])
+    assert len(read_catalog(model).weights) == 4

@@ -2,6 +2,7 @@
 
 import threading
 
+import ipywidgets
 import keras
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_a_misspelt_keyword_is_answered_with_the_nearest(dense_model):
         ({"layer": "hidden", "role": "kernle"}, "Did you mean 'kernel'"),
         ({"view": "matrx"}, "Did you mean 'matrix'"),
         ({"quantity": "since start"}, "Did you mean 'since_start'"),
-        ({"weight": "nothing"}, "no weight of role"),
+        ({"weight": "nothing"}, "no weight 'nothing' of role"),
         ({"step": 99}, "Record 99"),
     ],
     ids=lambda value: "",
@@ -201,18 +202,62 @@ def test_names_with_markup_reach_no_html():
     assert "<script>" not in bundle["text/html"]
 
 
-def test_an_update_of_the_screen_takes_few_messages(explorer, monkeypatch):
+@pytest.fixture
+def messages(monkeypatch):
+    """All that any widget sends, the opening of new ones included."""
     sent = []
-    for widget in explorer._panel._adopted.values():
-        original = type(widget)._send
-        monkeypatch.setattr(widget, "_send", lambda *args, o=original, w=widget, **kw: (sent.append(w), o(w, *args, **kw)))
-    for view in ("matrix", "distribution", "over_time"):
-        explorer.select(view=view)
-    sent.clear()
-    for view in ("matrix", "distribution", "over_time"):
-        before = len(sent)
-        explorer.select("out" if explorer._panel.tree.selected != "reader/out" else "encoder_lstm", view=view)
-        assert 0 < len(sent) - before <= 30
+    open_widget = ipywidgets.Widget.open
+    monkeypatch.setattr(ipywidgets.Widget, "_send", lambda self, message, buffers=None: sent.append(message["method"]))
+    monkeypatch.setattr(ipywidgets.Widget, "open", lambda self: (sent.append("comm_open"), open_widget(self)))
+    return sent
+
+
+def test_an_update_of_the_screen_takes_at_most_thirty_messages(explorer, messages):
+    for view in ("matrix", "distribution", "over_time", "matrix", "distribution", "over_time"):
+        for quantity in ("value", "since_start"):
+            explorer.select(view=view, quantity=quantity)
+    for layer in ("out", "encoder_lstm"):
+        for view in ("matrix", "distribution", "over_time"):
+            messages.clear()
+            explorer.select(layer, view=view)
+            assert 0 < len(messages) <= 30
+
+
+def test_going_back_and_forth_makes_no_new_widgets(explorer, messages):
+    def tour():
+        for view in ("matrix", "distribution", "over_time"):
+            for quantity in ("value", "since_start", "since_last"):
+                explorer.select(view=view, quantity=quantity)
+
+    explorer._model.get_layer("out").bias.assign(np.ones(4))
+    explorer.select("out", role="bias")
+    tour()
+    messages.clear()
+    tour()
+    tour()
+    assert "comm_open" not in messages
+
+
+def test_only_the_answer_to_a_click_counts_as_one(explorer):
+    answered = explorer._panel.status.answered
+    explorer._draw()
+    assert explorer._panel.status.answered == answered
+    send(explorer._panel.tree, selected="reader/out")
+    assert explorer._panel.status.answered > answered
+
+
+def test_weights_that_changed_without_the_callback_are_said_to_have(explorer, reader_model):
+    reader_model.get_layer("out").kernel.assign(np.zeros((20, 4)))
+    send(explorer._panel.tree, selected="reader/out")
+    assert explorer._panel.status.words.startswith("changed, but not by fit with this callback")
+    assert explorer._panel.hook.sections
+
+
+def test_an_lstm_says_how_its_bias_starts(explorer):
+    bias = explorer.catalog.weights["reader/encoder_lstm/forward_lstm/lstm_cell/bias"]
+    assert bias.initializer == "Zeros, forget gate at 1"
+    recurrent = explorer.catalog.weights["reader/encoder_lstm/forward_lstm/lstm_cell/recurrent_kernel"]
+    assert recurrent.initializer == "Orthogonal"
 
 
 def test_nothing_is_sent_where_nothing_changed(explorer, monkeypatch):

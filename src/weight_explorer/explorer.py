@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 import uuid
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 
 from weight_explorer import live
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.catalog.walk import read_catalog, read_values, signature
+from weight_explorer.catalog.walk import read_catalog, read_values, share_layers, signature
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.panel import Panel
 from weight_explorer.recording.callback import TrainingCallback
@@ -56,8 +57,8 @@ class WeightExplorer(ipywidgets.VBox):
         >>> explorer = WeightExplorer(model)
         >>> model.compile("sgd", "mse")
         >>> history = model.fit(np.ones((8, 3)), np.zeros((8, 2)), callbacks=[explorer.callback], verbose=0)
-        >>> explorer.history.values("tiny/dense/kernel").shape
-        (2, 3, 2)
+        >>> explorer.history.values("tiny/dense/kernel")[-1].shape
+        (3, 2)
         >>> explorer.close()
     """
 
@@ -84,12 +85,14 @@ class WeightExplorer(ipywidgets.VBox):
         )
         self._read_catalog()
         self._choice = Choice()
-        self._drawing = threading.Lock()  # held by the one thread that draws
+        self._drawing = threading.RLock()  # held by the one thread that draws
         self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
         self._showing = False
         self._stale = False
+        self._num_asked = self._num_answered = 0
         self._display_id = uuid.uuid4().hex
         self._is_displayed = False
+        self._is_closed = False
         self._awaits_cell_end = False
         self._clicks_wait = not live.answers_during_cells()
         self._panel = Panel(adopt=lambda widget: live.answer_clicks(widget, self._touching, self._answer))
@@ -110,6 +113,8 @@ class WeightExplorer(ipywidgets.VBox):
     @property
     def catalog(self) -> Catalog:
         """What the model holds: `catalog.root`, the tree of layers, and `catalog.weights`, from key to `Weight`."""
+        if not self._callback.is_training:
+            self._refresh_catalog()
         return self._catalog
 
     @property
@@ -141,13 +146,13 @@ class WeightExplorer(ipywidgets.VBox):
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
-        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> explorer = WeightExplorer(model)
         >>> explorer.select("dense", role="bias", view="distribution")
         >>> explorer.select("dens")
         Traceback (most recent call last):
             ...
-        ValueError: There is no layer 'dens'. Did you mean 'dense'? There are: 'sequential', 'dense'.
+        ValueError: There is no layer 'dens'. Did you mean 'dense'? There are: 'tiny', 'dense'.
         """
         self._refresh_catalog()
         check("view", view, VIEWS)
@@ -159,8 +164,9 @@ class WeightExplorer(ipywidgets.VBox):
             path = find_layer(self._catalog, name).path
             wanted = replace(wanted, layer=path, weight=weight)
         selection = resolve(self._catalog, wanted)
-        check(f"role in layer {selection.node.name!r}", role, selection.roles)
-        check(f"weight of role {selection.role!r} in layer {selection.node.name!r}", weight, [o.key for o in selection.offers])
+        check("role", role, selection.roles, where=f" in layer {selection.node.name!r}")
+        offered = [offer.key for offer in selection.offers]
+        check("weight", weight, offered, where=f" of role {selection.role!r} in layer {selection.node.name!r}")
         if selection.weight and step is not None and step not in self._history.steps(selection.weight.key):
             raise ValueError(f"Record {step} of {selection.weight.key!r} is not kept. See explorer.history.steps(key).")
         self._choose(wanted)
@@ -175,6 +181,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> WeightExplorer(model).figure().get_size_inches().tolist()
         [8.0, 4.5]
         """
+        self._look()
         scene = self._compose(self._choice, self._catalog)
         return figure_of(scene.picture, scene.name)
 
@@ -182,7 +189,7 @@ class WeightExplorer(ipywidgets.VBox):
         """Take the panel off the screen and free its widgets; the history stays readable."""
         if "_panel" in vars(self):  # a refused argument leaves an explorer without one
             with self._touching:
-                self._is_displayed = False
+                self._is_closed, self._is_displayed = True, False
                 self._panel.close()
         super().close()
 
@@ -192,13 +199,15 @@ class WeightExplorer(ipywidgets.VBox):
         return f"<{summary.one_line(self._catalog, self._history, self._callback.status)}>"
 
     def __str__(self) -> str:
+        self._look()
         return summary.plain_text(self._catalog, self._history, self._callback.status)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = str(self)
-        bundle["text/html"] = summary.html_line(self._catalog, self._history, self._callback.status)
-        bundle["image/png"] = base64.b64encode(png_of(self.figure())).decode()
+        png = base64.b64encode(png_of(self.figure())).decode()
+        bundle["text/html"] = summary.html_line(self._catalog, self._history, self._callback.status, png)
+        bundle["image/png"] = png
         return bundle
 
     def _ipython_display_(self) -> None:
@@ -206,23 +215,29 @@ class WeightExplorer(ipywidgets.VBox):
         live.display_bundle(self._repr_mimebundle_(), self._display_id)
         self._is_displayed = True
 
+    def set_model(self, model: Any) -> None:  # noqa: ARG002 - Keras' signature
+        """Refuse to be taken for the callback, which Keras would otherwise do with an error that helps nobody."""
+        raise TypeError("The explorer itself is no callback. Pass its callback to fit: callbacks=[explorer.callback].")
+
     # -- model to history ------------------------------------------------------------------------------------------
 
     def _read_catalog(self) -> None:
-        self._signature = signature(self._model)
+        # In this order: where reading fails, it is tried again the next time.
+        found = signature(self._model)
         self._catalog = read_catalog(self._model)
+        self._signature = found
 
     def _refresh_catalog(self) -> None:
         """Read the model's layers anew if they changed."""
-        if signature(self._model) != self._signature:
+        if self._signature != signature(self._model):
             self._read_catalog()
 
     def _record(self, kind: str, epoch: int, batch: int) -> bool:
         """Copy all weights into the history; called in training. Says whether the model was built."""
-        if kind != "batch" or not self._catalog.weights:
+        if kind != "batch" or not self._catalog.is_complete:
             self._refresh_catalog()
         if not self._catalog.weights:
-            return bool(self._model.built)
+            return self._catalog.is_complete
         if kind != "start" or not self._history.num_recorded or self._recorder.moved_any(self._catalog):
             self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
         return True
@@ -237,6 +252,7 @@ class WeightExplorer(ipywidgets.VBox):
             epoch, batch = self._callback.place
             kind = "outside" if self._history.num_recorded else "start"
             self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
+            self._callback.noticed(kind)
 
     # -- browser to choice -----------------------------------------------------------------------------------------
 
@@ -251,23 +267,32 @@ class WeightExplorer(ipywidgets.VBox):
     def _choose(self, choice: Choice) -> None:
         with self._touching:
             self._choice = choice
+            self._num_asked += 1
             self._stale = True
 
     def _answer(self) -> None:
         """Draw after a choice; called on the thread that the browser's messages arrive on."""
-        if not self._stale:
+        num_asked = self._num_asked
+        if num_asked == self._num_answered or self._is_closed:
             return
         try:
             self._look()
             self._draw()
         except Exception as error:  # noqa: BLE001 - an error must be seen in the panel, not lost in the kernel's log
             self._callback.report(error)
+        with self._touching:
+            self._num_answered = self._panel.status.answered = num_asked
 
     # -- choice to screen ------------------------------------------------------------------------------------------
 
-    def _training_began(self) -> None:
+    def _training_began(self, model: Any) -> None:
         if not self._awaits_cell_end:
             self._awaits_cell_end = live.call_after_cell(self._cell_ended)
+        if model is not None and not share_layers(model, self._model):
+            raise ValueError(
+                f"this callback belongs to the explorer of {self._model.name!r}, but fit trains another model, {model.name!r}: "
+                f"make a WeightExplorer of that model and pass its callback"
+            )
 
     def _cell_ended(self) -> None:
         """Notice a training that ended without `on_train_end`, by Ctrl-C or an error, and renew what the notebook saves."""
@@ -292,16 +317,20 @@ class WeightExplorer(ipywidgets.VBox):
         once more.
         """
         self._stale = True
-        while self._stale and self._drawing.acquire(blocking=wait):
+        while self._stale and not self._is_closed:
             try:
+                if not self._drawing.acquire(blocking=wait):
+                    return
                 self._stale = False
                 choice, catalog = self._choice, self._catalog
                 self._show(choice, catalog, self._compose(choice, catalog))
             finally:
-                self._drawing.release()
+                # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
+                with contextlib.suppress(RuntimeError):
+                    self._drawing.release()
 
     def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
-        return compose(catalog, self._history, choice, self._callback.status, clicks_wait=self._clicks_wait)
+        return compose(catalog, self._history.snapshot(), choice, self._callback.status, clicks_wait=self._clicks_wait)
 
     def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
         with self._touching:

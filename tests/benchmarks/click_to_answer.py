@@ -31,7 +31,7 @@ LAYERS = [
     ("zoo/reader", "forward_layer"),
     ("zoo/reader/backward_lstm", "backward_layer"),
 ]
-VIEWS = [("distribution", "elements in 64 bins"), ("over_time", " records"), ("matrix", "The value, at")]
+VIEWS = [("distribution", " bins"), ("over_time", " records"), ("matrix", "The value, at")]
 
 
 def clicks():

@@ -89,7 +89,7 @@ def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works
         page.get_by_role("tab", name="Bias").click()
         facts_of(page, "(16,) = (units,)")
         page.get_by_role("tab", name="Distribution").click()
-        page.locator(".we-words", has_text="16 elements in 64 bins").wait_for(timeout=20_000)
+        page.locator(".we-words", has_text="16 elements in 8 bins").wait_for(timeout=20_000)
         page.get_by_role("radio", name="Since start").click()
         page.locator(".we-words", has_text="The change since the start").wait_for(timeout=20_000)
         page.get_by_role("radio", name="Value").click()

@@ -344,10 +344,10 @@ def test_the_number_under_the_pointer_follows_an_update(page):
 
 
 def test_a_click_that_is_not_answered_is_said_to_be_waiting(page):
-    mount(page, "status", title="m", phase="training", words="live", problem="", drawn=0)
+    mount(page, "status", title="m", phase="training", words="live", problem="", answered=0)
     page.evaluate("document.getElementById('host').dispatchEvent(new CustomEvent('we-asked', {bubbles: true}))")
     page.get_by_text("kernel busy, will answer when it is free").wait_for(timeout=5000)
-    page.evaluate("model.set('drawn', 1)")
+    page.evaluate("model.set('answered', 1)")
     assert page.get_by_text("kernel busy").count() == 0
 
 
@@ -357,7 +357,7 @@ def test_a_view_that_is_taken_away_listens_no_more(page, name):
         "tree": {"rows": ROWS, "selected": "m", "folded": [], "filter": ""},
         "choices": {"kind": "tabs", "label": "l", "options": [["a", "A"]], "selected": "a"},
         "details": {"sections": [], "label": ""},
-        "status": {"title": "", "phase": "", "words": "", "problem": "", "drawn": 0},
+        "status": {"title": "", "phase": "", "words": "", "problem": "", "answered": 0},
         "matrix": {
             "cells": {"base64": ""}, "shape": [0, 0], "rows": [], "columns": [], "order": [], "steps": [1, 1], "limit": 0,
             "alternative": "", "palette": {"base64": ""}, "special": ["#000000", "#000000"],

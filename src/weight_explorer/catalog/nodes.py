@@ -115,6 +115,11 @@ class Catalog:
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
 
     @cached_property
+    def is_complete(self) -> bool:
+        """Whether every layer is built, so that no weight is still to come."""
+        return all(node.built for node in self.nodes.values())
+
+    @cached_property
     def nodes(self) -> dict[str, LayerNode]:
         """From path to node, from top to bottom."""
         return {node.path: node for _, node in self.root.walk()}

@@ -7,7 +7,7 @@ the documentation says. Where a class has no row its base classes are asked, and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weight_explorer.catalog.nodes import Axis, Block
@@ -35,11 +35,16 @@ class AxisRow:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one kind of weight means. `sentence` may use the sizes of its axes by name, as in `{units}`."""
+    """What one kind of weight means.
+
+    `sentence` may use the sizes of its axes by name, as in `{units}`; `starts` says what a layer does to a fresh weight beyond
+    its initializer.
+    """
 
     sentence: str
     axes: tuple[AxisRow, ...] | Callable[[Any], tuple[AxisRow, ...]] = ()
     role: str = ""
+    starts: Callable[[Any], str] | None = None
 
 
 LSTM_GATES = ("input gate", "forget gate", "cell candidate", "output gate")
@@ -73,6 +78,11 @@ def einsum_axes(layer: Any) -> tuple[AxisRow, ...]:
 def _side(letter: str, inputs: str, outputs: str) -> str:
     both = letter in inputs and letter in outputs
     return "kept axis" if both else "input axis" if letter in inputs else "output axis"
+
+
+def forget_bias(layer: Any) -> str:
+    """Say that an LSTM starts the bias of its forget gate at 1, unless told otherwise."""
+    return ", forget gate at 1" if layer.unit_forget_bias else ""
 
 
 def _convolutions() -> dict[tuple[str, str], Row]:
@@ -133,9 +143,10 @@ ROWS: dict[tuple[str, str], tuple[Row, ...] | Row] = {
         "recurrent",
     ),
     ("LSTMCell", "bias"): Row(
-        "One number for each gate of each unit. Unless told otherwise Keras starts the forget gate at 1, so that a fresh "
-        "LSTM remembers.",
+        "One number for each gate of each unit. Unless told otherwise Keras starts the forget gate at 1, so that a fresh LSTM "
+        "remembers.",
         (LSTM_UNITS,),
+        starts=forget_bias,
     ),
     ("GRUCell", "kernel"): Row(
         "Each row is one of the {input_dim} inputs; the columns are the units, once for each of update gate, reset gate "
@@ -169,7 +180,11 @@ ROWS: dict[tuple[str, str], tuple[Row, ...] | Row] = {
         "Each row is the vector of one token. Only rows of tokens that occur in the training data are moved by it.",
         (AxisRow("input_dim", "the tokens of the vocabulary"), AxisRow("output_dim", "the numbers of one vector")),
     ),
-    ("EinsumDense", "kernel"): Row("A dense layer over chosen axes; its equation says which axis meets which.", einsum_axes),
+    ("EinsumDense", "kernel"): Row(
+        "A dense layer over chosen axes: every letter of its equation is an axis, and the axes that come in and do not go out "
+        "are summed over.",
+        einsum_axes,
+    ),
     ("BatchNormalization", "gamma"): Row(
         "After each channel is brought to mean 0 and variance 1, it is multiplied by its gamma. Starts at 1.", (CHANNELS,)
     ),
@@ -207,8 +222,11 @@ FOLDED: dict[str, str] = {"RNN": "cell"}
 
 
 def class_names(layer: Any) -> list[str]:
-    """Names of the layer's class and its bases, nearest first: the order in which the tables are asked."""
-    return [cls.__name__ for cls in type(layer).__mro__]
+    """Names of Keras' own classes among the layer's class and its bases, nearest first: so the tables are asked.
+
+    A user's own class that happens to be called `Dense` is none of them.
+    """
+    return [cls.__name__ for cls in type(layer).__mro__ if cls.__module__.partition(".")[0] == "keras"]
 
 
 def row_for(layer: Any, attribute: str, rank: int) -> Row | None:
@@ -219,7 +237,7 @@ def row_for(layer: Any, attribute: str, rank: int) -> Row | None:
         for row in rows:
             axes = row.axes(layer) if callable(row.axes) else row.axes
             if len(axes) == rank:
-                return Row(row.sentence, axes, row.role)
+                return replace(row, axes=axes)
     return None
 
 
@@ -235,8 +253,8 @@ def axes_of(row: Row | None, shape: tuple[int, ...]) -> tuple[Axis, ...]:
     return tuple(axis.of_size(size) for axis, size in zip(row.axes, shape, strict=True))  # type: ignore[arg-type]
 
 
-def explanation_of(row: Row | None, axes: tuple[Axis, ...], shape: tuple[int, ...], class_name: str) -> str:
+def explanation_of(row: Row | None, axes: tuple[Axis, ...], shape: tuple[int, ...], layer: Any) -> str:
     """Say in a sentence what the weight is."""
     if row is None:
-        return f"A weight that {class_name} made for itself, an array of shape {shape}."
+        return f"A weight that {type(layer).__name__} made for itself, an array of shape {shape}."
     return row.sentence.format(**{axis.name: axis.size for axis in axes})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import keyword
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +15,8 @@ import numpy as np
 
 from weight_explorer.catalog import roles
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+
+FROZEN = " It is frozen: its layer has trainable = False, so training leaves it as it is."
 
 
 @dataclass(slots=True)
@@ -79,6 +83,18 @@ def signature(model: Any) -> tuple[Any, ...]:
     )
 
 
+def share_layers(model: Any, other: Any) -> bool:
+    """Say whether two models are the same or have a layer in common, so that training one trains the other."""
+    ours, theirs = ({id(layer) for layer in _all_layers(each)} for each in (model, other))
+    return not ours.isdisjoint(theirs)
+
+
+def _all_layers(layer: Any) -> Iterator[Any]:
+    yield layer
+    for child in _sublayers(layer):
+        yield from _all_layers(child)
+
+
 def read_values(variable: Any) -> np.ndarray:
     """Copy a variable's values to a read-only array of its own dtype."""
     value = variable.value
@@ -93,7 +109,7 @@ def read_values(variable: Any) -> np.ndarray:
 def _place(layer: Any, path: str, expression: str, part: tuple[str, str], ancestors: tuple[Any, ...]) -> _Place:
     place = _Place(layer, path, expression, part)
     place.held = list(_own_variables(layer, expression))
-    names: Counter[str] = Counter()
+    names: set[str] = set()
     for child in _sublayers(layer):
         if any(child is ancestor for ancestor in (*ancestors, layer)) or _is_plumbing(layer, child):
             continue
@@ -101,12 +117,10 @@ def _place(layer: Any, path: str, expression: str, part: tuple[str, str], ancest
         if _is_folded(layer, child, attribute):
             place.held += _own_variables(child, expression + access)
             continue
-        names[child.name] += 1
-        suffix = f"#{names[child.name]}" if names[child.name] > 1 else ""
         place.children.append(
             _place(
                 child,
-                f"{path}/{child.name}{suffix}",
+                f"{path}/{_free(child.name, names)}",
                 expression + access,
                 _part(layer, attribute),
                 (*ancestors, layer),
@@ -162,7 +176,7 @@ def _access(layer: Any, child: Any) -> tuple[str, str]:
 
 
 def _by_name(model: Any, name: str) -> Any:
-    if '"' in name or "\\" in name or sum(layer.name == name for layer in model.layers) != 1:
+    if '"' in name or "\\" in name or not name.isprintable() or sum(layer.name == name for layer in model.layers) != 1:
         return None
     return model.get_layer(name)
 
@@ -173,6 +187,8 @@ def _attribute(layer: Any, wanted: Any) -> tuple[str, str] | None:
     for name, value in vars(layer).items():
         access = _within(value, wanted)
         if access is None or name.startswith(("_layers", "_trainable", "_non_trainable", "_functional", "_self_")):
+            continue
+        if not name.isidentifier() or keyword.iskeyword(name):
             continue
         if not name.startswith("_"):
             return name, f".{name}{access}"
@@ -194,6 +210,8 @@ def _within(value: Any, wanted: Any, depth: int = 3) -> str | None:
     else:
         return None
     for index, item in items:
+        if type(index) not in (int, str):
+            continue  # its repr need not be Python that gives it back
         rest = _within(item, wanted, depth - 1)
         if rest is not None:
             return f"[{index!r}]{rest}"
@@ -202,14 +220,19 @@ def _within(value: Any, wanted: Any, depth: int = 3) -> str | None:
 
 def _unique_keys(root: _Place) -> dict[int, str]:
     keys: dict[int, str] = {}
-    taken: Counter[str] = Counter()
+    taken: set[str] = set()
     for place in root.walk():
         for held in place.held:
             if id(held.variable) not in keys:
-                path = held.variable.path
-                taken[path] += 1
-                keys[id(held.variable)] = path if taken[path] == 1 else f"{path}#{taken[path]}"
+                keys[id(held.variable)] = _free(held.variable.path, taken)
     return keys
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return the name, with a number behind it where it is taken, and take it."""
+    found = next(each for number in itertools.count(1) if (each := name if number == 1 else f"{name}#{number}") not in taken)
+    taken.add(found)
+    return found
 
 
 def _homes(root: _Place, keys: dict[int, str]) -> dict[str, tuple[str, ...]]:
@@ -236,18 +259,21 @@ def _weight(key: str, held: _Held, path: str, homes: tuple[str, ...]) -> Weight:
         dtype=str(variable.dtype),
         axes=axes,
         trainable=bool(variable.trainable),
-        initializer=_initializer(variable, holder, held.attribute),
+        initializer=_initializer(variable, holder, held.attribute, row),
         shared_by=homes,
         expression=held.expression,
-        explanation=roles.explanation_of(row, axes, shape, type(holder).__name__),
+        explanation=roles.explanation_of(row, axes, shape, holder) + ("" if holder.trainable else FROZEN),
     )
 
 
-def _initializer(variable: Any, holder: Any, attribute: str) -> str:
-    initializer = getattr(holder, f"{attribute}_initializer", None) or getattr(variable, "initializer", None)
+def _initializer(variable: Any, holder: Any, attribute: str, row: roles.Row | None) -> str:
+    names = (f"{attribute}_initializer", f"{attribute.removesuffix('_kernel')}_initializer")
+    found = (getattr(holder, name, None) for name in names)
+    initializer = next((each for each in found if each is not None), getattr(variable, "initializer", None))
     if initializer is None:
         return ""
-    return getattr(initializer, "__name__", type(initializer).__name__)
+    name = getattr(initializer, "__name__", type(initializer).__name__)
+    return name + (row.starts(holder) if row and row.starts else "")
 
 
 def _node(place: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]], counts: Counter[int]) -> LayerNode:

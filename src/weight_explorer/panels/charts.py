@@ -17,33 +17,39 @@ FEW_POINTS = 30
 
 
 class ChartsPanel(ipywidgets.VBox):
-    """Draws one chart or several above each other, with a legend over each."""
+    """Draws one chart or several above each other, with a legend over each.
+
+    Charts are kept by their structure (which marks, which scales): going back and forth makes no new widgets.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.add_class("we-charts")
-        self._charts: list[_ChartPanel] = []
+        self._charts: dict[_Structure, _ChartPanel] = {}
 
     def show(self, picture: ChartPicture) -> None:
         """Draw a picture; charts of the same structure only take the new numbers."""
-        structure = [_structure(chart) for chart in picture.charts]
-        if structure != [chart.structure for chart in self._charts]:
-            self._charts = [_ChartPanel(chart) for chart in picture.charts]
-            self.children = [widget for chart in self._charts for widget in (chart.legend, chart.figure)]
-        for panel, chart in zip(self._charts, picture.charts, strict=True):
+        shown = []
+        for chart in picture.charts:
+            structure = _structure(chart)
+            if structure not in self._charts:
+                self._charts[structure] = _ChartPanel(chart)
+            panel = self._charts[structure]
             panel.show(chart)
+            shown += [panel.legend, panel.figure]
+        if list(self.children) != shown:
+            self.children = shown
 
     @property
     def widgets(self) -> list[ipywidgets.Widget]:
         """All widgets with a page side of their own."""
-        return [self, *(widget for chart in self._charts for widget in chart.widgets)]
+        return [self, *(widget for chart in self._charts.values() for widget in chart.widgets)]
 
 
 class _ChartPanel:
     """One chart: a bqplot figure whose marks are looked up by their place."""
 
     def __init__(self, chart: Chart) -> None:
-        self.structure = _structure(chart)
         # bqplot draws what it is given at once, so it must be given real numbers from the start.
         self._x = LinearScale(**_x_range(chart))
         self._y = (LogScale if chart.log else LinearScale)(**_y_range(chart))
@@ -51,12 +57,14 @@ class _ChartPanel:
         self._x_axis = Axis(scale=self._x, grid_lines="none", tick_format=".4~g", label_offset="28px")
         self._y_axis = Axis(scale=self._y, side="left", tick_format=".0e" if chart.log else ".4~g", label_offset="56px")
         self.legend = details.DetailsPanel()
-        self.legend.show(details.legend((mark.name, colors.MARKS[mark.color], mark.kind) for mark in chart.marks))
+        self.legend.show(details.legend((mark.name, colors.MARKS[mark.color], _swatch(mark)) for mark in chart.marks))
         self.figure = Figure(
             marks=self._lines,
             axes=[self._x_axis, self._y_axis],
             fig_margin=MARGINS | {"bottom": 40 if chart.x_label else 24},
             animation_duration=0,
+            padding_x=0,
+            padding_y=0,
             min_aspect_ratio=0.01,
             max_aspect_ratio=100,
         )
@@ -70,13 +78,21 @@ class _ChartPanel:
         _set(self._x, _x_range(chart))
         _set(self._y, _y_range(chart))
         _set(self._x_axis, {"label": chart.x_label, "tick_values": _ticks(self._x, log=False)})
-        _set(self._y_axis, {"label": chart.y_label, "tick_values": _ticks(self._y, log=chart.log)})
+        counts = any(mark.kind == "steps" for mark in chart.marks)
+        _set(self._y_axis, {"label": chart.y_label, "tick_values": _ticks(self._y, log=chart.log, integer=counts)})
         for lines, mark in zip(self._lines, chart.marks, strict=True):
             _set(lines, _numbers(mark))
 
 
-def _structure(chart: Chart) -> tuple[object, ...]:
-    return (chart.log, tuple((mark.kind, mark.name, mark.color) for mark in chart.marks))
+_Structure = tuple[bool, str, tuple[tuple[str, str, str], ...]]
+
+
+def _structure(chart: Chart) -> _Structure:
+    return (chart.log, chart.x_label, tuple((mark.kind, mark.name, mark.color) for mark in chart.marks))
+
+
+def _swatch(mark: Mark) -> str:
+    return "line" if mark.kind == "steps" and mark.color != "now" else mark.kind
 
 
 def _set(widget: ipywidgets.Widget, traits: dict[str, Any]) -> None:
@@ -139,9 +155,9 @@ def _extent(numbers: np.ndarray, *, log: bool = False) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (1.0, 1.0) if log else (0.0, 0.0)
 
 
-def _ticks(scale: LinearScale | LogScale, *, log: bool) -> np.ndarray:
+def _ticks(scale: LinearScale | LogScale, *, log: bool, integer: bool = False) -> np.ndarray:
     """Return round numbers within the range: bqplot's own ticks divide it evenly, into -1.02, -0.332 and the like."""
     low, high = float(scale.min or 0.0), float(scale.max or 0.0)
-    locator = LogLocator(numticks=5) if log else MaxNLocator(5)
+    locator = LogLocator(numticks=5) if log else MaxNLocator(5, integer=integer)
     ticks = np.asarray(locator.tick_values(low, high))
     return ticks[(ticks >= low) & (ticks <= high)]

@@ -38,8 +38,9 @@ function buttons(model, el, signal) {
   }
 
   function drawSelection() {
+    const anyChosen = [...list.children].some((item) => item.dataset.value === model.get("selected"));
     for (const item of list.children) {
-      const chosen = item.dataset.value === model.get("selected");
+      const chosen = anyChosen ? item.dataset.value === model.get("selected") : item === list.firstChild;
       item.setAttribute(roles.chosen, String(chosen));
       item.tabIndex = chosen ? 0 : -1;
       if (chosen) list.scrollLeft = Math.max(0, item.offsetLeft + item.offsetWidth - list.clientWidth);
@@ -49,8 +50,9 @@ function buttons(model, el, signal) {
   list.addEventListener("click", (event) => choose(model, el, event.target.closest(".we-choice")?.dataset.value), { signal });
   list.addEventListener("keydown", (event) => {
     event.stopPropagation();
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const items = [...list.children];
-    const index = items.findIndex((item) => item.dataset.value === model.get("selected"));
+    const index = Math.max(0, items.findIndex((item) => item.dataset.value === model.get("selected")));
     const to = { Home: 0, End: items.length - 1 }[event.key]
       ?? (event.key in STEPS ? (index + STEPS[event.key] + items.length) % items.length : undefined);
     if (to === undefined) return;

@@ -13,7 +13,7 @@ function copyButton(code) {
   button.setAttribute("aria-label", `copy ${code}`);
   button.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(code);
+      await navigator.clipboard.writeText(button.previousSibling.textContent);
       button.textContent = "copied";
     } catch {
       // Pages that are not served securely have no clipboard: leave the line selected for the user's own copy.
@@ -80,6 +80,16 @@ function patchTable(table, { heads, rows }) {
   return true;
 }
 
+/** Change the words of a line of code: the button beside it keeps the focus. */
+function patchCode(line, { code }) {
+  const [words, button] = line.children;
+  words.textContent = words.title = code;
+  button.setAttribute("aria-label", `copy ${code}`);
+  return true;
+}
+
+const PATCH = { table: patchTable, code: patchCode };
+
 function render({ model, el }) {
   el.classList.add("we-details");
   el.dataset.lmSuppressShortcuts = "true";
@@ -91,7 +101,7 @@ function render({ model, el }) {
       const before = standing[i];
       if (before && JSON.stringify(before) === JSON.stringify(section)) return;
       const node = el.children[i];
-      if (before?.kind === "table" && section.kind === "table" && patchTable(node, section)) return;
+      if (before?.kind === section.kind && PATCH[section.kind]?.(node, section)) return;
       const drawn = DRAW[section.kind](section);
       if (node) node.replaceWith(drawn);
       else el.append(drawn);

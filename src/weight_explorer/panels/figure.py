@@ -21,16 +21,23 @@ from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Ma
 MOST_WINDOWS = 64
 
 
+class PictureFigure(Figure):
+    """A figure that shows itself in a notebook, also where nobody has imported pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return png_of(self, dpi=100)
+
+
 def figure_of(picture: Picture, title: str) -> Figure:
     """Draw a picture as a new figure of 8 x 4.5 inches, with its caption below."""
-    figure = Figure(figsize=(8, 4.5))
+    figure = PictureFigure(figsize=(8, 4.5))
     # Fixed margins: matplotlib's layout engines draw everything twice, which doubles the time to display.
     figure.subplots_adjust(left=0.1, right=0.97, top=0.86, bottom=0.2, hspace=0.45)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     _DRAW[type(picture)](figure, picture)
     if not isinstance(picture, EmptyPicture):
         caption = "\n".join(textwrap.wrap(picture.caption, 120))
-        figure.text(0.5, 0.02, caption, ha="center", va="bottom", fontsize=8, color="0.35")
+        figure.text(0.5, 0.02, caption, ha="center", va="bottom", fontsize=8, color="0.35", parse_math=False)
     return figure
 
 
@@ -57,6 +64,7 @@ def _draw_matrix(figure: Figure, picture: MatrixPicture) -> None:
         axes.plot(infinite[:, 1] * picture.column_step, infinite[:, 0] * picture.row_step, "s", color=colors.INFINITE, ms=4)
     axes.set_xlabel(_names(picture.columns))
     axes.set_ylabel(_names(picture.rows))
+    axes.locator_params(integer=True)
     _draw_blocks(axes, picture)
     figure.colorbar(image, ax=axes)
 

@@ -40,9 +40,9 @@ function sideWords(axes, cell, step) {
   const size = axes.reduce((product, axis) => product * axis.size, 1);
   const first = cell * step;
   const last = Math.min(first + step, size) - 1;
-  if (!axes[0].name) return "";
-  if (first === last) return unravel(first, axes).map((index, i) => axisWords(axes[i], index)).join(", ");
-  return `${axes.map((axis) => axis.name).join(" x ")} ${first} to ${last}`;
+  if (!axes[0].name) return [];
+  if (first === last) return unravel(first, axes).map((index, i) => axisWords(axes[i], index));
+  return [`${axes.map((axis) => axis.name).join(" x ")} ${first} to ${last}`];
 }
 
 /** Of two numbers the one that must not be missed: NaN before all, then the one farther from zero. */
@@ -84,7 +84,7 @@ function colorize({ pixels, rows, columns }, limit, palette, [nan, infinite]) {
 }
 
 /** Round steps, so that labels stand at 0, 5, 10 and not at 0, 7, 14. */
-function tickStep(count, pixelsEach, room) {
+function tickStep(pixelsEach, room) {
   const least = room / pixelsEach;
   for (let power = 1; ; power *= 10) for (const base of [1, 2, 5]) if (base * power >= least) return base * power;
 }
@@ -109,10 +109,10 @@ function render({ model, el }) {
   canvas.tabIndex = 0;
   const readout = document.createElement("div");
   readout.className = "we-matrix-readout";
-  readout.setAttribute("role", "status");
   el.replaceChildren(canvas, readout);
 
   let cells = floats(model.get("cells"));
+  let merged = false; // whether there are more cells than pixels, so that a pixel shows one of several
   let frame = null; // where the cells lie on the canvas
   let pointed = null; // the cell under the pointer or the arrow keys
 
@@ -139,6 +139,7 @@ function render({ model, el }) {
     const { left, top, right, bottom, rows, columns } = frame;
     const [width, height] = [right - left, bottom - top];
     const picture = raster(cells, rows, columns, Math.floor(width * ratio), Math.floor(height * ratio));
+    merged = picture.pixels !== cells;
     const image = colorize(picture, model.get("limit"), bytes(model.get("palette")), model.get("special"));
     const source = new OffscreenCanvas(picture.columns, picture.rows);
     source.getContext("2d").putImageData(image, 0, 0);
@@ -189,13 +190,13 @@ function render({ model, el }) {
     context.textAlign = "center";
     const columnPixels = (cellWidth * inner(across)) / columnStep;
     if (!across[0].name) return;
-    const stepX = tickStep(across[0].size, columnPixels, TICK_ROOM.x);
+    const stepX = tickStep(columnPixels, TICK_ROOM.x);
     for (let i = 0; i < across[0].size; i += stepX) context.fillText(String(i), left + (i + 0.5) * columnPixels, top - 5);
     context.textAlign = "right";
     context.textBaseline = "middle";
     if (frame.rowBlocks.length || !down[0].name) return;
     const rowPixels = (cellHeight * inner(down)) / rowStep;
-    const stepY = tickStep(down[0].size, rowPixels, TICK_ROOM.y);
+    const stepY = tickStep(rowPixels, TICK_ROOM.y);
     for (let i = 0; i < down[0].size; i += stepY) context.fillText(String(i), left - 6, top + (i + 0.5) * rowPixels);
   }
 
@@ -275,15 +276,16 @@ function render({ model, el }) {
     const [rows, columns] = model.get("shape");
     if (!pointed || pointed.row >= rows || pointed.column >= columns) {
       pointed = null;
-      readout.textContent = "Point at a cell, or walk with the arrow keys, to read its number.";
+      readout.textContent = "Point at a cell, or walk with the arrow keys, to read its number."
+        + (merged ? " More cells than pixels: a pixel shows the cell farthest from zero." : "");
       return;
     }
     const [rowStep, columnStep] = model.get("steps");
     const value = cells[pointed.row * columns + pointed.column];
     const sides = [
-      ...sideWords(model.get("rows"), pointed.row, rowStep).split(", "),
-      ...sideWords(model.get("columns"), pointed.column, columnStep).split(", "),
-    ].filter(Boolean);
+      ...sideWords(model.get("rows"), pointed.row, rowStep),
+      ...sideWords(model.get("columns"), pointed.column, columnStep),
+    ];
     const order = model.get("order");
     // In the order of the array's axes, so that they read as its index.
     const words = order.length === sides.length ? order.map((_, axis) => sides[order.indexOf(axis)]) : sides;
@@ -332,6 +334,7 @@ function render({ model, el }) {
   }
 
   canvas.addEventListener("pointermove", (event) => {
+    readout.setAttribute("aria-live", "off");
     if (!frame) return;
     const column = Math.floor((event.offsetX - frame.left) / frame.cellWidth);
     const row = Math.floor((event.offsetY - frame.top) / frame.cellHeight);
@@ -351,6 +354,7 @@ function render({ model, el }) {
     const step = STEPS[event.key];
     if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    readout.setAttribute("aria-live", "polite"); // read out where the user walks by keys, not where a mouse passes
     if (pointed) pointAt(pointed.row + step[0], pointed.column + step[1]);
     else pointAt(0, 0);
   }, { signal });

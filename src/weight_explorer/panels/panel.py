@@ -62,7 +62,7 @@ class Panel:
             self.tree.show(catalog)
             self._catalog = catalog
         self.status.show(title=scene.title, phase=scene.phase, words=scene.status, problem=scene.problem)
-        self.hook.show(details.code(HOOK) if scene.phase == "before" else None)
+        self.hook.show(details.code(HOOK) if scene.phase in ("before", "unseen") else None)
         self._show_selection(scene.selection)
         self.views.show([(view.name, view.label) for view in VIEWS.values()], scene.view)
         self.quantities.show(QUANTITY_LABELS.items(), scene.quantity)

@@ -1,5 +1,5 @@
 // The head of the panel. It also says when a click has to wait: every control of the panel sends `we-asked` up the page, and
-// each picture from the kernel counts up `drawn`.
+// each answer of the kernel counts up `answered`. Pictures of a training are no answers.
 
 const PATIENCE = 500; // ms until a click that is not answered is said to be waiting
 const WAITING = "kernel busy, will answer when it is free";
@@ -46,13 +46,13 @@ function render({ model, el }) {
   }, { signal });
 
   model.on("change:title change:words change:problem change:phase", draw);
-  model.on("change:drawn", answered);
+  model.on("change:answered", answered);
   draw();
   return () => {
     controller.abort();
     answered();
     model.off("change:title change:words change:problem change:phase", draw);
-    model.off("change:drawn", answered);
+    model.off("change:answered", answered);
   };
 }
 

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 class StatusPanel(anywidget.AnyWidget):
     """Shows title, phase and words.
 
-    `drawn` counts the pictures sent: a click that the kernel does not answer with one is said to be waiting.
+    `answered` counts the choices that the kernel has answered: one that it does not answer is said to be waiting.
     """
 
     _esm = HERE / "status.js"
@@ -23,10 +23,9 @@ class StatusPanel(anywidget.AnyWidget):
     phase = traitlets.Unicode().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
-    drawn = traitlets.Int().tag(sync=True)
+    answered = traitlets.Int().tag(sync=True)
 
     def show(self, *, title: str, phase: str, words: str, problem: str) -> None:
         """Bring the head up to date in one message."""
         with self.hold_sync():
             self.title, self.phase, self.words, self.problem = title, phase, words, problem
-            self.drawn += 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 QUANTITIES = ("value", "since_start", "since_last")
 
 
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def parse_memory(memory: int | str) -> int:
@@ -31,7 +32,8 @@ def parse_memory(memory: int | str) -> int:
     >>> parse_memory("256 MB"), parse_memory("1.5GB"), parse_memory(1000)
     (256000000, 1500000000, 1000)
     """
-    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([a-zA-Z]*)\s*", str(memory))
+    text = f"{memory} B" if isinstance(memory, int) else str(memory)
+    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([a-zA-Z]*)\s*", text)
     unit = UNITS.get(match[2].upper(), 0) if match else 0
     num_bytes = int(float(match[1]) * unit) if match else 0
     if num_bytes <= 0 or isinstance(memory, bool):
@@ -65,7 +67,7 @@ class Series:
         return self.rows[:, INDEX[name]]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Record:
     step: Step
     keys: Mapping[str, int]
@@ -73,13 +75,83 @@ class _Record:
     values: Mapping[str, np.ndarray]
     values_nbytes: int
 
+    def without_values(self) -> _Record:
+        return replace(self, values=_NO_VALUES, values_nbytes=0)
 
-class History:
+    @property
+    def nbytes(self) -> int:
+        return self.table.nbytes + self.values_nbytes
+
+
+class Past:
+    """Records that do not change while one looks at them; `History.snapshot` makes one."""
+
+    def __init__(self, records: tuple[_Record, ...], lengths: Mapping[int, int], memory: int, num_recorded: int) -> None:
+        self._records = records
+        self._lengths = lengths
+        self.memory = memory
+        self.num_recorded = num_recorded
+
+    @property
+    def records(self) -> tuple[Step, ...]:
+        """All records that are kept, oldest first, with their positions on the time axis."""
+        return tuple(self._placed(record.step) for record in self._records)
+
+    def steps(self, key: str) -> tuple[int, ...]:
+        """Numbers of the records that keep values of this weight, oldest first."""
+        return tuple(record.step.number for record in self._records if key in record.values)
+
+    def values(self, key: str) -> np.ndarray:
+        """All kept values of a weight, of shape (records, *weight shape), in the order of `steps(key)`."""
+        records = self._records
+        kept = [record.values[key] for record in records if key in record.values]
+        if not kept:
+            near = difflib.get_close_matches(key, records[-1].keys if records else (), n=1, cutoff=0.3)
+            raise KeyError(f"No values of {key!r} are kept." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return np.stack(kept)
+
+    def value(self, key: str, number: int) -> np.ndarray | None:
+        """Values of a weight at one record, read-only, or None where they are not kept."""
+        return next((record.values.get(key) for record in self._records if record.step.number == number), None)
+
+    def step(self, number: int) -> Step | None:
+        """Return the record of this number, or None where it was thinned away."""
+        return next((self._placed(record.step) for record in self._records if record.step.number == number), None)
+
+    def series(self, key: str, quantity: str = "value") -> Series:
+        """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`."""
+        column = QUANTITIES.index(quantity)
+        found = [record for record in self._records if key in record.keys]
+        rows = [record.table[record.keys[key], column] for record in found]
+        steps = tuple(self._placed(record.step) for record in found)
+        return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity."""
+        import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this method needs it
+
+        rows = [
+            (step.number, step.epoch, step.batch, step.position, key, quantity, *record.table[row, column])
+            for record in self._records
+            for step in [self._placed(record.step)]
+            for key, row in record.keys.items()
+            for column, quantity in enumerate(QUANTITIES)
+        ]
+        return pd.DataFrame(rows, columns=["step", "epoch", "batch", "position", "key", "quantity", *FIELDS])
+
+    def _placed(self, step: Step) -> Step:
+        """Give a step its position on the time axis."""
+        return replace(step, position=step.epoch + step.batch / max(self._lengths.get(step.epoch, 0), step.batch, 1))
+
+
+class History(Past):
     """Records of a model's weights, bounded by `memory` bytes.
 
-    When it is full it thins the past: it drops the values of records in between, and whole records where their statistics
-    fill half of the memory; always where the gap that is left is the smallest, so that what stays is spread evenly. The first
-    record and the last two always stay.
+    When it is full it thins the past: of the records between the first and the last two it keeps the values of every second,
+    fourth, eighth ..., and where the statistics alone fill half of the memory it drops whole records in the same way, so that
+    what stays is spread evenly. The first record and the last two always stay.
+
+    Read and written from two threads: the records are a tuple that is only ever replaced as a whole, under a lock.
 
     >>> import numpy as np
     >>> history = History(memory=1_000_000)
@@ -89,14 +161,22 @@ class History:
     """
 
     def __init__(self, memory: int) -> None:
-        self.memory = memory
-        self._lock = threading.RLock()
-        self._records: list[_Record] = []
-        self._num_recorded = 0
-        self._nbytes = 0
+        super().__init__((), {}, memory, 0)
         self._lengths: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._known: set[int] = set()
+        self._nbytes = 0
+        self._values_stride = self._records_stride = 1
 
-    # -- writing ---------------------------------------------------------------------------------------------------
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays that are kept, at most `memory` once there are more than three records."""
+        return self._nbytes
+
+    def snapshot(self) -> Past:
+        """Return the records as they are now, for a reader that asks more than once."""
+        with self._lock:
+            return Past(self._records, dict(self._lengths), self.memory, self.num_recorded)
 
     def append(
         self,
@@ -109,19 +189,28 @@ class History:
     ) -> Step:
         """Add a record: for each key its statistics (one row for each of `QUANTITIES`) and, where kept, its values."""
         table = np.concatenate([np.reshape(rows, (1, len(QUANTITIES), len(FIELDS))) for rows in tables.values()] or [_NONE])
-        values_nbytes = sum(array.nbytes for array in values.values())
         with self._lock:
-            step = Step(self._num_recorded, epoch, batch, float(epoch), kind)
-            self._num_recorded += 1
-            self._nbytes += table.nbytes + values_nbytes
-            self._records.append(_Record(step, self._shared_keys(tables), table, MappingProxyType(dict(values)), values_nbytes))
-            self._make_room()
+            step = Step(self.num_recorded, epoch, batch, float(epoch), kind)
+            nbytes = sum(array.nbytes for array in values.values())
+            record = _Record(step, self._shared_keys(tables), table, MappingProxyType(dict(values)), nbytes)
+            self.num_recorded += 1
+            if epoch not in self._known:
+                # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
+                self._lengths[epoch] = max(self._lengths.get(epoch, 0), batch + 1)
+            self._add(record)
             return step
 
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
         """Say how many batches the epoch has, so that records within it find their position."""
         with self._lock:
             self._lengths[epoch] = num_batches
+            self._known.add(epoch)
+
+    def forget(self, key: str) -> None:
+        """Drop all that is kept of a weight, because another variable has taken its place."""
+        with self._lock:
+            self._records = tuple(_without(record, key) for record in self._records)
+            self._nbytes = sum(record.nbytes for record in self._records)
 
     def _shared_keys(self, tables: Mapping[str, np.ndarray]) -> Mapping[str, int]:
         """Return from key to row of the table; one mapping serves all records of the same weights."""
@@ -130,104 +219,36 @@ class History:
             return last
         return MappingProxyType({key: row for row, key in enumerate(tables)})
 
-    def _make_room(self) -> None:
-        while self._nbytes > self.memory:
-            with_values = [record for record in self._records if record.values]
-            tables = self._nbytes - sum(record.values_nbytes for record in with_values)
-            if len(with_values) > 3 and tables <= self.memory / 2:
-                record = _least_missed(with_values)
-                self._nbytes -= record.values_nbytes
-                record.values, record.values_nbytes = MappingProxyType({}), 0
-            elif len(self._records) > 3:
-                without = [record for record in self._records if not record.values]
-                record = _least_missed(without if len(without) > 3 else self._records)
-                self._nbytes -= record.table.nbytes + record.values_nbytes
-                self._records.remove(record)
+    def _add(self, record: _Record) -> None:
+        """Add a record; that before the last two is now past, and the memory may have no room for it."""
+        records = (*self._records, record)
+        self._nbytes += record.nbytes
+        if len(records) > 3:
+            kept = self._thinned(records[-3:-2])
+            self._nbytes += sum(each.nbytes for each in kept) - records[-3].nbytes
+            records = (*records[:-3], *kept, *records[-2:])
+        while self._nbytes > self.memory and len(records) > 3:
+            past = records[1:-2]
+            tables = sum(each.table.nbytes for each in records)
+            if tables <= self.memory / 2 and any(each.values for each in past):
+                self._values_stride *= 2
             else:
-                return
+                self._records_stride *= 2
+            records = (records[0], *self._thinned(past), *records[-2:])
+            self._nbytes = sum(each.nbytes for each in records)
+        self._records = records
 
-    # -- reading ---------------------------------------------------------------------------------------------------
-
-    @property
-    def records(self) -> tuple[Step, ...]:
-        """All records that are kept, oldest first, with their positions on the time axis."""
-        with self._lock:
-            return self._placed(record.step for record in self._records)
-
-    @property
-    def num_recorded(self) -> int:
-        """How many records were made, those thinned away included."""
-        return self._num_recorded
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the records hold, never above `memory` once there are more than three."""
-        return self._nbytes
-
-    def steps(self, key: str) -> tuple[int, ...]:
-        """Numbers of the records that keep values of this weight, oldest first."""
-        with self._lock:
-            return tuple(record.step.number for record in self._records if key in record.values)
-
-    def values(self, key: str) -> np.ndarray:
-        """All kept values of a weight, of shape (records, *weight shape), in the order of `steps(key)`."""
-        with self._lock:
-            kept = [record.values[key] for record in self._records if key in record.values]
-        if not kept:
-            raise KeyError(f"No values of {key!r} are kept.")
-        return np.stack(kept)
-
-    def value(self, key: str, number: int) -> np.ndarray | None:
-        """Values of a weight at one record, read-only, or None where they are not kept."""
-        with self._lock:
-            return next((record.values.get(key) for record in self._records if record.step.number == number), None)
-
-    def step(self, number: int) -> Step | None:
-        """Return the record of this number, or None where it was thinned away."""
-        with self._lock:
-            return next(iter(self._placed(record.step for record in self._records if record.step.number == number)), None)
-
-    def series(self, key: str, quantity: str = "value") -> Series:
-        """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`."""
-        column = QUANTITIES.index(quantity)
-        with self._lock:
-            found = [record for record in self._records if key in record.keys]
-            rows = [record.table[record.keys[key], column] for record in found]
-            steps = self._placed(record.step for record in found)
-        return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity."""
-        import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this method needs it
-
-        with self._lock:
-            steps = self._placed(record.step for record in self._records)
-            records = list(zip(steps, self._records, strict=True))
-        rows = [
-            (step.number, step.epoch, step.batch, step.position, key, quantity, *record.table[row, column])
-            for step, record in records
-            for key, row in record.keys.items()
-            for column, quantity in enumerate(QUANTITIES)
-        ]
-        return pd.DataFrame(rows, columns=["step", "epoch", "batch", "position", "key", "quantity", *FIELDS])
-
-    def _placed(self, steps: Iterable[Step]) -> tuple[Step, ...]:
-        """Give the steps their positions on the time axis."""
-        lengths = self._epoch_lengths()
-        return tuple(replace(step, position=step.epoch + step.batch / lengths[step.epoch]) for step in steps)
-
-    def _epoch_lengths(self) -> dict[int, int]:
-        """Return how many batches each epoch has; of one that nobody knows the length of, one more than were seen."""
-        seen: dict[int, int] = {}
-        for record in self._records:
-            seen[record.step.epoch] = max(seen.get(record.step.epoch, 0), record.step.batch + 1)
-        return {epoch: max(self._lengths.get(epoch, least), least - 1, 1) for epoch, least in seen.items()}
+    def _thinned(self, past: Iterable[_Record]) -> tuple[_Record, ...]:
+        kept = (record for record in past if record.step.number % self._records_stride == 0)
+        return tuple(record.without_values() if record.step.number % self._values_stride else record for record in kept)
 
 
 _NONE = np.empty((0, len(QUANTITIES), len(FIELDS)))
+_NO_VALUES: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
-def _least_missed(records: Sequence[_Record]) -> _Record:
-    """Return the record, neither the first nor one of the last two, whose neighbours are nearest to each other."""
-    gaps = [records[i + 1].step.number - records[i - 1].step.number for i in range(1, len(records) - 2)]
-    return records[1 + int(np.argmin(gaps))]
+def _without(record: _Record, key: str) -> _Record:
+    values = {other: array for other, array in record.values.items() if other != key}
+    nbytes = sum(array.nbytes for array in values.values())
+    keys = MappingProxyType({other: row for other, row in record.keys.items() if other != key})
+    return replace(record, keys=keys, values=MappingProxyType(values), values_nbytes=nbytes)

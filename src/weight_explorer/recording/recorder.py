@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.recording.history import History, Step
+from weight_explorer.recording.history import QUANTITIES, History, Step
 from weight_explorer.recording.statistics import NO_CHANGE, UNKNOWN, summarize
 
 
@@ -23,6 +23,7 @@ class Recorder:
         self.history = history
         self._read_values = read_values
         self._lock = threading.Lock()
+        self._variables: Mapping[str, object] = {}
         self._start: dict[str, np.ndarray] = {}
         self._last: dict[str, np.ndarray] = {}
 
@@ -33,16 +34,19 @@ class Recorder:
     def record(self, catalog: Catalog, *, epoch: int, batch: int, kind: str) -> Step:
         """Read every weight once and add a record."""
         with self._lock:
+            self._forget_replaced(catalog)
             kept = self._affordable(catalog)
-            tables, values = {}, {}
+            tables: dict[str, np.ndarray] = {}
+            values: dict[str, np.ndarray] = {}
             for key, variable in catalog.variables.items():
                 now = self._read_values(variable)
                 if key in kept:
                     values[key] = now
                 tables[key] = self._summaries(key, now, self._start.get(key, values.get(key)))
-            self._start = {key: self._comparable(self._start, key, now) for key, now in values.items()}
+            step = self.history.append(tables, values, epoch=epoch, batch=batch, kind=kind)
+            self._start = {key: self._start.get(key, now) for key, now in values.items()}
             self._last = values
-            return self.history.append(tables, values, epoch=epoch, batch=batch, kind=kind)
+            return step
 
     def differs(self, catalog: Catalog, key: str) -> bool:
         """Say whether the model's weight differs, in any bit, from the last record."""
@@ -50,10 +54,14 @@ class Recorder:
         if last is None:
             return key in self._affordable(catalog)
         now = self._read_values(catalog.variables[key])
-        return now.shape != last.shape or now.dtype != last.dtype or now.tobytes() != last.tobytes()
+        if now.shape != last.shape or now.dtype != last.dtype:
+            return True
+        bits = np.dtype(f"u{now.itemsize}")  # as bits, in which NaN equals NaN
+        return not np.array_equal(now.reshape(-1).view(bits), last.reshape(-1).view(bits))
 
     def _affordable(self, catalog: Catalog) -> set[str]:
-        room = self.history.memory * 0.9
+        # Beside the values stand the statistics, of which at least three records are always kept.
+        room = self.history.memory * 0.9 - 3 * len(catalog.weights) * len(QUANTITIES) * UNKNOWN.nbytes
         kept = set()
         for key, weight in sorted(catalog.weights.items(), key=lambda item: item[1].size):
             room -= 3 * weight.size * _item_size(weight.dtype)
@@ -65,16 +73,22 @@ class Recorder:
     def _summaries(self, key: str, now: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         return np.stack([summarize(now), _change(now, start), _change(now, self._last.get(key))])
 
-    @staticmethod
-    def _comparable(earlier: Mapping[str, np.ndarray], key: str, now: np.ndarray) -> np.ndarray:
-        before = earlier.get(key)
-        return before if before is not None and before.shape == now.shape else now
+    def _forget_replaced(self, catalog: Catalog) -> None:
+        """Start anew with weights whose variable is another one, or of another shape or type, than at the last record."""
+        for key, weight in catalog.weights.items():
+            before = self._last.get(key)
+            changed = before is not None and (before.shape != weight.shape or str(before.dtype) != weight.dtype)
+            if changed or self._variables.get(key, catalog.variables[key]) is not catalog.variables[key]:
+                self._start.pop(key, None)
+                self._last.pop(key, None)
+                self.history.forget(key)
+        self._variables = catalog.variables
 
 
 def _change(now: np.ndarray, before: np.ndarray | None) -> np.ndarray:
     if before is now:
         return NO_CHANGE * now.size
-    if before is None or before.shape != now.shape:
+    if before is None:
         return UNKNOWN
     return summarize(now, before)
 

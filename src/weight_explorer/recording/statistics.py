@@ -66,7 +66,7 @@ def summarize(values: np.ndarray, reference: np.ndarray | None = None) -> np.nda
 
     Minimum, maximum, mean, std (population) and norm (L2) are those of the finite elements, NaN where there are none; `zeros`,
     `nans` and `infs` count elements; `moved` counts the elements that differ from zero, which of a difference are those that
-    changed at all. All are float64.
+    changed at all (a NaN that stayed NaN did not). All are float64.
 
     >>> import numpy as np
     >>> row = summarize(np.array([1.0, 2.0, np.nan]))
@@ -87,7 +87,10 @@ def summarize(values: np.ndarray, reference: np.ndarray | None = None) -> np.nda
             sums.nans += nans
             sums.infs += block.size - finite.size - nans
             sums.add(finite, room[: finite.size])
-    return sums.row(values.size)
+    row = sums.row(values.size)
+    if sums.nans and reference is not None:
+        row[INDEX["moved"]] = np.count_nonzero((values != reference) & ~(np.isnan(values) & np.isnan(reference)))
+    return row
 
 
 def _blocks(values: np.ndarray, reference: np.ndarray | None) -> Iterator[np.ndarray]:

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the training stands: `phase` is "before", "training", "finished" or "interrupted".
+    """Where the training stands.
 
-    `epoch` and `batch` count from 1 as Keras prints them, 0 before the first; `epochs` and `batches` are None where nobody
-    knows. `cost` is the share of the training time that recording took, None before anything was trained. `problem` is the
-    last error of ours.
+    Attributes:
+        phase: "before", "unseen" (the weights changed, but in no fit with the callback), "training", "finished" or
+            "interrupted".
+        epoch: Counted from 1 as Keras prints it, 0 before the first.
+        epochs: How many this fit was asked for, None where nobody knows.
+        batch: Batches trained in this epoch.
+        batches: Batches of an epoch, None where nobody knows.
+        cost: The share of the training time that records and their pictures took, None before the first.
+        problem: The last error of ours.
+        epochs_before: Epochs of earlier fits.
     """
 
     phase: str = "before"
@@ -21,3 +28,4 @@ class Status:
     batches: int | None = None
     cost: float | None = None
     problem: str = ""
+    epochs_before: int = 0

@@ -51,8 +51,10 @@ def resolve(catalog: Catalog, choice: Choice) -> Selection:
     below = [(item, key) for _, item in node.walk() for key in item.weights]
     roles = _in_order({catalog.weights[key].role for _, key in below}, [catalog.weights[key].role for _, key in below])
     role = choice.role if choice.role in roles else (roles[0] if roles else None)
-    found = {key: item for item, key in reversed(below) if catalog.weights[key].role == role}
-    found = dict(reversed(found.items()))
+    found: dict[str, LayerNode] = {}
+    for item, key in below:
+        if catalog.weights[key].role == role:
+            found.setdefault(key, item)  # a shared weight is named after the first layer that holds it
     key = choice.weight if choice.weight in found else next(iter(found), None)
     return Selection(
         node=node,
@@ -114,20 +116,20 @@ def find_layer(catalog: Catalog, name: str) -> LayerNode:
     raise ValueError(refusal("layer", name, [node.name for node in catalog.nodes.values()]))
 
 
-def check(what: str, name: str | None, options: Iterable[str]) -> None:
+def check(what: str, name: str | None, options: Iterable[str], where: str = "") -> None:
     """Refuse a name that is not among the options.
 
     Raises:
         ValueError: It is not; the message names the nearest option and all of them.
     """
     if name is not None and name not in (options := list(options)):
-        raise ValueError(refusal(what, name, options))
+        raise ValueError(refusal(what, name, options, where))
 
 
-def refusal(what: str, name: object, options: Iterable[str]) -> str:
+def refusal(what: str, name: object, options: Iterable[str], where: str = "") -> str:
     """Say what came, what was expected and what is nearest to it."""
     options = list(dict.fromkeys(options))
     near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(repr(option) for option in options[:12]) + (", ..." if len(options) > 12 else "")
-    return f"There is no {what} {name!r}.{hint} There are: {listed or 'none'}."
+    return f"There is no {what} {name!r}{where}.{hint} There are: {listed or 'none'}."

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.history import History
+from weight_explorer.recording.history import Past
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice
 from weight_explorer.views.numbers import exact, grouped
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
 from weight_explorer.views.reading import read
 
-NUM_BINS = 64
+FEWEST_BINS, MOST_BINS = 8, 64
 
 
-def draw(weight: Weight, history: History, choice: Choice) -> Picture:
+def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     """Draw the histogram of all finite elements; of the value also the one at the start, over the same bins."""
     reading = read(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
     shown = {"now": reading.values}
     if choice.quantity == "value":
-        start = history.value(weight.key, history.steps(weight.key)[0])
-        if start is not None and start.shape == reading.values.shape and reading.step.number:
+        first = history.steps(weight.key)[0]
+        start = history.value(weight.key, first)
+        if start is not None and start.shape == reading.values.shape and reading.step.number != first:
             shown["at the start"] = start.astype(np.float32, copy=False)
     finite = {name: values[np.isfinite(values)] for name, values in shown.items()}
     if not finite["now"].size:
@@ -43,11 +46,15 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
 
 
 def bin_edges(*samples: np.ndarray) -> np.ndarray:
-    """Return edges of equal bins over all samples together; around a single value a bin's width to each side."""
+    """Return edges of equal bins over all samples together, of a single value with room to each side.
+
+    There are as many as the square root of the elements, the usual rule, between 8 and 64.
+    """
     present = [sample for sample in samples if sample.size]
     low = min(float(sample.min()) for sample in present)
     high = max(float(sample.max()) for sample in present)
     if not high - low > 4 * np.finfo(np.float32).eps * max(abs(low), abs(high)):
         margin = max(abs(low), abs(high)) * 0.1 or 1.0
         low, high = low - margin, high + margin
-    return np.linspace(low, high, NUM_BINS + 1)
+    num_bins = math.isqrt(max(sample.size for sample in present))
+    return np.linspace(low, high, min(max(num_bins, FEWEST_BINS), MOST_BINS) + 1)

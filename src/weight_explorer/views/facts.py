@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
-from weight_explorer.recording.history import History, Series
+from weight_explorer.recording.history import Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.status import Status
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import exact, grouped, share, signed
+from weight_explorer.views.reading import chosen_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,15 @@ def explanation(weight: Weight) -> str:
     return f"{weight.explanation} One and the same variable stands in: {places}."
 
 
-def statistics_table(weight: Weight, history: History, choice: Choice) -> StatisticsTable:
+def statistics_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTable:
     """Return the statistics of what is shown, in full digits, and how far they moved since the start."""
     series = history.series(weight.key, choice.quantity)
     if not series.steps:
         return StatisticsTable(("", "", ""), ())
     is_value = choice.quantity == "value"
-    row = _row(series, choice)
+    numbers = [step.number for step in series.steps]
+    chosen = chosen_step(weight, history, choice)
+    row = numbers.index(chosen) if chosen in numbers else -1
     now, start = series.rows[row], series.rows[0]
     rows = [(label, exact(now[INDEX[name]]), _moved(now, start, name) if is_value else "") for label, name in MOMENTS]
     rows.append(("elements", grouped(weight.size), ""))
@@ -61,11 +64,6 @@ def statistics_table(weight: Weight, history: History, choice: Choice) -> Statis
 def _moved(now: np.ndarray, start: np.ndarray, name: str) -> str:
     with np.errstate(invalid="ignore"):
         return signed(float(now[INDEX[name]] - start[INDEX[name]]))
-
-
-def _row(series: Series, choice: Choice) -> int:
-    numbers = [step.number for step in series.steps]
-    return numbers.index(choice.step) if choice.step in numbers else -1
 
 
 def _moved_share(change: np.ndarray, size: int) -> tuple[str, str]:
@@ -87,17 +85,21 @@ def count_words(node: LayerNode) -> str:
     """Say how many parameters a layer has."""
     if not node.num_params and not node.built:
         return "not built yet"
-    return f"{grouped(node.num_params)} parameters" if node.num_params else "no weights"
+    if not node.num_params:
+        return "no weights"
+    return f"{grouped(node.num_params)} parameter{'s' if node.num_params > 1 else ''}"
 
 
 def status_words(status: Status, *, clicks_wait: bool = False) -> str:
     """Say in one line where the training stands, what recording has cost, and whether clicks have to wait."""
     of_epochs = f" of {status.epochs}" if status.epochs else ""
     of_batches = f" of {status.batches}" if status.batches else ""
-    where = f"epoch {status.epoch}{of_epochs}" if status.epoch else "starting"
+    in_all = f" ({status.epochs_before + status.epoch} in all)" if status.epochs_before else ""
+    where = f"epoch {status.epoch}{of_epochs}{in_all}" if status.epoch else "starting"
     batch = f", batch {status.batch}{of_batches}" if status.batch else ""
     words = {
         "before": "not trained yet · pass to fit:",
+        "unseen": "changed, but not by fit with this callback · pass to fit:",
         "training": f"live · {where}{batch}",
         "finished": f"finished · {where}",
         "interrupted": f"interrupted · {where}{batch}",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from weight_explorer.catalog.nodes import Axis, Weight
-from weight_explorer.recording.history import History
+from weight_explorer.recording.history import Past
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import EmptyPicture, MatrixPicture, Picture
@@ -21,7 +21,7 @@ WINDOW_AXES = ("kernel_depth", "kernel_height", "kernel_width", "kernel_size")
 NO_AXIS = Axis("", 1)
 
 
-def draw(weight: Weight, history: History, choice: Choice) -> Picture:
+def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     """Lay the weight out as rows and columns, reduced to at most 512 x 512 cells."""
     reading = read(weight, history, choice)
     if isinstance(reading, EmptyPicture):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.history import History, Series
-from weight_explorer.views.choice import QUANTITY_LABELS, Choice
+from weight_explorer.recording.history import Past, Series
+from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import rough
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
 
 MOST_POINTS = 1000
 
 
-def draw(weight: Weight, history: History, choice: Choice) -> Picture:
+def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     """Draw minimum, mean with standard deviation and maximum; below it the norm and the size of each change."""
     series = history.series(weight.key, choice.quantity)
     changes = history.series(weight.key, "since_last")
@@ -21,7 +21,7 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
         return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
     thinned = _thin(len(series.steps))
     epochs = np.array([step.position for step in series.steps])[thinned]
-    label = "weight" if choice.quantity == "value" else f"change {QUANTITY_LABELS[choice.quantity].lower()}"
+    label = "weight" if choice.quantity == "value" else "change"
     spread = Chart("", "", label, _spread(series, epochs, thinned))
     sizes = Chart("", "epochs trained", "L2 norm", _sizes(series, changes, choice, epochs, thinned), log=True)
     return ChartPicture((spread, sizes), _caption(series, changes))
@@ -30,7 +30,7 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
 def _spread(series: Series, epochs: np.ndarray, thinned: np.ndarray) -> tuple[Mark, ...]:
     mean, std = series["mean"][thinned], series["std"][thinned]
     return (
-        Mark("band", "mean +- standard deviation", "now", epochs, mean - std, mean + std),
+        Mark("band", "mean ± standard deviation", "now", epochs, mean - std, mean + std),
         Mark("line", "maximum", "maximum", epochs, series["maximum"][thinned]),
         Mark("line", "mean", "now", epochs, mean),
         Mark("line", "minimum", "minimum", epochs, series["minimum"][thinned]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.history import History, Step
+from weight_explorer.recording.history import Past, Step
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import EmptyPicture
@@ -36,14 +36,19 @@ def step_words(step: Step) -> str:
     return f"record {step.number} ({place})"
 
 
-def read(weight: Weight, history: History, choice: Choice) -> Reading | EmptyPicture:
+def chosen_step(weight: Weight, history: Past, choice: Choice) -> int | None:
+    """Return the number of the record to show: of those that keep values the chosen one, else the newest."""
+    kept = history.steps(weight.key)
+    return choice.step if choice.step in kept else (kept[-1] if kept else None)
+
+
+def read(weight: Weight, history: Past, choice: Choice) -> Reading | EmptyPicture:
     """Read what the choice asks for, or say why it is not there."""
     kept = history.steps(weight.key)
-    if not kept:
-        return _missing(weight, history)
-    number = kept[-1] if choice.step is None or choice.step not in kept else choice.step
-    step, values = history.step(number), history.value(weight.key, number)
-    if step is None or values is None:
+    number = chosen_step(weight, history, choice)
+    step = history.step(number) if number is not None else None
+    values = history.value(weight.key, number) if number is not None else None
+    if number is None or step is None or values is None:
         return _missing(weight, history)
     if choice.quantity == "value":
         return Reading(_numbers(values), step, None)
@@ -51,6 +56,9 @@ def read(weight: Weight, history: History, choice: Choice) -> Reading | EmptyPic
     if not earlier:
         return EmptyPicture("There is one record so far. A change needs two: train, and it will be shown here.")
     against = earlier[0] if choice.quantity == "since_start" else earlier[-1]
+    recorded = [other.number for other in history.series(weight.key).steps if other.number < number]
+    if choice.quantity == "since_last" and against != recorded[-1]:
+        return EmptyPicture("The values of the record before this one are not kept any more, so their change cannot be shown.")
     before, against_step = history.value(weight.key, against), history.step(against)
     if before is None or against_step is None or before.shape != values.shape:
         return EmptyPicture("The weight had another shape then, so there is no change to show.")
@@ -63,7 +71,7 @@ def _numbers(values: np.ndarray) -> np.ndarray:
     return values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
 
 
-def _missing(weight: Weight, history: History) -> EmptyPicture:
+def _missing(weight: Weight, history: Past) -> EmptyPicture:
     if not history.num_recorded:
         return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
     return EmptyPicture(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.history import History
+from weight_explorer.recording.history import Past
 from weight_explorer.views import distribution, matrix, over_time
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.pictures import Picture
@@ -18,7 +18,7 @@ class View:
 
     name: str
     label: str
-    draw: Callable[[Weight, History, Choice], Picture]
+    draw: Callable[[Weight, Past, Choice], Picture]
 
 
 VIEWS: dict[str, View] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.recording.history import History
+from weight_explorer.recording.history import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
 from weight_explorer.views.choice import Choice, Selection, resolve
@@ -37,7 +37,7 @@ class Scene:
         return f"{weight.layer} / {weight.name}" if weight else self.selection.node.path
 
 
-def compose(catalog: Catalog, history: History, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
+def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
     """Compose the scene; `clicks_wait` says that the kernel cannot answer while a cell runs."""
     selection = resolve(catalog, choice)
     head = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from weight_explorer.catalog.nodes import Catalog, Weight
-from weight_explorer.recording.history import History
+from weight_explorer.recording.history import Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.status import Status
 from weight_explorer.views.facts import status_words
@@ -14,7 +14,7 @@ from weight_explorer.views.numbers import grouped, rough, share
 MOST_ROWS = 40
 
 
-def one_line(catalog: Catalog, history: History, status: Status) -> str:
+def one_line(catalog: Catalog, history: Past, status: Status) -> str:
     """Say in one line what is explored and where it stands."""
     root = catalog.root
     phase = "not trained yet" if status.phase == "before" else status_words(status)
@@ -24,7 +24,7 @@ def one_line(catalog: Catalog, history: History, status: Status) -> str:
     )
 
 
-def plain_text(catalog: Catalog, history: History, status: Status) -> str:
+def plain_text(catalog: Catalog, history: Past, status: Status) -> str:
     """List every weight with its shape, its size and how it moved, as a table of plain text."""
     weights = list(catalog.weights.values())
     rows = [("weight", "shape", "mean", "std", "moved"), *(_row(weight, history) for weight in weights[:MOST_ROWS])]
@@ -35,12 +35,14 @@ def plain_text(catalog: Catalog, history: History, status: Status) -> str:
     return "\n".join([one_line(catalog, history, status), *lines])
 
 
-def html_line(catalog: Catalog, history: History, status: Status) -> str:
-    """Say the same as `one_line` in HTML, escaped, with what to do for the live panel."""
-    return f"<p>{html.escape(one_line(catalog, history, status))}. <em>Run the cell for the live panel.</em></p>"
+def html_line(catalog: Catalog, history: Past, status: Status, png: str) -> str:
+    """Say the same as `one_line` in HTML, escaped, above a picture given in base64: viewers prefer HTML to a bare picture."""
+    words = html.escape(one_line(catalog, history, status), quote=True)
+    picture = f'<img alt="{words}" src="data:image/png;base64,{png}">'
+    return f"<p>{words}. <em>Run the cell for the live panel.</em></p>{picture}"
 
 
-def _row(weight: Weight, history: History) -> tuple[str, str, str, str, str]:
+def _row(weight: Weight, history: Past) -> tuple[str, str, str, str, str]:
     value, change = history.series(weight.key), history.series(weight.key, "since_start")
     if not value.steps:
         return weight.key, weight.shape_text, "", "", ""
