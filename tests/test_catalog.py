@@ -171,6 +171,33 @@ def test_gate_blocks_are_the_gates_by_the_layers_own_output():
     assert np.abs(model(x)).max() == 0
 
 
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_gate_blocks_of_a_gru_are_its_gates_by_its_own_output(reset_after):
+    """With the update gate wide open, z = 1, a GRU keeps its state, which began at 0."""
+    model = keras.Sequential([keras.Input((4, 3)), layers.GRU(5, reset_after=reset_after, name="gru")])
+    weight = next(weight for weight in read_catalog(model).weights.values() if weight.role == "bias")
+    block = next(block for block in weight.axes[-1].blocks if block.name == "update gate")
+    x = np.random.default_rng(1).random((2, 4, 3)).astype("float32")
+    assert np.abs(model(x)).max() > 1e-3
+    values = model.get_layer("gru").cell.bias.numpy()
+    values[..., block.start : block.stop] = 1000.0
+    model.get_layer("gru").cell.bias.assign(values)
+    assert np.abs(model(x)).max() == 0
+
+
+def test_the_channel_axes_of_convolutions_have_the_layers_own_sizes():
+    catalog = read_catalog(convolution_model())
+    sizes = {
+        weight.layer.rpartition("/")[2]: {axis.name: axis.size for axis in weight.axes}
+        for weight in catalog.weights.values()
+        if weight.role in ("kernel", "pointwise kernel")
+    }
+    window = {"kernel_height": 3, "kernel_width": 3}
+    assert sizes["conv"] == window | {"in_channels": 3, "filters": 4}
+    assert sizes["depthwise"] == window | {"in_channels": 4, "depth_multiplier": 1}
+    assert sizes["transposed"] == window | {"in_channels": 4, "filters": 2}
+
+
 def test_a_shared_variable_stands_in_both_layers_and_in_the_weights_once():
     catalog = read_catalog(tied_model())
     (embeddings,) = catalog.weights.values()

@@ -181,6 +181,7 @@ def test_a_script_without_a_kernel_records_all_the_same(dense_model, training_da
     explorer = WeightExplorer(dense_model)
     dense_model.fit(*training_data, epochs=3, verbose=0, callbacks=[explorer.callback])
     values = explorer.history.values("dense_model/hidden/kernel")
+    assert not explorer.history.value("dense_model/hidden/kernel", 0).flags.writeable
     assert np.array_equal(values[-1], dense_model.get_layer("hidden").kernel.numpy())
     assert not np.array_equal(values[0], values[-1])
     assert explorer.figure().axes

@@ -142,7 +142,9 @@ def _y_range(chart: Chart) -> dict[str, float]:
     parts = [part for mark in chart.marks for part in (mark.y, mark.upper) if part is not None]
     low, high = _extent(np.concatenate(parts), log=chart.log)
     if chart.log:
-        return {"min": low / 2, "max": high * 2}
+        # More than a decade in any case, so that there is a power of ten to label.
+        margin = 1.5 if high > 10 * low else 3.4
+        return {"min": low / margin, "max": high * margin}
     if any(mark.kind == "steps" for mark in chart.marks):
         return {"min": 0.0, "max": high * 1.05 or 1.0}
     margin = (high - low) * 0.05 or abs(low) * 0.1 or 1.0

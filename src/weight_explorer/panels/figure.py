@@ -135,7 +135,7 @@ def _draw_steps(axes: Axes, mark: Mark) -> None:
 
 
 def _draw_empty(figure: Figure, picture: EmptyPicture) -> None:
-    figure.text(0.5, 0.5, picture.caption, ha="center", va="center", wrap=True)
+    figure.text(0.5, 0.5, "\n".join(textwrap.wrap(picture.caption, 90)), ha="center", va="center", parse_math=False)
 
 
 _MARKS: dict[str, Callable[[Axes, Mark], None]] = {"line": _draw_line, "band": _draw_band, "steps": _draw_steps}

@@ -1,0 +1,65 @@
+"""Figures show what the browser shows: right way up, at the right indexes, with nothing hidden."""
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from weight_explorer.catalog.nodes import Axis, Block
+from weight_explorer.panels import colors
+from weight_explorer.panels.figure import figure_of, png_of
+from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, MatrixPicture
+
+
+def matrix_picture(cells, rows=None, columns=None, steps=(1, 1)):
+    rows = rows or (Axis("input_dim", cells.shape[0]),)
+    columns = columns or (Axis("units", cells.shape[1]),)
+    return MatrixPicture(cells, rows, columns, (0, 1), *steps, 1.0, "value", "The value.")
+
+
+def test_row_0_is_the_top_one_and_cells_stand_at_their_indexes():
+    cells = np.zeros((3, 5), np.float32)
+    cells[2, 4] = 1
+    axes = figure_of(matrix_picture(cells), "title").axes[0]
+    (image,) = axes.images
+    np.testing.assert_array_equal(image.get_array(), cells)
+    assert image.origin == "upper"
+    assert list(image.get_extent()) == [-0.5, 4.5, 2.5, -0.5]
+    assert axes.yaxis_inverted()
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("units", "input_dim")
+
+
+def test_blocks_are_named_and_windows_told_apart():
+    gates = Axis("units", 4, "", (Block("input gate", 0, 2), Block("forget gate", 2, 4)))
+    axes = figure_of(matrix_picture(np.zeros((2, 4), np.float32), columns=(gates,)), "title").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["input gate", "forget gate"]
+    window = (Axis("filters", 2), Axis("kernel_width", 3))
+    axes = figure_of(matrix_picture(np.zeros((2, 6), np.float32), columns=window), "title").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1"]
+    assert axes.lines[0].get_xdata()[0] == 2.5
+
+
+@pytest.mark.parametrize(("value", "color"), [(np.nan, colors.NOT_A_NUMBER), (np.inf, colors.INFINITE)], ids=["nan", "inf"])
+def test_special_numbers_have_their_color_in_the_picture(value, color):
+    cells = np.zeros((4, 4), np.float32)
+    cells[1, 2] = value
+    picture = imread(io.BytesIO(png_of(figure_of(matrix_picture(cells), "title"))))
+    pixels = (picture[..., :3] * 255).round().astype(int).reshape(-1, 3)
+    wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    assert (pixels == wanted).all(axis=1).sum() > 10
+
+
+def test_charts_hold_the_numbers_of_their_marks():
+    x, y = np.arange(3.0), np.array([1.0, 2.0, 4.0])
+    line, band = Mark("line", "mean", "now", x, y), Mark("band", "spread", "now", x, y - 1, y + 1)
+    steps = Mark("steps", "now", "now", np.arange(4.0), y)
+    picture = ChartPicture((Chart("", "epochs", "weight", (line, band)), Chart("", "weight", "elements", (steps,))), "c")
+    upper, lower = figure_of(picture, "title").axes
+    np.testing.assert_array_equal(upper.lines[0].get_xydata(), np.column_stack([x, y]))
+    assert upper.collections
+    np.testing.assert_array_equal(lower.patches[0].get_data().values, y)
+
+
+def test_names_that_look_like_mathematics_are_only_names():
+    assert png_of(figure_of(EmptyPicture("$\\bad{$"), "$\\bad{$")).startswith(b"\x89PNG")

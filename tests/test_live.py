@@ -1,0 +1,31 @@
+"""Messages from the browser are applied one at a time, under the lock that drawing holds, and answered after it."""
+
+import threading
+
+import ipywidgets
+
+from weight_explorer import live
+
+
+def test_a_message_is_applied_under_the_lock_and_answered_outside_it():
+    lock, seen = threading.RLock(), []
+
+    def is_free():
+        """Whether another thread could take the lock now."""
+        got = []
+        thread = threading.Thread(target=lambda: got.append(lock.acquire(blocking=False) and (lock.release(), True)[1]))
+        thread.start()
+        thread.join()
+        return got[0]
+
+    slider = ipywidgets.IntSlider()
+    slider.observe(lambda change: seen.append(("applied", change["new"], is_free())), names="value")
+    live.answer_clicks(slider, lock, lambda: seen.append(("answered", slider.value, is_free())))
+    data = {"method": "update", "state": {"value": 7}, "buffer_paths": []}
+    slider.comm.handle_msg({"content": {"data": data}, "buffers": []})
+    assert seen == [("applied", 7, False), ("answered", 7, True)]
+
+
+def test_without_a_kernel_nothing_waits_and_no_cell_ends():
+    assert live.answers_during_cells()
+    assert live.call_after_cell(lambda: None) is False
