@@ -19,8 +19,8 @@ def one_line(catalog: Catalog, history: Past, status: Status) -> str:
     root = catalog.root
     phase = "not trained yet" if status.phase == "before" else status_words(status)
     return (
-        f'WeightExplorer of "{root.name}": {len(catalog.nodes) - 1} layers, {len(catalog.weights)} weights, '
-        f"{grouped(root.num_params)} parameters; {phase}; recorded: {history.num_recorded}"
+        f'WeightExplorer of "{root.name}": layers: {len(catalog.nodes) - 1}, weights: {len(catalog.weights)}, '
+        f"parameters: {grouped(root.num_params)}; {phase}; records: {history.num_recorded}"
     )
 
 
