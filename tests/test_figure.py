@@ -15,7 +15,7 @@ from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Ma
 def matrix_picture(cells, rows=None, columns=None, steps=(1, 1)):
     rows = rows or (Axis("input_dim", cells.shape[0]),)
     columns = columns or (Axis("units", cells.shape[1]),)
-    return MatrixPicture(cells, rows, columns, (0, 1), *steps, 1.0, "value", "The value.")
+    return MatrixPicture(cells, rows, columns, (0, 1), *steps, 1.0, "The value.")
 
 
 def test_row_0_is_the_top_one_and_cells_stand_at_their_indexes():

@@ -39,7 +39,6 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         row_step=row_step,
         column_step=column_step,
         limit=limit,
-        quantity=choice.quantity,
         caption=reading.words + _scale_words(row_step, column_step),
     )
 

@@ -26,7 +26,6 @@ class MatrixPicture:
     row_step: int
     column_step: int
     limit: float
-    quantity: str
     caption: str
 
 
