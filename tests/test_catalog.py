@@ -121,8 +121,8 @@ MODELS = [
 def test_every_variable_stands_once_and_its_expression_is_that_variable(make):
     model = make()
     catalog = read_catalog(model)
-    assert {id(v) for v in catalog.variables.values()} == {id(v) for v in model.weights}
-    assert len(catalog.weights) == len({id(v) for v in model.weights})
+    assert {id(v) for v in catalog.variables.values()} == {id(v) for v in model.variables}
+    assert len(catalog.weights) == len({id(v) for v in model.variables})
     for key, weight in catalog.weights.items():
         assert eval(weight.expression, {"model": model}) is catalog.variables[key], weight.expression
 

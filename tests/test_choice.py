@@ -2,8 +2,9 @@
 
 import pytest
 
+from weight_explorer.catalog.names import check, find_layer
 from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
-from weight_explorer.views.choice import Choice, check, find_layer, resolve
+from weight_explorer.views.choice import Choice, resolve
 
 
 def weight(key, role):

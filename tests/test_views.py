@@ -17,11 +17,12 @@ from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPic
 from weight_explorer.views.registry import VIEWS
 
 CONV_NAMES = ("kernel_height", "kernel_width", "in_channels", "filters")
+SIDES = dict(zip((*CONV_NAMES, "kernel_length", "heads"), ("window", "window", "in", "out", "window", "out"), strict=True))
 
 
 def weight_of(shape, names=None):
     names = names or [f"axis {i}" for i in range(len(shape))]
-    axes = tuple(Axis(name, size) for name, size in zip(names, shape, strict=True))
+    axes = tuple(Axis(name, size, side=SIDES.get(name, "")) for name, size in zip(names, shape, strict=True))
     return Weight("w", "kernel", "kernel", "layer", tuple(shape), "float32", axes)
 
 
@@ -52,11 +53,13 @@ def test_every_view_draws_every_rank_and_quantity(view, quantity, shape):
     [
         ((4, 5), None),
         ((6,), None),
-        ((2, 3, 4), ("kernel_size", "in_channels", "filters")),
+        ((2, 3, 4), ("kernel_length", "in_channels", "filters")),
         ((3, 2, 4, 5), CONV_NAMES),
+        ((3, 2, 4, 5), ("kernel_height", "kernel_width", "filters", "in_channels")),
+        ((2, 3, 4), ("in_channels", "heads", "filters")),
         ((2, 3, 4), None),
     ],
-    ids=["dense", "bias", "conv1d", "conv2d", "plain rank 3"],
+    ids=["dense", "bias", "conv1d", "conv2d", "transposed", "attention", "plain rank 3"],
 )
 def test_one_hot_cell_lands_where_numpy_says(shape, names):
     weight = weight_of(shape, names)
@@ -73,7 +76,7 @@ def test_one_hot_cell_lands_where_numpy_says(shape, names):
 
 
 def test_a_convolution_is_a_grid_of_windows():
-    rows, columns = lay_out(tuple(Axis(name, size) for name, size in zip(CONV_NAMES, (3, 3, 2, 4), strict=True)))
+    rows, columns = lay_out(weight_of((3, 3, 2, 4), CONV_NAMES).axes)
     flat = flatten(np.arange(72).reshape(3, 3, 2, 4), rows, columns)
     np.testing.assert_array_equal(flat[3:6, 6:9], np.arange(72).reshape(3, 3, 2, 4)[:, :, 1, 2])
 
@@ -183,7 +186,8 @@ def test_a_weight_beyond_the_memory_says_so_and_how_to_change_it():
 
 
 def test_shapes_are_spelled_out():
-    gates = Axis("units", 80, "4 gates x 20 units", (Block("input gate", 0, 20),))
+    blocks = tuple(Block(f"gate {i}", 20 * i, 20 * i + 20) for i in range(4))
+    gates = Axis("units", 80, blocks=blocks, entry="unit", group="gate")
     weight = Weight("w", "kernel", "kernel", "l", (100, 80), "float32", (Axis("input_dim", 100), gates))
     assert weight.shape_text == "(100, 80) = (input_dim, 4 gates x 20 units)"
 

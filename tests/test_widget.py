@@ -34,7 +34,7 @@ def labels(choices):
 
 
 def test_it_shows_the_first_weight_at_once(explorer, reader_model):
-    assert labels(explorer._panel.roles) == ["Kernel", "Recurrent", "Bias"]
+    assert labels(explorer._panel.roles) == ["Kernel", "Recurrent", "Bias", "Seed state"]
     kernel = reader_model.get_layer("encoder_lstm").forward_layer.cell.kernel.numpy()
     np.testing.assert_array_equal(cells(explorer), kernel)
 

@@ -6,8 +6,7 @@ import base64
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets
@@ -15,6 +14,8 @@ import keras
 from matplotlib.figure import Figure
 
 from weight_explorer import live
+from weight_explorer.catalog.labels import Given, check_labels, with_labels
+from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import read_catalog, read_values, share_layers, signature
 from weight_explorer.panels.figure import figure_of, png_of
@@ -24,11 +25,11 @@ from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
 from weight_explorer.recording.recorder import Recorder
 from weight_explorer.views import summary
-from weight_explorer.views.choice import QUANTITY_LABELS, Choice, check, find_layer, refusal, resolve
-from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.asked import choice_of
+from weight_explorer.views.choice import Choice, choose, resolve
 from weight_explorer.views.scene import Scene, compose
 
-KEYWORDS = ("record_every", "max_overhead", "memory")
+KEYWORDS = ("record_every", "max_overhead", "memory", "labels")
 
 
 class WeightExplorer(ipywidgets.VBox):
@@ -44,6 +45,9 @@ class WeightExplorer(ipywidgets.VBox):
             and the end of every epoch are always recorded.
         max_overhead: The share of the training time that "auto" recording may cost, above 0 and at most 1.
         memory: Bound on what the history keeps, in bytes or as text such as "256 MB".
+        labels: Names for the entries of axes: a vocabulary, feature names, class names. A key is a layer or a weight's key,
+            whose axis of that length is meant, or `(layer, axis)`, or an axis alone where one layer has it. A name for each
+            unit serves every gate. Such as `{("embedding", "input_dim"): vocabulary, "out": ["cat", "dog"]}`.
 
     Raises:
         TypeError: `model` is no Keras model, or a keyword is unknown.
@@ -69,11 +73,13 @@ class WeightExplorer(ipywidgets.VBox):
         record_every: str | int = "auto",
         max_overhead: float = 0.02,
         memory: int | str = "256 MB",
+        labels: Given | None = None,
         **unknown: Any,
     ) -> None:
         _check_arguments(model, unknown)
         check_pace(record_every, max_overhead)
         self._model = model
+        self._labels = check_labels(labels)
         self._history = History(parse_memory(memory))
         self._recorder = Recorder(self._history, read_values)
         self._callback = TrainingCallback(
@@ -127,6 +133,7 @@ class WeightExplorer(ipywidgets.VBox):
         layer: str | keras.layers.Layer | None = None,
         role: str | None = None,
         weight: str | None = None,
+        block: str | tuple[str, ...] | None = None,
         view: str | None = None,
         quantity: str | None = None,
         step: int | None = None,
@@ -137,6 +144,7 @@ class WeightExplorer(ipywidgets.VBox):
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
             weight: A weight's key, where the layer has several of the role.
+            block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
             view: "matrix", "distribution" or "over_time".
             quantity: "value", "since_start" or "since_last".
             step: The number of a record whose values are kept (see `history.steps`); None follows the newest.
@@ -155,21 +163,16 @@ class WeightExplorer(ipywidgets.VBox):
         ValueError: There is no layer 'dens'. Did you mean 'dense'? There are: 'tiny', 'dense'.
         """
         self._refresh_catalog()
-        check("view", view, VIEWS)
-        check("quantity", quantity, QUANTITY_LABELS)
-        given = {"role": role, "weight": weight, "view": view, "quantity": quantity}
-        wanted = replace(self._choice, step=step, **{name: value for name, value in given.items() if value is not None})
-        if layer is not None:
-            name = layer.name if isinstance(layer, keras.layers.Layer) else str(layer)
-            path = find_layer(self._catalog, name).path
-            wanted = replace(wanted, layer=path, weight=weight)
-        selection = resolve(self._catalog, wanted)
-        check("role", role, selection.roles, where=f" in layer {selection.node.name!r}")
-        offered = [offer.key for offer in selection.offers]
-        check("weight", weight, offered, where=f" of role {selection.role!r} in layer {selection.node.name!r}")
-        if selection.weight and step is not None and step not in self._history.steps(selection.weight.key):
-            raise ValueError(f"Record {step} of {selection.weight.key!r} is not kept. See explorer.history.steps(key).")
-        self._choose(wanted)
+        asked = {
+            "layer": layer,
+            "role": role,
+            "weight": weight,
+            "block": block,
+            "view": view,
+            "quantity": quantity,
+            "step": step,
+        }
+        self._choose(choice_of(self._catalog, self._history.snapshot(), self._choice, asked))
         self._answer()
 
     def figure(self) -> Figure:
@@ -221,16 +224,21 @@ class WeightExplorer(ipywidgets.VBox):
 
     # -- model to history ------------------------------------------------------------------------------------------
 
-    def _read_catalog(self) -> None:
+    def _read_catalog(self, known: Mapping[str, object] | None = None) -> None:
         # In this order: where reading fails, it is tried again the next time.
         found = signature(self._model)
-        self._catalog = read_catalog(self._model)
+        self._catalog = read_catalog(self._model, known)
         self._signature = found
+        self._catalog = with_labels(self._catalog, self._labels)
 
     def _refresh_catalog(self) -> None:
         """Read the model's layers anew if they changed."""
-        if self._signature != signature(self._model):
-            self._read_catalog()
+        if self._signature == signature(self._model):
+            return
+        try:
+            self._read_catalog(self._catalog.variables)
+        except ValueError as error:  # labels that do not fit what has been built by now: all else is shown without them
+            self._callback.report(error)
 
     def _record(self, kind: str, epoch: int, batch: int) -> bool:
         """Copy all weights into the history; called in training. Says whether the model was built."""
@@ -248,7 +256,7 @@ class WeightExplorer(ipywidgets.VBox):
             return
         self._refresh_catalog()
         selection = resolve(self._catalog, self._choice)
-        if selection.weight and self._recorder.differs(self._catalog, selection.weight.key):
+        if selection.weight and self._recorder.differs(self._catalog, selection.weight.whole):
             epoch, batch = self._callback.place
             kind = "outside" if self._history.num_recorded else "start"
             self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
@@ -260,7 +268,7 @@ class WeightExplorer(ipywidgets.VBox):
         def chosen(change: Any) -> None:
             # What the panel itself writes comes by here too; only what the user did is a choice.
             if not self._showing and change["new"]:
-                self._choose(replace(self._choice, **{"step": None} | RESETS.get(field, {}) | {field: change["new"]}))
+                self._choose(choose(self._catalog, self._choice, field, change["new"]))
 
         return chosen
 
@@ -342,10 +350,6 @@ class WeightExplorer(ipywidgets.VBox):
                 self._panel.show(catalog, scene)
             finally:
                 self._showing = False
-
-
-# A layer or a role that the user chooses starts with its first weight.
-RESETS: dict[str, dict[str, None]] = {"layer": {"weight": None}, "role": {"weight": None}}
 
 
 def _check_arguments(model: object, unknown: dict[str, Any]) -> None:

@@ -4,38 +4,85 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+
+Index = tuple[slice | int, ...]
+
+# The role of what random numbers are made from: it is a variable, but no weight.
+SEED_STATE = "seed state"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A named slice `start:stop` along an axis, such as the forget gate of an LSTM."""
+    """A named slice `start:stop` along an axis, such as the forget gate of an LSTM, and what it does."""
 
     name: str
     start: int
     stop: int
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One dimension of a weight: its name in Keras' terms, its size, what it means, its named blocks."""
+    """One dimension of a weight.
+
+    Attributes:
+        name: Keras' own term, such as `input_dim` or `units`.
+        size: Number of entries.
+        meaning: What the axis stands for, in a few words.
+        blocks: Named slices that tile it, such as the gates of an LSTM or the heads of an attention.
+        labels: A name for each entry, as given to `WeightExplorer(labels=...)`; empty where none were given.
+        entry: What one entry is, in the singular: "input", "unit", "filter".
+        group: What the blocks are called together: "gate", "head".
+        side: "in" where it is summed over, "out" where it stays, "window" where it is moved along, else "".
+    """
 
     name: str
     size: int
     meaning: str = ""
     blocks: tuple[Block, ...] = ()
+    labels: tuple[str, ...] = ()
+    entry: str = ""
+    group: str = ""
+    side: str = ""
+
+    @property
+    def block_size(self) -> int:
+        """Number of entries in one block, such as the units of each gate; without blocks, in all."""
+        return self.blocks[0].stop - self.blocks[0].start if self.blocks else self.size
 
     @property
     def text(self) -> str:
         """What stands for this axis in a shape: `input_dim`, or `4 gates x 20 units` where it is made of blocks."""
-        return self.meaning if self.blocks else self.name
+        return f"{self._blocks_text} x {self.block_size} {self.name}" if self.is_split else self.name
+
+    @property
+    def words(self) -> str:
+        """The same in plain words: `100 inputs`, `4 gates x 20 units`."""
+        inner = _count(self.block_size if self.is_split else self.size, self.entry or "entry")
+        return f"{self._blocks_text} x {inner}" if self.is_split else inner
+
+    @property
+    def is_split(self) -> bool:
+        """Whether blocks hold the same entries again and again, as gates hold units; heads are entries themselves."""
+        return bool(self.blocks) and self.group != self.entry
+
+    @property
+    def _blocks_text(self) -> str:
+        return _count(len(self.blocks), self.group)
+
+
+def _count(number: int, noun: str) -> str:
+    """Count in words: `1 unit`, `2 units`, `3 entries`."""
+    plural = {"entry": "entries", "bias": "biases"}.get(noun, f"{noun}s")
+    return f"{number} {noun if number == 1 else plural}"
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One variable of the model, explained.
+    """One variable of the model, explained; or a slice of one, made by `cut`.
 
     Attributes:
         key: Unique, stable and readable: the Keras path, made unique where Keras is not.
@@ -46,10 +93,13 @@ class Weight:
         dtype: Its data type, as Keras names it.
         axes: One `Axis` for each dimension.
         trainable: Whether training may change it.
+        reason: Why it is not trainable, in a few words; `""` where it is.
         initializer: The initializer's class name, or `""` where none is known.
         shared_by: Paths of all tree nodes that hold this very variable.
-        expression: Python that evaluates, with `model` in scope, to this very variable.
-        explanation: One or two plain sentences.
+        expression: Python that evaluates, with `model` in scope, to this very variable (of a slice, to its values).
+        explanation: A few plain sentences: what the shape is made of, what one row or column is, what training does to it.
+        source: Of a slice, the key of the whole weight; `""` for a whole one.
+        index: Of a slice, what NumPy is to be indexed with.
     """
 
     key: str
@@ -60,15 +110,23 @@ class Weight:
     dtype: str
     axes: tuple[Axis, ...]
     trainable: bool = True
+    reason: str = ""
     initializer: str = ""
     shared_by: tuple[str, ...] = ()
     expression: str = ""
     explanation: str = ""
+    source: str = ""
+    index: Index = ()
 
     @property
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def whole(self) -> str:
+        """Key of the variable, under which the history has it."""
+        return self.source or self.key
 
     @property
     def shape_text(self) -> str:
@@ -80,9 +138,80 @@ class Weight:
         return f"{self.shape} = ({meaning}{comma})"
 
 
+def shape_words(shape: tuple[int, ...], axes: tuple[Axis, ...]) -> str:
+    """Spell a shape out in plain words.
+
+    >>> shape_words((4, 3), (Axis("input_dim", 4, entry="input"), Axis("units", 3, entry="unit")))
+    '(4, 3) is 4 inputs by 3 units.'
+    """
+    return f"{shape} is {' by '.join(axis.words for axis in axes) or 'a single number'}."
+
+
+def cut(weight: Weight, *blocks: str) -> Weight:
+    """Return the slice of a weight that belongs to the named blocks, or the weight itself where it has none of them.
+
+    A block of one entry, such as one head, takes its axis away, as indexing by a number does.
+
+    >>> gates = (Block("input gate", 0, 2), Block("forget gate", 2, 4))
+    >>> axes = (Axis("input_dim", 3), Axis("units", 4, blocks=gates, entry="unit", group="gate"))
+    >>> whole = Weight("lstm/kernel", "kernel", "kernel", "lstm", (3, 4), "float32", axes, expression="cell.kernel")
+    >>> forget = cut(whole, "forget gate")
+    >>> forget.key, forget.shape, forget.expression
+    ('lstm/kernel[forget gate]', (3, 2), 'cell.kernel[:, 2:4]')
+    """
+    chosen = [next((block for block in axis.blocks if block.name in blocks), None) for axis in weight.axes]
+    names = [block.name for block in chosen if block]
+    if not names:
+        return weight
+    pairs = list(zip(weight.axes, chosen, strict=True))
+    axes = tuple(
+        _cut_axis(axis, block) if block else axis for axis, block in pairs if not block or block.stop - block.start > 1
+    )
+    index = _trimmed(tuple(_entries(block) if block else slice(None) for block in chosen))
+    part = replace(
+        weight,
+        key=f"{weight.key}[{', '.join(names)}]",
+        shape=tuple(axis.size for axis in axes),
+        axes=axes,
+        expression=f"{weight.expression}[{index_text(index)}]",
+        source=weight.key,
+        index=index,
+    )
+    meanings = " ".join(block.meaning for block in chosen if block and block.meaning)
+    words = f"Only the {' of the '.join(names)}: {shape_words(part.shape, axes)} {meanings}".rstrip()
+    return replace(part, explanation=f"{words} Of the whole: {weight.explanation}")
+
+
+def _cut_axis(axis: Axis, block: Block) -> Axis:
+    labels = axis.labels[block.start : block.stop]
+    return Axis(axis.name, block.stop - block.start, f"of the {block.name}", (), labels, axis.entry, "", axis.side)
+
+
+def _entries(block: Block) -> slice | int:
+    return slice(block.start, block.stop) if block.stop - block.start > 1 else block.start
+
+
+def _trimmed(index: Index) -> Index:
+    last = max(i for i, item in enumerate(index) if item != slice(None))
+    return index[: last + 1]
+
+
+def index_text(index: Index) -> str:
+    """Write an index as in Python, such as `:, 20:40`."""
+    return ", ".join(str(item) if isinstance(item, int) else _slice_text(item) for item in index)
+
+
+def _slice_text(item: slice) -> str:
+    return ":" if item == slice(None) else f"{item.start}:{item.stop}"
+
+
 @dataclass(frozen=True, slots=True)
 class LayerNode:
-    """A row of the layer tree. A layer that the model uses in two places has two nodes with the same weights."""
+    """A row of the layer tree. A layer that the model uses in two places has two nodes with the same weights.
+
+    `part` and `part_kind` say what it is to its wrapper, such as "forward", a "direction". `note` says what it keeps that is no
+    weight, such as a vocabulary, and `expression` is Python that reads that, or else the layer.
+    """
 
     path: str
     name: str
@@ -93,6 +222,8 @@ class LayerNode:
     shared: bool = False
     part: str = ""
     part_kind: str = ""
+    note: str = ""
+    expression: str = ""
     weights: tuple[str, ...] = ()
     children: tuple[LayerNode, ...] = ()
 

@@ -1,11 +1,11 @@
-"""Read a Keras model into a frozen `Catalog`. Keras' objects stop here: this is their one door."""
+"""Read a Keras model into a frozen `Catalog`. Keras' objects stop here and next door: this is where they come in."""
 
 from __future__ import annotations
 
 import itertools
-import keyword
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -13,10 +13,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from weight_explorer.catalog import roles
-from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+from weight_explorer.catalog import explain
+from weight_explorer.catalog.access import Way, numbers_from, way_by_name, ways_from
+from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight, shape_words
 
-FROZEN = " It is frozen: its layer has trainable = False, so training leaves it as it is."
+# The attribute under which the table has random states, whatever a layer calls its generator.
+SEED_ATTRIBUTE = "seed_generator_state"
+_NO_WAY = Way("", "", is_public=False)
 
 
 @dataclass(slots=True)
@@ -28,16 +31,27 @@ class _Held:
     attribute: str
     name: str
     expression: str
+    place: _Place
+    shape: tuple[int, ...]
 
 
 @dataclass(slots=True)
 class _Place:
-    """A layer where it was found in the tree."""
+    """A layer where it was found in the tree.
+
+    `anchor` and `anchor_expression` are the nearest layer, itself or above, that public Python leads to.
+    """
 
     layer: Any
     path: str
-    expression: str
-    part: tuple[str, str]
+    anchor: Any
+    anchor_expression: str
+    is_public: bool = True
+    part: explain.Part | None = None
+    part_words: str = ""
+    names: tuple[str, ...] = ()
+    frozen_by: str = ""
+    reused: str = ""
     held: list[_Held] = field(default_factory=list)
     children: list[_Place] = field(default_factory=list)
 
@@ -47,8 +61,11 @@ class _Place:
             yield from child.walk()
 
 
-def read_catalog(model: Any) -> Catalog:
+def read_catalog(model: Any, known: Mapping[str, object] | None = None) -> Catalog:
     """Read what the model holds now; call it again when the model was built or changed.
+
+    `known` are the variables of the catalog before, from key to variable: a variable keeps its key even where one that is
+    built later has the same path and stands before it.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="dense")], name="small")
@@ -58,8 +75,9 @@ def read_catalog(model: Any) -> Catalog:
     >>> catalog.weights["small/dense/kernel"].expression
     'model.get_layer("dense").kernel'
     """
-    root = _place(model, model.name, "model", ("", ""), ancestors=())
-    keys = _unique_keys(root)
+    root = _Place(model, model.name, model, "model", frozen_by="" if model.trainable else model.name)
+    _Reader().read(root, ancestors=())
+    keys = _unique_keys(root, known or {})
     homes = _homes(root, keys)
     layer_counts = Counter(id(place.layer) for place in root.walk())
     weights, variables = {}, {}
@@ -67,7 +85,7 @@ def read_catalog(model: Any) -> Catalog:
         for held in place.held:
             key = keys[id(held.variable)]
             if key not in weights:
-                weights[key] = _weight(key, held, place.path, homes[key])
+                weights[key] = _weight(key, held, homes[key], trains=bool(model.trainable))
                 variables[key] = held.variable
     node = _node(root, keys, homes, layer_counts)
     return Catalog(node, MappingProxyType(weights), MappingProxyType(variables))
@@ -79,7 +97,7 @@ def signature(model: Any) -> tuple[Any, ...]:
     return (
         bool(model.built),
         tuple(id(layer) for layer in layers),
-        tuple((id(variable), bool(variable.trainable)) for variable in model.weights),
+        tuple((id(variable), bool(variable.trainable)) for variable in model.variables),
     )
 
 
@@ -106,126 +124,120 @@ def read_values(variable: Any) -> np.ndarray:
     return values
 
 
-def _place(layer: Any, path: str, expression: str, part: tuple[str, str], ancestors: tuple[Any, ...]) -> _Place:
-    place = _Place(layer, path, expression, part)
-    place.held = list(_own_variables(layer, expression))
-    names: set[str] = set()
-    for child in _sublayers(layer):
-        if any(child is ancestor for ancestor in (*ancestors, layer)) or _is_plumbing(layer, child):
-            continue
-        attribute, access = _access(layer, child)
-        if _is_folded(layer, child, attribute):
-            place.held += _own_variables(child, expression + access)
-            continue
-        place.children.append(
-            _place(
-                child,
-                f"{path}/{_free(child.name, names)}",
-                expression + access,
-                _part(layer, attribute),
-                (*ancestors, layer),
-            )
-        )
-    return place
-
-
 def _sublayers(layer: Any) -> list[Any]:
     # Keras has no public list of a layer's direct sublayers; a Model's `layers` is built on this very method.
     return list(layer._flatten_layers(include_self=False, recursive=False))  # noqa: SLF001
 
 
-def _is_plumbing(parent: Any, child: Any) -> bool:
-    """Say whether a row in the tree would only be noise: inputs, and weightless insides of Keras' own layers."""
-    if isinstance(child, keras.layers.InputLayer):
-        return True
-    own = type(parent).__module__.startswith("keras.") and not isinstance(parent, keras.Model)
-    return own and child.built and not child.weights and "Wrapper" not in roles.class_names(parent)
+class _Reader:
+    """Walks the layers once. What it has learned of a layer serves every place where that layer stands."""
+
+    def __init__(self) -> None:
+        self._ways: dict[int, dict[int, Way]] = {}
+        self._numbers: dict[int, dict[int, str]] = {}
+        self._variables: dict[int, list[Any]] = {}
+        self._calls: dict[int, Counter[int]] = {}
+
+    def read(self, place: _Place, ancestors: tuple[Any, ...]) -> None:
+        """Fill in a place: what its layer holds itself, and the places below it."""
+        layer = place.layer
+        place.held = list(self._own(place, layer, "", is_public=True))
+        paths: set[str] = set()
+        for child in _sublayers(layer):
+            if any(child is ancestor for ancestor in (*ancestors, layer)) or self._is_plumbing(layer, child):
+                continue
+            way = self._way(layer, child)
+            if explain.is_folded(layer, way.attribute) and not _sublayers(child):
+                place.held += self._own(place, child, way.access, is_public=way.is_public)
+                continue
+            below = self._below(place, child, way, f"{place.path}/{_free(child.name, paths)}")
+            place.children.append(below)
+            self.read(below, (*ancestors, layer))
+
+    def _below(self, place: _Place, child: Any, way: Way, path: str) -> _Place:
+        layer = place.layer
+        is_public = place.is_public and way.is_public
+        part = explain.part_of(layer, way.attribute)
+        calls = self._num_calls(layer, child)
+        reused = f"{child.name!r} is called {calls} times in {layer.name!r}: the same weights serve every call."
+        return _Place(
+            child,
+            path,
+            anchor=child if is_public else place.anchor,
+            anchor_expression=place.anchor_expression + way.access if is_public else place.anchor_expression,
+            is_public=is_public,
+            part=part,
+            part_words=" ".join(filter(None, (part.explain(layer) if part else "", place.part_words))),
+            names=explain.places_of(layer, way.attribute),
+            frozen_by=place.frozen_by or ("" if child.trainable else child.name),
+            reused=reused if calls > 1 else place.reused,
+        )
+
+    def _own(self, place: _Place, layer: Any, access: str, *, is_public: bool) -> Iterator[_Held]:
+        """Yield the variables that a layer holds itself, not through a layer below it."""
+        below = {id(variable) for child in _sublayers(layer) for variable in self._variables_of(child)}
+        for variable in self._variables_of(layer):
+            if id(variable) in below:
+                continue
+            way = way_by_name(layer, variable) or self._ways_of(layer).get(id(variable), _NO_WAY)
+            if place.is_public and is_public and way.is_public:
+                expression = place.anchor_expression + access + way.access
+            else:
+                expression = place.anchor_expression + self._numbers_of(place.anchor)[id(variable)]
+            is_seed = way.access.endswith(".state")
+            attribute = SEED_ATTRIBUTE if is_seed else way.attribute or variable.name
+            name = way.access.lstrip("._") or variable.name
+            yield _Held(variable, layer, attribute, name, expression, place, tuple(variable.shape))
+
+    def _way(self, layer: Any, child: Any) -> Way:
+        return self._ways_of(layer).get(id(child), _NO_WAY)
+
+    def _ways_of(self, layer: Any) -> dict[int, Way]:
+        if id(layer) not in self._ways:
+            self._ways[id(layer)] = ways_from(layer)
+        return self._ways[id(layer)]
+
+    def _numbers_of(self, layer: Any) -> dict[int, str]:
+        if id(layer) not in self._numbers:
+            self._numbers[id(layer)] = numbers_from(layer)
+        return self._numbers[id(layer)]
+
+    def _variables_of(self, layer: Any) -> list[Any]:
+        if id(layer) not in self._variables:
+            self._variables[id(layer)] = layer.variables
+        return self._variables[id(layer)]
+
+    def _num_calls(self, model: Any, layer: Any) -> int:
+        """Count how often a functional model calls a layer; 1 where Keras has no graph to count in."""
+        if id(model) not in self._calls:
+            # Keras has no public list of a graph's calls but the serialized model, which takes far longer.
+            depths = getattr(model, "_nodes_by_depth", {})
+            self._calls[id(model)] = Counter(id(node.operation) for nodes in depths.values() for node in nodes)
+        return self._calls[id(model)][id(layer)] or 1
+
+    def _is_plumbing(self, parent: Any, child: Any) -> bool:
+        """Say whether a row in the tree would only be noise: inputs, and empty insides of Keras' own layers."""
+        if isinstance(child, keras.layers.InputLayer):
+            return True
+        own = type(parent).__module__.startswith("keras.") and not isinstance(parent, keras.Model)
+        if not own or self._variables_of(child) or "Wrapper" in explain.class_names(parent):
+            return False
+        return bool(child.built or explain.kept_by(parent))
 
 
-def _is_folded(parent: Any, child: Any, attribute: str) -> bool:
-    folds = any(roles.FOLDED.get(name) == attribute for name in roles.class_names(parent))
-    return folds and not _sublayers(child)
-
-
-def _part(layer: Any, attribute: str) -> tuple[str, str]:
-    found = (roles.PARTS.get((name, attribute)) for name in roles.class_names(layer))
-    return next((part for part in found if part), ("", ""))
-
-
-def _own_variables(layer: Any, expression: str) -> Iterator[_Held]:
-    """Yield the weights that the layer holds itself, not through a layer below it."""
-    below = {id(variable) for child in _sublayers(layer) for variable in child.weights}
-    for index, variable in enumerate(layer.weights):
-        if id(variable) in below:
-            continue
-        found = _attribute(layer, variable)
-        attribute, access = found or (variable.name, f".weights[{index}]")
-        name = access.lstrip(".") if found else variable.name
-        yield _Held(variable, layer, attribute, name, expression + access)
-
-
-def _access(layer: Any, child: Any) -> tuple[str, str]:
-    """Find the Python that leads from a layer to its sublayer, as a person would write it."""
-    attribute = _attribute(layer, child)
-    if isinstance(layer, keras.Model) and _by_name(layer, child.name) is child:
-        return attribute[0] if attribute else "", f'.get_layer("{child.name}")'
-    if attribute:
-        return attribute
-    index = next(i for i, sublayer in enumerate(_sublayers(layer)) if sublayer is child)
-    return "", f"._flatten_layers(include_self=False, recursive=False)[{index}]"
-
-
-def _by_name(model: Any, name: str) -> Any:
-    if '"' in name or "\\" in name or not name.isprintable() or sum(layer.name == name for layer in model.layers) != 1:
-        return None
-    return model.get_layer(name)
-
-
-def _attribute(layer: Any, wanted: Any) -> tuple[str, str] | None:
-    """Find `(attribute, access)` of an object on a layer: public attributes first, then containers, then private ones."""
-    found = None
-    for name, value in vars(layer).items():
-        access = _within(value, wanted)
-        if access is None or name.startswith(("_layers", "_trainable", "_non_trainable", "_functional", "_self_")):
-            continue
-        if not name.isidentifier() or keyword.iskeyword(name):
-            continue
-        if not name.startswith("_"):
-            return name, f".{name}{access}"
-        public = name.lstrip("_")
-        if isinstance(getattr(type(layer), public, None), property) and getattr(layer, public) is wanted:
-            return public, f".{public}"
-        found = found or (name, f".{name}{access}")
-    return found
-
-
-def _within(value: Any, wanted: Any, depth: int = 3) -> str | None:
-    """Return the index that leads from a value to the object: "" for itself, `[0]` or `["a"]` in a container."""
-    if value is wanted:
-        return ""
-    if depth and isinstance(value, (list, tuple)):
-        items = enumerate(value)
-    elif depth and isinstance(value, dict):
-        items = value.items()
-    else:
-        return None
-    for index, item in items:
-        if type(index) not in (int, str):
-            continue  # its repr need not be Python that gives it back
-        rest = _within(item, wanted, depth - 1)
-        if rest is not None:
-            return f"[{index!r}]{rest}"
-    return None
-
-
-def _unique_keys(root: _Place) -> dict[int, str]:
-    keys: dict[int, str] = {}
-    taken: set[str] = set()
+def _unique_keys(root: _Place, known: Mapping[str, object]) -> dict[int, str]:
+    keys = {id(variable): key for key, variable in known.items()}
+    taken = set(known)
     for place in root.walk():
         for held in place.held:
             if id(held.variable) not in keys:
-                keys[id(held.variable)] = _free(held.variable.path, taken)
+                keys[id(held.variable)] = _free(_path(held), taken)
     return keys
+
+
+def _path(held: _Held) -> str:
+    """Return Keras' path of a variable; of a random state, whose path is a running number, that of its layer."""
+    return f"{held.holder.path or held.place.path}/{held.name}" if held.attribute == SEED_ATTRIBUTE else held.variable.path
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -236,60 +248,74 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _homes(root: _Place, keys: dict[int, str]) -> dict[str, tuple[str, ...]]:
-    homes: dict[str, list[str]] = {}
+    homes: dict[str, dict[str, None]] = {}
     for place in root.walk():
         for held in place.held:
-            paths = homes.setdefault(keys[id(held.variable)], [])
-            if place.path not in paths:
-                paths.append(place.path)
+            homes.setdefault(keys[id(held.variable)], {})[place.path] = None
     return {key: tuple(paths) for key, paths in homes.items()}
 
 
-def _weight(key: str, held: _Held, path: str, homes: tuple[str, ...]) -> Weight:
-    variable, holder = held.variable, held.holder
-    shape = tuple(int(size) for size in variable.shape)
-    row = roles.row_for(holder, held.attribute, len(shape))
-    axes = roles.axes_of(row, shape)
+def _weight(key: str, held: _Held, homes: tuple[str, ...], *, trains: bool) -> Weight:
+    variable, place = held.variable, held.place
+    subject = explain.Subject(
+        layer=held.holder,
+        attribute=held.attribute,
+        shape=held.shape,
+        dtype=str(variable.dtype),
+        trainable=bool(variable.trainable) and trains,
+        name=place.layer.name,
+        places=place.names if held.holder is place.layer else (),
+        frozen_by=place.frozen_by,
+    )
+    row, axes = explain.row_for(subject)
+    reason, training = explain.training_of(subject, row)
+    words = (shape_words(held.shape, axes), explain.sentence_of(row, axes), training, place.part_words, place.reused)
     return Weight(
         key=key,
-        role=roles.role_of(held.attribute, row),
+        role=explain.role_of(row, held.attribute),
         name=held.name,
-        layer=path,
-        shape=shape,
-        dtype=str(variable.dtype),
+        layer=place.path,
+        shape=held.shape,
+        dtype=subject.dtype,
         axes=axes,
-        trainable=bool(variable.trainable),
-        initializer=_initializer(variable, holder, held.attribute, row),
+        trainable=not reason,
+        reason=reason,
+        initializer=explain.initializer_of(subject, variable, row),
         shared_by=homes,
         expression=held.expression,
-        explanation=roles.explanation_of(row, axes, shape, holder) + ("" if holder.trainable else FROZEN),
+        explanation=" ".join(filter(None, words)),
     )
-
-
-def _initializer(variable: Any, holder: Any, attribute: str, row: roles.Row | None) -> str:
-    names = (f"{attribute}_initializer", f"{attribute.removesuffix('_kernel')}_initializer")
-    found = (getattr(holder, name, None) for name in names)
-    initializer = next((each for each in found if each is not None), getattr(variable, "initializer", None))
-    if initializer is None:
-        return ""
-    name = getattr(initializer, "__name__", type(initializer).__name__)
-    return name + (row.starts(holder) if row and row.starts else "")
 
 
 def _node(place: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]], counts: Counter[int]) -> LayerNode:
     layer = place.layer
     own = tuple(dict.fromkeys(keys[id(held.variable)] for held in place.held))
-    sizes = {id(held.variable): int(np.prod(held.variable.shape)) for below in place.walk() for held in below.held}
+    note, access = _note(layer)
     return LayerNode(
         path=place.path,
         name=layer.name,
         class_name=type(layer).__name__,
-        num_params=sum(sizes.values()),
+        num_params=_num_params(place),
         built=bool(layer.built),
-        frozen=bool(sizes) and not layer.trainable,
-        shared=counts[id(layer)] > 1 or any(len(homes[key]) > 1 for key in own),
-        part=place.part[0],
-        part_kind=place.part[1],
+        frozen=bool(own or place.children) and not layer.trainable,
+        shared=counts[id(layer)] > 1 or bool(place.reused) or any(len(homes[key]) > 1 for key in own),
+        part=place.part.name if place.part else "",
+        part_kind=place.part.kind if place.part else "",
+        note=note,
+        expression=place.anchor_expression + access if place.is_public else "",
         weights=own,
         children=tuple(_node(child, keys, homes, counts) for child in place.children),
     )
+
+
+def _num_params(place: _Place) -> int:
+    """Count as Keras does: each variable once, and random states not at all."""
+    variables = {id(held.variable): held for below in place.walk() for held in below.held if held.attribute != SEED_ATTRIBUTE}
+    return sum(math.prod(held.shape) for held in variables.values())
+
+
+def _note(layer: Any) -> tuple[str, str]:
+    """Say what a layer keeps that is no variable, and by which Python it is read; empty where there is nothing."""
+    kept = explain.kept_by(layer)
+    count = kept.count(layer) if kept else None
+    return (kept.sentence.format(count=count), kept.access) if kept and count else ("", "")

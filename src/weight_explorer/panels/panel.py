@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import ipywidgets
@@ -14,7 +15,7 @@ from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.matrix import MatrixPanel
 from weight_explorer.panels.status import StatusPanel
 from weight_explorer.panels.tree import TreePanel
-from weight_explorer.views.choice import QUANTITY_LABELS, Selection
+from weight_explorer.views.choice import BLOCK_FIELDS, QUANTITY_LABELS, Selection
 from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture
 from weight_explorer.views.registry import VIEWS
 from weight_explorer.views.scene import Scene
@@ -38,6 +39,7 @@ class Panel:
         self.tree = TreePanel()
         self.roles = ChoicesPanel(kind="tabs", label="roles")
         self.weights = ChoicesPanel(kind="menu", label="weight")
+        self.blocks = {field: ChoicesPanel(kind="menu", label="part") for field in BLOCK_FIELDS}
         self.views = ChoicesPanel(kind="tabs", label="views")
         self.quantities = ChoicesPanel(kind="segments", label="quantity")
         self.facts = DetailsPanel(label="what it is")
@@ -50,6 +52,7 @@ class Panel:
             "layer": self.tree,
             "role": self.roles,
             "weight": self.weights,
+            **self.blocks,
             "view": self.views,
             "quantity": self.quantities,
         }
@@ -88,11 +91,14 @@ class Panel:
         self.tree.selected = selection.node.path
         self.roles.show([(role, role.capitalize()) for role in selection.roles], selection.role or "")
         offers = [(offer.key, offer.label) for offer in selection.offers]
-        self.weights.show(offers, selection.weight.key if selection.weight else "", selection.offer_kind)
+        self.weights.show(offers, selection.weight.whole if selection.weight else "", selection.offer_kind)
+        for menu, blocks in itertools.zip_longest(self.blocks.values(), selection.blocks[: len(self.blocks)]):
+            options = [(offer.key, offer.label) for offer in blocks.offers] if blocks else []
+            menu.show(options, blocks.chosen if blocks else "", blocks.kind if blocks else "part")
 
     def _show_numbers(self, scene: Scene) -> None:
-        table = scene.statistics
-        self.numbers.show(details.table(table.heads, table.rows) if table and table.rows else None)
+        tables = (scene.statistics, *scene.by_block)
+        self.numbers.show(*(details.table(table.heads, table.rows) if table and table.rows else None for table in tables))
 
     def _show_picture(self, scene: Scene) -> None:
         picture = scene.picture
@@ -112,7 +118,7 @@ class Panel:
     def _lay_out(self) -> ipywidgets.Box:
         head = _box("we-head", self.status, self.hook)
         stage = _box("we-stage", self.message, self.matrix, *self.charts.values())
-        roles = _box("we-roles", self.roles, self.weights)
+        roles = _box("we-roles", self.roles, self.weights, *self.blocks.values())
         views = _box("we-views", self.views, self.quantities)
         parts = {"we-facts": self.facts, "we-numbers": self.numbers, "we-words": self.words}
         for name, part in parts.items():

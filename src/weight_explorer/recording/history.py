@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from weight_explorer.catalog.nodes import Index
+from weight_explorer.recording.slices import SliceStatistics
 from weight_explorer.recording.statistics import FIELDS, INDEX
 
 if TYPE_CHECKING:
@@ -86,9 +88,18 @@ class _Record:
 class Past:
     """Records that do not change while one looks at them; `History.snapshot` makes one."""
 
-    def __init__(self, records: tuple[_Record, ...], lengths: Mapping[int, int], memory: int, num_recorded: int) -> None:
+    def __init__(
+        self,
+        records: tuple[_Record, ...],
+        lengths: Mapping[int, int],
+        slices: SliceStatistics,
+        *,
+        memory: int,
+        num_recorded: int,
+    ) -> None:
         self._records = records
         self._lengths = lengths
+        self._slices = slices
         self.memory = memory
         self.num_recorded = num_recorded
 
@@ -118,12 +129,24 @@ class Past:
         """Return the record of this number, or None where it was thinned away."""
         return next((self._placed(record.step) for record in self._records if record.step.number == number), None)
 
-    def series(self, key: str, quantity: str = "value") -> Series:
-        """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`."""
+    def series(self, key: str, quantity: str = "value", index: Index = ()) -> Series:
+        """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`.
+
+        With an `index`, those of a slice: over the records that keep values, from which they are computed when first asked for.
+        """
         column = QUANTITIES.index(quantity)
+        if index:
+            return self._series_of_slice(key, column, index)
         found = [record for record in self._records if key in record.keys]
         rows = [record.table[record.keys[key], column] for record in found]
         steps = tuple(self._placed(record.step) for record in found)
+        return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
+
+    def _series_of_slice(self, key: str, column: int, index: Index) -> Series:
+        kept = [(record.step.number, record.values[key]) for record in self._records if key in record.values]
+        tables = self._slices.tables(key, index, kept)
+        steps = tuple(self._placed(record.step) for record in self._records if record.step.number in tables)
+        rows = [tables[step.number][column] for step in steps]
         return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
 
     def to_frame(self) -> pd.DataFrame:
@@ -161,7 +184,7 @@ class History(Past):
     """
 
     def __init__(self, memory: int) -> None:
-        super().__init__((), {}, memory, 0)
+        super().__init__((), {}, SliceStatistics(), memory=memory, num_recorded=0)
         self._lengths: dict[int, int] = {}
         self._lock = threading.Lock()
         self._known: set[int] = set()
@@ -176,7 +199,8 @@ class History(Past):
     def snapshot(self) -> Past:
         """Return the records as they are now, for a reader that asks more than once."""
         with self._lock:
-            return Past(self._records, dict(self._lengths), self.memory, self.num_recorded)
+            lengths = dict(self._lengths)
+            return Past(self._records, lengths, self._slices, memory=self.memory, num_recorded=self.num_recorded)
 
     def append(
         self,
@@ -210,6 +234,7 @@ class History(Past):
         """Drop all that is kept of a weight, because another variable has taken its place."""
         with self._lock:
             self._records = tuple(_without(record, key) for record in self._records)
+            self._slices.forget(key)
             self._nbytes = sum(record.nbytes for record in self._records)
 
     def _shared_keys(self, tables: Mapping[str, np.ndarray]) -> Mapping[str, int]:

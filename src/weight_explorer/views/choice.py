@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, LayerNode, Weight, cut
 
 QUANTITY_LABELS = {"value": "Value", "since_start": "Since start", "since_last": "Since last record"}
 FIRST_ROLES = ("kernel", "recurrent", "bias")
+LAST_ROLES = (SEED_STATE,)
+ALL = "all"
+# The blocks of a weight's axes in order; no weight of Keras has more than two axes of blocks.
+BLOCK_FIELDS = ("blocks of one axis", "blocks of another")
+# A layer or a role that the user chooses starts with its first weight.
+RESETS: dict[str, dict[str, None]] = {"layer": {"weight": None}, "role": {"weight": None}}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user asked for. None stands for "whatever comes first"; `step` None for the newest record."""
+    """What the user asked for. None stands for "whatever comes first"; `step` None for the newest record.
+
+    `blocks` are names of blocks, such as "forget gate": of every axis that has one of them only that is shown. They stay
+    when another weight is chosen, so that one can walk through the layers of a model gate by gate.
+    """
 
     layer: str | None = None
     role: str | None = None
     weight: str | None = None
+    blocks: tuple[str, ...] = ()
     view: str = "matrix"
     quantity: str = "value"
     step: int | None = None
@@ -26,21 +35,34 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A weight in the second selector, with the label that tells it from the others of its role."""
+    """An option, with the label that tells it from the others."""
 
     key: str
     label: str
 
 
 @dataclass(frozen=True, slots=True)
+class BlockOffer:
+    """The blocks of one axis as options, "all" of them first; `kind` says what they are."""
+
+    kind: str
+    offers: tuple[Offer, ...]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
-    """A choice that was met by the model: what is selected, and what else is offered."""
+    """A choice that was met by the model: what is selected, and what else is offered.
+
+    `weight` is what is shown, a slice where blocks were chosen.
+    """
 
     node: LayerNode
     roles: tuple[str, ...]
     role: str | None
     offers: tuple[Offer, ...]
     offer_kind: str
+    blocks: tuple[BlockOffer, ...]
     weight: Weight | None
 
 
@@ -49,30 +71,57 @@ def resolve(catalog: Catalog, choice: Choice) -> Selection:
     nodes = catalog.nodes
     node = nodes.get(choice.layer or "", None) or _first_with_weights(catalog.root)
     below = [(item, key) for _, item in node.walk() for key in item.weights]
-    roles = _in_order({catalog.weights[key].role for _, key in below}, [catalog.weights[key].role for _, key in below])
+    roles = _in_order([catalog.weights[key] for _, key in below])
     role = choice.role if choice.role in roles else (roles[0] if roles else None)
     found: dict[str, LayerNode] = {}
     for item, key in below:
         if catalog.weights[key].role == role:
             found.setdefault(key, item)  # a shared weight is named after the first layer that holds it
     key = choice.weight if choice.weight in found else next(iter(found), None)
+    weight = catalog.weights[key] if key else None
+    blocks = tuple(_block_offer(axis, choice.blocks) for axis in weight.axes if len(axis.blocks) > 1) if weight else ()
     return Selection(
         node=node,
         roles=roles,
         role=role,
         offers=_offers(catalog, node, found),
         offer_kind=_offer_kind(list(found.values())),
-        weight=catalog.weights[key] if key else None,
+        blocks=blocks,
+        weight=cut(weight, *(offer.chosen for offer in blocks)) if weight else None,
     )
+
+
+def choose(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
+    """Return the choice after the user took an option; `field` is one of `Choice` or of `BLOCK_FIELDS`."""
+    if field in BLOCK_FIELDS:
+        offer = resolve(catalog, choice).blocks[BLOCK_FIELDS.index(field)]
+        return replace(choice, step=None, blocks=with_block(choice.blocks, offer, value))
+    return replace(choice, **{"step": None} | RESETS.get(field, {}) | {field: value})
+
+
+def with_block(blocks: tuple[str, ...], offer: BlockOffer, chosen: str) -> tuple[str, ...]:
+    """Return the chosen blocks after another option of one axis was taken."""
+    options = [option.key for option in offer.offers]
+    others = tuple(name for name in blocks if name not in options)
+    return others if chosen == ALL else (*others, chosen)
+
+
+def _block_offer(axis: Axis, chosen: tuple[str, ...]) -> BlockOffer:
+    names = [block.name for block in axis.blocks]
+    plural = {"bias": "biases"}.get(axis.group, f"{axis.group}s")
+    offers = (Offer(ALL, f"all {plural}"), *(Offer(name, name) for name in names))
+    return BlockOffer(axis.group, offers, next((name for name in names if name in chosen), ALL))
 
 
 def _first_with_weights(root: LayerNode) -> LayerNode:
     return next((node for _, node in root.walk() if node.weights), root)
 
 
-def _in_order(names: set[str], order: list[str]) -> tuple[str, ...]:
-    first = [role for role in FIRST_ROLES if role in names]
-    return tuple(first + [role for role in dict.fromkeys(order) if role not in first])
+def _in_order(weights: list[Weight]) -> tuple[str, ...]:
+    """Return their roles: kernel, recurrent and bias first, random states last, the rest as the layer has them."""
+    names = dict.fromkeys(weight.role for weight in weights)
+    ends = (*FIRST_ROLES, *LAST_ROLES)
+    return tuple(role for role in (*FIRST_ROLES, *(name for name in names if name not in ends), *LAST_ROLES) if role in names)
 
 
 def _offers(catalog: Catalog, node: LayerNode, found: dict[str, LayerNode]) -> tuple[Offer, ...]:
@@ -97,39 +146,3 @@ def _label(catalog: Catalog, node: LayerNode, item: LayerNode) -> str:
 def _offer_kind(items: list[LayerNode]) -> str:
     kinds = {item.part_kind for item in items}
     return kinds.pop() if len(kinds) == 1 and "" not in kinds else "weight"
-
-
-def find_layer(catalog: Catalog, name: str) -> LayerNode:
-    """Find a layer by its path, or by its name where only one layer has it.
-
-    Raises:
-        ValueError: No layer, or more than one, is called so; the message names what is near.
-    """
-    if name in catalog.nodes:
-        return catalog.nodes[name]
-    found = [node for node in catalog.nodes.values() if node.name == name or node.path.endswith(f"/{name}")]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        paths = ", ".join(repr(node.path) for node in found[:5])
-        raise ValueError(f"{len(found)} layers are called {name!r}. Choose one by its path: {paths}.")
-    raise ValueError(refusal("layer", name, [node.name for node in catalog.nodes.values()]))
-
-
-def check(what: str, name: str | None, options: Iterable[str], where: str = "") -> None:
-    """Refuse a name that is not among the options.
-
-    Raises:
-        ValueError: It is not; the message names the nearest option and all of them.
-    """
-    if name is not None and name not in (options := list(options)):
-        raise ValueError(refusal(what, name, options, where))
-
-
-def refusal(what: str, name: object, options: Iterable[str], where: str = "") -> str:
-    """Say what came, what was expected and what is nearest to it."""
-    options = list(dict.fromkeys(options))
-    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    listed = ", ".join(repr(option) for option in options[:12]) + (", ..." if len(options) > 12 else "")
-    return f"There is no {what} {name!r}{where}.{hint} There are: {listed or 'none'}."

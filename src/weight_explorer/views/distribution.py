@@ -11,7 +11,7 @@ from weight_explorer.recording.history import Past
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice
 from weight_explorer.views.numbers import exact, grouped
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
-from weight_explorer.views.reading import read
+from weight_explorer.views.reading import kept_steps, read, value_of
 
 FEWEST_BINS, MOST_BINS = 8, 64
 
@@ -23,8 +23,8 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         return reading
     shown = {"now": reading.values}
     if choice.quantity == "value":
-        first = history.steps(weight.key)[0]
-        start = history.value(weight.key, first)
+        first = kept_steps(weight, history)[0]
+        start = value_of(weight, history, first)
         if start is not None and start.shape == reading.values.shape and reading.step.number != first:
             shown["at the start"] = start.astype(np.float32, copy=False)
     finite = {name: values[np.isfinite(values)] for name, values in shown.items()}

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
 from weight_explorer.recording.history import Past
-from weight_explorer.recording.statistics import INDEX
+from weight_explorer.recording.statistics import INDEX, summarize
 from weight_explorer.recording.status import Status
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.numbers import exact, grouped, share, signed
-from weight_explorer.views.reading import chosen_step
+from weight_explorer.views.numbers import exact, grouped, rough, share, signed
+from weight_explorer.views.reading import Reading, chosen_step, read, series_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +27,30 @@ class StatisticsTable:
 MOMENTS = (("minimum", "minimum"), ("mean", "mean"), ("std. deviation", "std"), ("maximum", "maximum"), ("norm (L2)", "norm"))
 COUNTS = (("zero", "zeros"), ("NaN", "nans"), ("Inf", "infs"))
 
+# More blocks than this would push the statistics of the whole off the screen.
+MOST_BLOCKS = 4
+
 
 def facts(weight: Weight) -> tuple[str, ...]:
     """Say what a weight is, in a few short pieces for one line."""
-    trainable = "trainable" if weight.trainable else "not trainable"
+    trainable = f"not trainable: {weight.reason}" if weight.reason else "trainable"
     shared = f"shared by {len(weight.shared_by)} layers" if len(weight.shared_by) > 1 else ""
     return tuple(piece for piece in (weight.shape_text, weight.dtype, trainable, weight.initializer, shared) if piece)
 
 
-def explanation(weight: Weight) -> str:
-    """Explain a weight, and where else it lives."""
+def explanation(weight: Weight, place: str) -> str:
+    """Explain a weight, and say where else it lives than in the layer at `place`."""
     if len(weight.shared_by) < 2:
         return weight.explanation
-    places = ", ".join(weight.shared_by[:4]) + (" ..." if len(weight.shared_by) > 4 else "")
-    return f"{weight.explanation} One and the same variable stands in: {places}."
+    others = [path for path in weight.shared_by if path != place]
+    also = " also" if len(others) < len(weight.shared_by) else ""
+    places = ", ".join(others[:4]) + (" ..." if len(others) > 4 else "")
+    return f"{weight.explanation} One and the same variable{also} stands in: {places}."
 
 
 def statistics_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTable:
     """Return the statistics of what is shown, in full digits, and how far they moved since the start."""
-    series = history.series(weight.key, choice.quantity)
+    series = series_of(weight, history, choice.quantity)
     if not series.steps:
         return StatisticsTable(("", "", ""), ())
     is_value = choice.quantity == "value"
@@ -55,10 +60,28 @@ def statistics_table(weight: Weight, history: Past, choice: Choice) -> Statistic
     now, start = series.rows[row], series.rows[0]
     rows = [(label, exact(now[INDEX[name]]), _moved(now, start, name) if is_value else "") for label, name in MOMENTS]
     rows.append(("elements", grouped(weight.size), ""))
-    change = history.series(weight.key, "since_start" if is_value else choice.quantity)
+    change = series_of(weight, history, "since_start" if is_value else choice.quantity)
     rows.append(("moved", *_moved_share(change.rows[row], weight.size)))
     rows += [(label, _count(now[INDEX[name]]), "") for label, name in COUNTS]
     return StatisticsTable(("", "now", "since start" if is_value else ""), tuple(rows))
+
+
+def block_tables(weight: Weight, history: Past, choice: Choice) -> tuple[StatisticsTable, ...]:
+    """Return mean and norm of what is shown by block: gate by gate, or head by head."""
+    axes = [(i, axis) for i, axis in enumerate(weight.axes) if 1 < len(axis.blocks) <= MOST_BLOCKS]
+    reading = read(weight, history, choice) if axes else None
+    return tuple(_block_table(reading, i, axis) for i, axis in axes) if isinstance(reading, Reading) else ()
+
+
+def _block_table(reading: Reading, number: int, axis: Axis) -> StatisticsTable:
+    parts = [reading.values.take(range(block.start, block.stop), axis=number) for block in axis.blocks]
+    rows = tuple((block.name, *_mean_and_norm(part)) for block, part in zip(axis.blocks, parts, strict=True))
+    return StatisticsTable((f"by {axis.group}", "mean", "norm (L2)"), rows)
+
+
+def _mean_and_norm(part: np.ndarray) -> tuple[str, str]:
+    row = summarize(part)
+    return rough(float(row[INDEX["mean"]])), rough(float(row[INDEX["norm"]]))
 
 
 def _moved(now: np.ndarray, start: np.ndarray, name: str) -> str:
@@ -116,4 +139,4 @@ def empty_words(node: LayerNode) -> str:
             "Not built yet: Keras makes the weights when it first learns the shape of the input. "
             "Call model.build(input_shape) or train; this panel fills in by itself."
         )
-    return f"{node.name} ({node.class_name}) holds no weights. Choose another layer in the tree."
+    return f"{node.name} ({node.class_name}) holds no weights. {node.note or 'Choose another layer in the tree.'}"

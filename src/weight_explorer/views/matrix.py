@@ -15,8 +15,6 @@ from weight_explorer.views.reading import read
 
 MOST_CELLS = 512
 
-# Axes that lie inside a window of a convolution: they are laid within the cells of the outer axes.
-WINDOW_AXES = ("kernel_depth", "kernel_height", "kernel_width", "kernel_size")
 # Stands for a side along which a weight has no axis; it has no name, and so it gets no label.
 NO_AXIS = Axis("", 1)
 
@@ -46,20 +44,23 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
 def lay_out(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Choose which axes run down and which run across, the outer ones first.
 
-    One axis runs across. Of a convolution the channels run down and the filters across, with the window inside. Of anything
-    else the last axis runs across and all others down.
+    Inputs run down and outputs across, with the window of a convolution inside; so a column is always what makes one
+    output. Of a weight that is not made of inputs and outputs the last axis runs across and all others down.
 
-    >>> lay_out((Axis("input_dim", 4), Axis("units", 3)))
-    ((0,), (1,))
-    >>> lay_out((Axis("kernel_height", 3), Axis("kernel_width", 3), Axis("in_channels", 8), Axis("filters", 16)))
+    >>> lay_out((Axis("input_dim", 4, side="in"), Axis("heads", 2, side="out"), Axis("key_dim", 3, side="out")))
+    ((0,), (1, 2))
+    >>> height, width = Axis("kernel_height", 3, side="window"), Axis("kernel_width", 3, side="window")
+    >>> lay_out((height, width, Axis("in_channels", 8, side="in"), Axis("filters", 16, side="out")))
     ((2, 0), (3, 1))
     """
-    window = [i for i, axis in enumerate(axes) if axis.name in WINDOW_AXES]
-    outer = [i for i in range(len(axes)) if i not in window]
-    if window and len(outer) == 2:
-        return (outer[0], *window[:-1]), (outer[1], window[-1])
-    order = tuple(range(len(axes)))
-    return order[:-1], order[-1:]
+    sides = [axis.side for axis in axes]
+    if "in" not in sides or "out" not in sides:
+        order = tuple(range(len(axes)))
+        return order[:-1], order[-1:]
+    window = [i for i, side in enumerate(sides) if side == "window"]
+    down = [i for i, side in enumerate(sides) if side in ("in", "")]
+    across = [i for i, side in enumerate(sides) if side == "out"]
+    return (*down, *window[:-1]), (*across, *window[-1:])
 
 
 def flatten(values: np.ndarray, rows: tuple[int, ...], columns: tuple[int, ...]) -> np.ndarray:

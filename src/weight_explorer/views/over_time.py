@@ -7,24 +7,27 @@ import numpy as np
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.history import Past, Series
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.numbers import rough
-from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
+from weight_explorer.views.numbers import grouped, rough
+from weight_explorer.views.pictures import Chart, ChartPicture, Mark, Picture
+from weight_explorer.views.reading import missing, series_of
 
 MOST_POINTS = 1000
 
 
 def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     """Draw minimum, mean with standard deviation and maximum; below it the norm and the size of each change."""
-    series = history.series(weight.key, choice.quantity)
-    changes = history.series(weight.key, "since_last")
+    series = series_of(weight, history, choice.quantity)
+    changes = series_of(weight, history, "since_last")
     if not series.steps:
-        return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
+        return missing(weight, history)
     thinned = _thin(len(series.steps))
     epochs = np.array([step.position for step in series.steps])[thinned]
     label = "weight" if choice.quantity == "value" else "change"
     spread = Chart("", "", label, _spread(series, epochs, thinned))
     sizes = Chart("", "epochs trained", "L2 norm", _sizes(series, changes, choice, epochs, thinned), log=True)
-    return ChartPicture((spread, sizes), _caption(series, changes))
+    missed = history.num_recorded - len(series.steps) if weight.source else 0
+    note = f" A part is known from kept values only, which {grouped(missed)} records do not have any more." if missed else ""
+    return ChartPicture((spread, sizes), _caption(series, changes) + note)
 
 
 def _spread(series: Series, epochs: np.ndarray, thinned: np.ndarray) -> tuple[Mark, ...]:

@@ -8,7 +8,7 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
-from weight_explorer.views.choice import Choice, Selection, resolve
+from weight_explorer.views.choice import ALL, Choice, Selection, resolve
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.registry import VIEWS
 
@@ -27,6 +27,7 @@ class Scene:
     picture: Picture
     facts: tuple[str, ...] = ()
     statistics: facts.StatisticsTable | None = None
+    by_block: tuple[facts.StatisticsTable, ...] = ()
     explanation: str = ""
     expression: str = ""
 
@@ -34,7 +35,11 @@ class Scene:
     def name(self) -> str:
         """Name what the picture shows, such as `encoder / kernel`."""
         weight = self.selection.weight
-        return f"{weight.layer} / {weight.name}" if weight else self.selection.node.path
+        if weight is None:
+            return self.selection.node.path
+        return " / ".join(
+            [weight.layer, weight.name, *(offer.chosen for offer in self.selection.blocks if offer.chosen != ALL)]
+        )
 
 
 def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
@@ -51,12 +56,14 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
     }
     weight = selection.weight
     if weight is None:
-        return Scene(**head, picture=EmptyPicture(facts.empty_words(selection.node)))
+        node = selection.node
+        return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
     return Scene(
         **head,
         picture=VIEWS[choice.view].draw(weight, history, choice),
         facts=facts.facts(weight),
         statistics=facts.statistics_table(weight, history, choice),
-        explanation=facts.explanation(weight),
+        by_block=facts.block_tables(weight, history, choice),
+        explanation=facts.explanation(weight, selection.node.path),
         expression=weight.expression,
     )

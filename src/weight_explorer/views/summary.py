@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from weight_explorer.catalog.nodes import Catalog, Weight
+from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.recording.history import Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.status import Status
@@ -19,14 +19,14 @@ def one_line(catalog: Catalog, history: Past, status: Status) -> str:
     root = catalog.root
     phase = "not trained yet" if status.phase == "before" else status_words(status)
     return (
-        f'WeightExplorer of "{root.name}": layers: {len(catalog.nodes) - 1}, weights: {len(catalog.weights)}, '
+        f'WeightExplorer of "{root.name}": layers: {len(catalog.nodes) - 1}, weights: {len(_weights(catalog))}, '
         f"parameters: {grouped(root.num_params)}; {phase}; records: {history.num_recorded}"
     )
 
 
 def plain_text(catalog: Catalog, history: Past, status: Status) -> str:
     """List every weight with its shape, its size and how it moved, as a table of plain text."""
-    weights = list(catalog.weights.values())
+    weights = _weights(catalog)
     rows = [("weight", "shape", "mean", "std", "moved"), *(_row(weight, history) for weight in weights[:MOST_ROWS])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -40,6 +40,11 @@ def html_line(catalog: Catalog, history: Past, status: Status, png: str) -> str:
     words = html.escape(one_line(catalog, history, status), quote=True)
     picture = f'<img alt="{words}" src="data:image/png;base64,{png}">'
     return f"<p>{words}. <em>Run the cell for the live panel.</em></p>{picture}"
+
+
+def _weights(catalog: Catalog) -> list[Weight]:
+    """Return what `get_weights()` would give: no random states."""
+    return [weight for weight in catalog.weights.values() if weight.role != SEED_STATE]
 
 
 def _row(weight: Weight, history: Past) -> tuple[str, str, str, str, str]:

@@ -1,0 +1,203 @@
+"""What a weight means: asks the table of roles, and gives a plain answer where the table has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from weight_explorer.catalog.nodes import Axis
+from weight_explorer.catalog.roles import FOLDED, KEPT, PARTS, ROWS
+from weight_explorer.catalog.roles.terms import AxisRow, Kept, Part, Row
+
+
+@dataclass(slots=True, eq=False)
+class Subject:
+    """A variable as the table is asked for it.
+
+    `trainable` says whether training by gradients may move it, and `name` is that of its layer in the tree.
+    `places` are the names of the way it is held by the layer above it: "MultiHeadAttention.query_dense".
+    `frozen_by` is the outermost layer above, or the layer itself, that has `trainable = False`: its name, or "".
+    """
+
+    layer: Any
+    attribute: str
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool
+    name: str
+    places: tuple[str, ...]
+    frozen_by: str
+
+
+@cache
+def _keras_names(cls: type) -> tuple[str, ...]:
+    return tuple(base.__name__ for base in cls.__mro__ if base.__module__.partition(".")[0] == "keras")
+
+
+def class_names(layer: Any) -> tuple[str, ...]:
+    """Names of Keras' own classes among the layer's class and its bases, nearest first: so the tables are asked.
+
+    A user's own class that happens to be called `Dense` is none of them.
+    """
+    return _keras_names(type(layer))
+
+
+def is_folded(parent: Any, attribute: str) -> bool:
+    """Say whether a layer stands in the tree for the one that it holds under this attribute."""
+    return any(FOLDED.get(name) == attribute for name in class_names(parent))
+
+
+def places_of(parent: Any, attribute: str) -> tuple[str, ...]:
+    """Return the names under which the table has the layer that a parent holds under this attribute."""
+    return _places(type(parent), attribute)
+
+
+@cache
+def _places(cls: type, attribute: str) -> tuple[str, ...]:
+    return tuple(f"{name}.{attribute}" for name in _keras_names(cls))
+
+
+def part_of(parent: Any, attribute: str) -> Part | None:
+    """Return what a layer is to the one that holds it, such as the forward direction of a Bidirectional."""
+    return next((PARTS[name, attribute] for name in class_names(parent) if (name, attribute) in PARTS), None)
+
+
+def kept_by(layer: Any) -> Kept | None:
+    """Return what a layer keeps that is no variable, such as a vocabulary."""
+    return next((KEPT[name] for name in class_names(layer) if name in KEPT), None)
+
+
+def row_for(subject: Subject) -> tuple[Row, tuple[Axis, ...]]:
+    """Find the first row that is true of a variable, and name its axes; plainly where there is none."""
+    for row in _candidates(subject.places + class_names(subject.layer), subject.attribute):
+        axes = _axes(row, subject)
+        if axes is not None:
+            return row, axes
+    plain = Row(f"A weight that {type(subject.layer).__name__} made for itself.")
+    return plain, _plain_axes(subject.shape)
+
+
+@cache
+def _candidates(names: tuple[str, ...], attribute: str) -> tuple[Row, ...]:
+    found = (ROWS.get((name, attribute), ()) for name in names)
+    return tuple(row for rows in found for row in ((rows,) if isinstance(rows, Row) else rows))
+
+
+def _axes(row: Row, subject: Subject) -> tuple[Axis, ...] | None:
+    """Name the axes as a row has them, or return None where the row is not true of this weight."""
+    if row.when and not row.when(subject.layer):
+        return None
+    if row.axes is None:
+        return _plain_axes(subject.shape)
+    rows = row.axes(subject.layer, subject.shape) if callable(row.axes) else row.axes
+    if len(rows) != len(subject.shape):
+        return None
+    if not all(axis.fits(size, subject.layer) for axis, size in zip(rows, subject.shape, strict=True)):
+        return None
+    return tuple(_axis(axis, size) for axis, size in zip(rows, subject.shape, strict=True))
+
+
+@cache
+def _axis(row: AxisRow, size: int) -> Axis:
+    return row.of_size(size)
+
+
+def _plain_axes(shape: tuple[int, ...]) -> tuple[Axis, ...]:
+    return tuple(Axis(f"axis {i}", size) for i, size in enumerate(shape))
+
+
+def role_of(row: Row, attribute: str) -> str:
+    """Return the role: the row's own, or the attribute's name in words."""
+    return row.role or attribute.replace("_", " ").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a weight does not train: when that is so, in a few words, and in a sentence."""
+
+    holds: Callable[[Subject, Row], bool]
+    words: Callable[[Subject, Row], str]
+    sentence: Callable[[Subject, Row], str]
+
+
+def _is_whole(subject: Subject) -> bool:
+    return subject.dtype.startswith(("int", "uint", "bool"))
+
+
+def _is_adapted(subject: Subject, row: Row) -> bool:  # noqa: ARG001 - one signature for all
+    return bool(getattr(subject.layer, "lora_enabled", False)) and subject.attribute in ("kernel", "embeddings")
+
+
+# The first that holds is given. By its kind, by what was done to the layer, by a parent, by the layer, by the variable.
+REASONS = (
+    Reason(
+        lambda _, row: row.state is not None,
+        lambda _, row: row.state.word if row.state else "",
+        lambda _, row: row.state.sentence if row.state else "",
+    ),
+    Reason(
+        lambda subject, _: _is_whole(subject) and bool(getattr(subject.layer, "quantization_mode", None)),
+        lambda subject, _: f"quantized to {subject.layer.quantization_mode}",
+        lambda *_: "It does not train: it is quantized, and whole numbers have no gradient.",
+    ),
+    Reason(
+        lambda subject, _: _is_whole(subject),
+        lambda *_: "whole numbers",
+        lambda *_: "It does not train: it holds whole numbers, which have no gradient.",
+    ),
+    Reason(
+        _is_adapted,
+        lambda *_: "frozen by enable_lora",
+        lambda *_: "It does not train: enable_lora() has frozen it, and training moves the two small LoRA matrices instead.",
+    ),
+    Reason(
+        lambda subject, _: subject.frozen_by == subject.name,
+        lambda *_: "its layer is frozen",
+        lambda *_: "It does not train: its layer is frozen (trainable = False).",
+    ),
+    Reason(
+        lambda subject, _: bool(subject.frozen_by),
+        lambda subject, _: f"{subject.frozen_by} above it is frozen",
+        lambda subject, _: f"It does not train: {subject.frozen_by!r}, which it is a part of, is frozen (trainable = False).",
+    ),
+    Reason(
+        lambda *_: True,
+        lambda *_: "the variable itself",
+        lambda *_: "It does not train: the variable itself has trainable = False.",
+    ),
+)
+
+
+def training_of(subject: Subject, row: Row) -> tuple[str, str]:
+    """Say what training does to a weight: `("", sentence)`, or why it does nothing, in a few words and in a sentence."""
+    if subject.trainable:
+        return "", row.trains
+    reason = next(reason for reason in REASONS if reason.holds(subject, row))
+    return reason.words(subject, row), reason.sentence(subject, row)
+
+
+def sentence_of(row: Row, axes: tuple[Axis, ...]) -> str:
+    """Say what one row, column or filter of a weight is."""
+    return row.sentence.format(**{axis.name: axis.block_size for axis in axes})
+
+
+def initializer_of(subject: Subject, variable: Any, row: Row) -> str:
+    """Name a weight's initializer, with what the layer does beyond it; "" for whole numbers, which are computed."""
+    if _is_whole(subject):
+        return ""
+    initializer = next(_initializers(subject, variable), None)
+    if initializer is None:
+        return ""
+    name = getattr(initializer, "__name__", type(initializer).__name__)
+    return name + (row.starts(subject.layer) if row.starts else "")
+
+
+def _initializers(subject: Subject, variable: Any) -> Iterator[Any]:
+    attribute = subject.attribute
+    for name in (f"{attribute}_initializer", f"{attribute.removesuffix('_kernel')}_initializer"):
+        if (found := getattr(subject.layer, name, None)) is not None:
+            yield found
+    if (found := getattr(variable, "initializer", None)) is not None:
+        yield found

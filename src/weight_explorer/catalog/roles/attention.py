@@ -1,0 +1,79 @@
+"""Attention: projections of queries, keys and values, split into heads, after Vaswani et al. (2017).
+
+The projections are EinsumDense layers, and what their axes mean is known to the attention that holds them: such rows are
+found under the name of that class and of the attribute it holds the projection by.
+"""
+
+from __future__ import annotations
+
+from weight_explorer.catalog.roles.terms import FEATURES, INPUT, AxisRow, Part, Row, Rows, quantized
+
+_HEAD = "A head attends by itself, with its own part of the queries, keys and values."
+HEADS = AxisRow("heads", "head", "the heads, each with weights of its own", "out", group="head", each=_HEAD)
+KEY_VALUE_HEADS = AxisRow(
+    "key_value_heads", "head", "the heads of keys and values, each shared by several query heads", "out", group="head",
+    each="Several query heads share it.",
+)  # fmt: skip
+HEADS_IN = AxisRow("heads", "head", "the heads, whose results come in", "in", group="head", each=_HEAD)
+KEY_DIM = AxisRow("key_dim", "number", "the numbers of one head's query or key", "out")
+VALUE_DIM = AxisRow("value_dim", "number", "the numbers of one head's value", "out")
+VALUE_DIM_IN = AxisRow("value_dim", "number", "the numbers of one head's value", "in")
+HEAD_DIM = AxisRow("head_dim", "number", "the numbers of one head", "out")
+HEAD_DIM_IN = AxisRow("head_dim", "number", "the numbers of one head", "in")
+OUTPUT = AxisRow("output_dim", "feature", "the features that go out", "out")
+
+_IN = "Each row is one of the {input_dim} inputs, and each head has columns of its own."
+_PACKED_4_BITS = Row(
+    "The kernel, laid out as a matrix and packed: two numbers of 4 bits share each byte, so that what is shown here are bytes "
+    "and not the weights themselves.",
+    when=quantized("int4"),
+)
+
+
+def _projection(name: str, attention: str, heads: AxisRow, inner: AxisRow) -> Rows:
+    holder = f"{attention}.{name}_dense"
+    return {
+        (holder, "kernel"): (_PACKED_4_BITS, Row(_IN, (INPUT, heads, inner))),
+        (holder, "bias"): Row("Added after the product, one number for each place in each head.", (heads, inner)),
+    }
+
+
+def _output(attention: str, heads: AxisRow, inner: AxisRow) -> Rows:
+    sentence = "The rows are the results of all heads, one head after the other; each column is one feature that goes out."
+    return {
+        (f"{attention}.output_dense", "kernel"): (_PACKED_4_BITS, Row(sentence, (heads, inner, OUTPUT))),
+        (f"{attention}.output_dense", "bias"): Row("One number for each feature that goes out, added to it.", (OUTPUT,)),
+    }
+
+
+ROWS: Rows = {
+    **_projection("query", "MultiHeadAttention", HEADS, KEY_DIM),
+    **_projection("key", "MultiHeadAttention", HEADS, KEY_DIM),
+    **_projection("value", "MultiHeadAttention", HEADS, VALUE_DIM),
+    **_projection("gate", "MultiHeadAttention", HEADS, VALUE_DIM),
+    **_output("MultiHeadAttention", HEADS_IN, VALUE_DIM_IN),
+    **_projection("query", "GroupedQueryAttention", HEADS, HEAD_DIM),
+    **_projection("key", "GroupedQueryAttention", KEY_VALUE_HEADS, HEAD_DIM),
+    **_projection("value", "GroupedQueryAttention", KEY_VALUE_HEADS, HEAD_DIM),
+    **_projection("gate", "GroupedQueryAttention", HEADS, HEAD_DIM),
+    **_output("GroupedQueryAttention", HEADS_IN, HEAD_DIM_IN),
+    ("Attention", "scale"): Row("Every score of a query with a key is multiplied by it, before the softmax.", ()),
+    ("Attention", "concat_score_weight"): Row("The summed tanh of query and key is multiplied by it.", ()),
+    ("AdditiveAttention", "scale"): Row(
+        "One number for each feature: the score of a query with a key is the sum of tanh(query + key), weighted by these.",
+        (FEATURES,),
+    ),
+}
+
+_SENTENCES = {
+    "query": "It makes the queries: what each position asks for.",
+    "key": "It makes the keys: what each position can be found by.",
+    "value": "It makes the values: what each position hands over when it is attended to.",
+    "gate": "It makes the gate, between 0 and 1, that the result of the attention is multiplied by.",
+    "output": "It brings the results of all heads together.",
+}
+PARTS = {
+    (attention, f"{name}_dense"): Part(name, "projection", sentence)
+    for attention in ("MultiHeadAttention", "GroupedQueryAttention")
+    for name, sentence in _SENTENCES.items()
+}

@@ -1,0 +1,108 @@
+"""Dense layers and embeddings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weight_explorer.catalog.roles.terms import INPUT, UNITS, AxisRow, Row, Rows, quantized
+
+TOKENS = AxisRow("input_dim", "token", "the tokens of the vocabulary", "in")
+TOKENS_OUT = AxisRow("input_dim", "token", "the tokens of the vocabulary, each with its own column", "out")
+VECTOR = AxisRow("output_dim", "number", "the numbers of one token's vector", "out")
+VECTOR_IN = AxisRow("output_dim", "number", "the numbers of the vector that comes in", "in")
+
+_PACKED = "Two numbers of 4 bits share each byte, so that what is shown here are bytes and not the weights themselves."
+
+
+def einsum_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisRow, ...]:  # noqa: ARG001 - one signature for all
+    """Name the axes of an EinsumDense kernel after the letters of its equation, as in `abc,cde->abde`."""
+    inputs, rest = str(layer.equation).replace(" ", "").split(",")
+    kernel, outputs = rest.split("->")
+    return tuple(_einsum_axis(letter, inputs, outputs) for letter in kernel)
+
+
+def _einsum_axis(letter: str, inputs: str, outputs: str) -> AxisRow:
+    if letter in inputs and letter in outputs:
+        return AxisRow(f"kept axis {letter}", "entry", "comes in and goes out: each entry has weights of its own")
+    if letter in inputs:
+        return AxisRow(f"input axis {letter}", "input", "comes in and is summed over", "in")
+    return AxisRow(f"output axis {letter}", "output", "goes out", "out")
+
+
+def einsum_bias_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisRow, ...]:
+    """Name the axes of an EinsumDense bias: the last of the output's letters, as many as it has."""
+    outputs = str(layer.equation).partition("->")[2].strip()
+    letters = outputs[len(outputs) - len(shape) :]
+    return tuple(AxisRow(f"output axis {letter}", "output", "goes out", "out") for letter in letters)
+
+
+ROWS: Rows = {
+    ("Dense", "kernel"): (
+        Row(
+            f"Each row is one input; each byte along a row holds two units. {_PACKED}",
+            (INPUT, AxisRow("packed_units", "byte", "pairs of units", "out")),
+            when=quantized("int4"),
+        ),
+        Row(
+            "Each row is one input and each column one unit: the number where they meet is how strongly that input pulls on "
+            "that unit.",
+            (INPUT, UNITS),
+            trains="Training moves it, but rows whose input is zero get no gradient.",
+        ),
+    ),
+    ("Dense", "bias"): Row(
+        "One number for each unit, added to its sum before the activation: how active the unit is when all inputs are zero.",
+        (UNITS,),
+    ),
+    ("EinsumDense", "kernel"): (
+        Row(f"The kernel, laid out as a matrix and packed. {_PACKED}", when=quantized("int4")),
+        Row(
+            "A dense layer over chosen axes: every letter of its equation is an axis, and those that come in and do not go out "
+            "are summed over.",
+            einsum_axes,
+        ),
+    ),
+    ("EinsumDense", "bias"): Row("Added to the output, one number for each entry of the axes named.", einsum_bias_axes),
+    ("Embedding", "embeddings"): (
+        Row(
+            f"Each row is one token; each byte along it holds two numbers of its vector. {_PACKED}",
+            (TOKENS, AxisRow("packed_output_dim", "byte", "pairs of numbers", "out")),
+            when=quantized("int4"),
+        ),
+        Row(
+            "Each row is one token of the vocabulary: its vector of {output_dim} numbers, which is all the model knows of it.",
+            (TOKENS, VECTOR),
+            trains="In training only the rows of tokens that occur in the batch get a gradient.",
+        ),
+    ),
+    ("ReversibleEmbedding", "embeddings"): (
+        Row(
+            f"Each row is one token; each byte along it holds two numbers of its vector. {_PACKED}",
+            (TOKENS, AxisRow("packed_output_dim", "byte", "pairs of numbers", "out")),
+            when=quantized("int4"),
+        ),
+        Row(
+            "Each row is one token of the vocabulary: its vector. Read in reverse, the same rows turn a vector back into one "
+            "score for each token, so the two uses share their weights.",
+            (TOKENS, VECTOR),
+            when=lambda layer: layer.tie_weights,
+            trains="In training the tokens that occur move their rows, and the reverse use moves every row.",
+        ),
+        Row(
+            "Each row is one token of the vocabulary: its vector of {output_dim} numbers. The way back has weights of its own.",
+            (TOKENS, VECTOR),
+            trains="In training only the rows of tokens that occur in the batch get a gradient.",
+        ),
+    ),
+    ("ReversibleEmbedding", "reverse_embeddings"): (
+        Row(
+            f"The way back from vector to token; each byte down a column holds two numbers. {_PACKED}",
+            (AxisRow("packed_output_dim", "byte", "pairs of numbers", "in"), TOKENS_OUT),
+            when=quantized("int4"),
+        ),
+        Row(
+            "The way back: each column is one token, and how well a vector fits it is the token's score.",
+            (VECTOR_IN, TOKENS_OUT),
+        ),
+    ),
+}

@@ -1,0 +1,127 @@
+"""The terms that the rows of the table are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weight_explorer.catalog.nodes import Axis, Block
+
+TRAINS = "Training moves every number of it."
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """A named part of an axis and what it does, as in "forget gate", "decides how much ..."."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class AxisRow:
+    """An axis in the table.
+
+    `name` is Keras' own term and `entry` what one entry is, in the singular. `blocks` name equal slices of it; where there is
+    one block for each entry, however many there are, `each` says what such a block does. `group` is what the blocks are
+    called together. `side` says what the axis is to the layer: "in" is summed over, "out" stays, "window" is moved along.
+    """
+
+    name: str
+    entry: str
+    meaning: str = ""
+    side: str = ""
+    blocks: tuple[BlockRow, ...] = ()
+    group: str = ""
+    each: str = ""
+
+    def of_size(self, size: int) -> Axis:
+        """Make the axis of a real weight; blocks that do not divide the size are left out."""
+        names = tuple(BlockRow(f"{self.entry} {i}", self.each) for i in range(size)) if self.each else self.blocks
+        step = size // len(names) if names and size % len(names) == 0 else 0
+        blocks = tuple(Block(row.name, i * step, (i + 1) * step, row.meaning) for i, row in enumerate(names) if step)
+        return Axis(self.name, size, self.meaning, blocks, entry=self.entry, group=self.group if blocks else "", side=self.side)
+
+    def fits(self, size: int, layer: Any) -> bool:
+        """Say whether the layer's own configuration, where it has this term, agrees with the size."""
+        configured = getattr(layer, self.name, None)
+        return type(configured) is not int or configured * max(len(self.blocks), 1) == size
+
+
+Axes = tuple[AxisRow, ...] | Callable[[Any, tuple[int, ...]], tuple[AxisRow, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Why training by gradients leaves a weight alone, of its very kind: in a word, and in a sentence."""
+
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one kind of weight means.
+
+    Attributes:
+        sentence: What one row, column, filter or number is. It may use sizes by the name of their axis, as in `{units}`.
+        axes: The axes, or what makes them from the layer and the shape. None names them plainly.
+        role: The role; "" takes the attribute's name in words.
+        trains: What training does to it.
+        state: Why gradients leave it alone, where its kind says so.
+        starts: What the layer does to a fresh weight beyond its initializer.
+        when: Of which layers the row is true; None for all.
+    """
+
+    sentence: str
+    axes: Axes | None = None
+    role: str = ""
+    trains: str = TRAINS
+    state: State | None = None
+    starts: Callable[[Any], str] | None = None
+    when: Callable[[Any], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer that a wrapper holds under an attribute with a meaning: its name, what such parts are, and a sentence."""
+
+    name: str
+    kind: str
+    sentence: str | Callable[[Any], str] = ""
+
+    def explain(self, parent: Any) -> str:
+        """Say what the part is for."""
+        return self.sentence(parent) if callable(self.sentence) else self.sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a layer keeps that is no variable: how to count it, the Python that reads it, and a sentence with `{count}`."""
+
+    count: Callable[[Any], int | None]
+    access: str
+    sentence: str
+
+
+Rows = dict[tuple[str, str], Row | tuple[Row, ...]]
+Parts = Mapping[tuple[str, str], Part]
+
+INPUT = AxisRow("input_dim", "input", "the features that come in", "in")
+UNITS = AxisRow("units", "unit", "the units of the layer", "out")
+CHANNELS = AxisRow("channels", "channel", "the channels, one number for each", "out")
+FEATURES = AxisRow("features", "feature", "the features, one number for each", "out")
+
+
+def input_axes(axes: Any, *, single: AxisRow) -> tuple[AxisRow, ...]:
+    """Name axes after those of the layer's input that they stand for; a single one by what it usually is."""
+    numbers = (axes,) if isinstance(axes, int) else tuple(axes or ())
+    if len(numbers) == 1:
+        return (single,)
+    return tuple(AxisRow(f"input_axis_{number}", "entry", f"axis {number} of the input") for number in numbers)
+
+
+def quantized(*modes: str) -> Callable[[Any], bool]:
+    """Make the condition that a layer is quantized in one of these ways."""
+    return lambda layer: getattr(layer, "quantization_mode", None) in modes

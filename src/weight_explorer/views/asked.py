@@ -1,0 +1,55 @@
+"""What is asked for in Python, checked: a name that is wrong is answered with the nearest right one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from weight_explorer.catalog.names import check, find_layer
+from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.recording.history import Past
+from weight_explorer.views.choice import ALL, QUANTITY_LABELS, Choice, Selection, resolve, with_block
+from weight_explorer.views.registry import VIEWS
+
+
+def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[str, Any]) -> Choice:
+    """Return the choice after a call of `select`; `asked` are its arguments, of which None stays as it was.
+
+    Raises:
+        ValueError: There is nothing of that name, or the record is not kept; the message names the nearest match.
+    """
+    check("view", asked["view"], VIEWS)
+    check("quantity", asked["quantity"], QUANTITY_LABELS)
+    fields = {name: asked[name] for name in ("role", "weight", "view", "quantity") if asked[name] is not None}
+    wanted = replace(before, step=asked["step"], **fields)
+    if asked["layer"] is not None:
+        name = str(getattr(asked["layer"], "name", asked["layer"]))
+        wanted = replace(wanted, layer=find_layer(catalog, name).path, weight=asked["weight"])
+    selection = resolve(catalog, wanted)
+    where = f" in layer {selection.node.name!r}"
+    check("role", asked["role"], selection.roles, where=where)
+    offered = [offer.key for offer in selection.offers]
+    check("weight", asked["weight"], offered, where=f" of role {selection.role!r}{where}")
+    _check_step(selection, history, asked["step"])
+    return replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
+
+
+def _check_step(selection: Selection, history: Past, step: int | None) -> None:
+    weight = selection.weight
+    if weight and step is not None and step not in history.steps(weight.whole):
+        raise ValueError(f"Record {step} of {weight.whole!r} is not kept. See explorer.history.steps(key).")
+
+
+def _blocks(selection: Selection, before: tuple[str, ...], asked: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    if asked is None:
+        return before
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    if names == (ALL,):
+        return ()
+    options = [option.key for offer in selection.blocks for option in offer.offers]
+    for name in names:
+        check("block", name, dict.fromkeys(options), where=f" of {selection.weight.whole!r}" if selection.weight else "")
+        offer = next(offer for offer in selection.blocks if name in {option.key for option in offer.offers})
+        before = with_block(before, offer, name)
+    return before
