@@ -67,6 +67,7 @@ RECIPES = {
     "Attention": [
         lambda: on_list(layers.Attention(use_scale=True, score_mode="concat", dropout=0.1), STEPS, STEPS),
     ],
+    "AugMix": [layers.AugMix],
     "Average": [lambda: on_list(layers.Average(), FLAT, FLAT)],
     "BatchNormalization": [
         lambda: called(layers.BatchNormalization(), PICTURE),
@@ -299,6 +300,7 @@ class Holding(keras.Model):
 
 @pytest.fixture(params=CASES)
 def model(request):
+    keras.utils.set_random_seed(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's, when Keras itself quantizes
         return Holding(request.param())

@@ -9,6 +9,7 @@ import pytest
 import weight_explorer.panels
 from weight_explorer.catalog.nodes import Axis, Block
 from weight_explorer.panels import colors
+from weight_explorer.panels.matrix import _side
 
 PANELS = Path(weight_explorer.panels.__file__).parent
 
@@ -252,17 +253,13 @@ def base64(array):
 
 def mount_matrix(page, cells, rows, columns, order, steps=(1, 1)):
     finite = np.abs(cells[np.isfinite(cells)])
-    as_json = [
-        [{"name": a.name, "size": a.size, "blocks": [[b.name, b.start, b.stop] for b in a.blocks]} for a in side]
-        for side in (rows, columns)
-    ]
     mount(
         page,
         "matrix",
         cells=base64(cells.astype("<f4")),
         shape=list(cells.shape),
-        rows=as_json[0],
-        columns=as_json[1],
+        rows=_side(rows, steps[0]),
+        columns=_side(columns, steps[1]),
         order=order,
         steps=list(steps),
         limit=float(finite.max()),

@@ -140,7 +140,8 @@ def _check_length(weight: Weight, axis: Axis, labels: Labels) -> None:
     if len(labels.names) not in _lengths(axis):
         raise ValueError(
             f"{labels.words} has {len(labels.names)} names, but the axis {axis.name!r} of {weight.key!r} has "
-            f"{_lengths_text(axis)} entries: give one name for each. For one weight alone: labels={{({weight.key!r}, {axis.name!r}): ...}}."
+            f"{_lengths_text(axis)} entries: give one name for each. "
+            f"For one weight alone: labels={{({weight.key!r}, {axis.name!r}): ...}}."
         )
 
 

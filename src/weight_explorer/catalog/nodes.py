@@ -178,8 +178,9 @@ def cut(weight: Weight, *blocks: str) -> Weight:
         index=index,
     )
     meanings = " ".join(block.meaning for block in chosen if block and block.meaning)
-    words = f"Only the {' of the '.join(names)}: {shape_words(part.shape, axes)} {meanings}".rstrip()
-    return replace(part, explanation=f"{words} Of the whole: {weight.explanation}")
+    words = f"Only the {', '.join(names)} of {weight.shape}: {shape_words(part.shape, axes)} {meanings}".rstrip()
+    rest = weight.explanation.removeprefix(shape_words(weight.shape, weight.axes))
+    return replace(part, explanation=words + rest)
 
 
 def _cut_axis(axis: Axis, block: Block) -> Axis:

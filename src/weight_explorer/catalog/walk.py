@@ -269,7 +269,8 @@ def _weight(key: str, held: _Held, homes: tuple[str, ...], *, trains: bool) -> W
     )
     row, axes = explain.row_for(subject)
     reason, training = explain.training_of(subject, row)
-    words = (shape_words(held.shape, axes), explain.sentence_of(row, axes), training, place.part_words, place.reused)
+    around = () if held.attribute == SEED_ATTRIBUTE else (place.part_words, place.reused)
+    words = (shape_words(held.shape, axes), explain.sentence_of(row, axes), training, *around)
     return Weight(
         key=key,
         role=explain.role_of(row, held.attribute),

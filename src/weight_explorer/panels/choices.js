@@ -74,8 +74,7 @@ function menu(model, el, signal) {
   function drawOptions() {
     words.textContent = model.get("label");
     select.replaceChildren(...model.get("options").map(([value, text]) => new Option(text, value)));
-    // Hidden, not removed: what stands beside it keeps its place.
-    label.style.visibility = model.get("options").length > 1 ? "visible" : "hidden";
+    label.hidden = model.get("options").length < 2;
     drawSelection();
   }
   const drawSelection = () => { select.value = model.get("selected"); };

@@ -31,7 +31,11 @@ const DRAW = {
     line.title = pieces.join(" · ");
     return line;
   },
-  text: ({ text, tone }) => element("div", `we-text we-${tone}`, text),
+  text: ({ text, tone }) => {
+    const paragraph = element("div", `we-text we-${tone}`, text);
+    paragraph.title = tone === "plain" ? text : ""; // where there is no room for all of it
+    return paragraph;
+  },
   table: ({ heads, rows }) => {
     const table = element("table", "we-table");
     const head = element("tr", "");

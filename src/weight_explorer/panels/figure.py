@@ -62,9 +62,8 @@ def _draw_matrix(figure: Figure, picture: MatrixPicture) -> None:
     infinite = np.argwhere(np.isinf(picture.cells))
     if len(infinite):
         axes.plot(infinite[:, 1] * picture.column_step, infinite[:, 0] * picture.row_step, "s", color=colors.INFINITE, ms=4)
-    axes.set_xlabel(_names(picture.columns))
-    axes.set_ylabel(_names(picture.rows))
     axes.locator_params(integer=True)
+    axes.set(xlabel=_names(picture.columns), ylabel=_names(picture.rows))
     _draw_blocks(axes, picture)
     figure.colorbar(image, ax=axes)
 
@@ -75,27 +74,33 @@ def _draw_blocks(axes: Axes, picture: MatrixPicture) -> None:
         axes.axvline(border - 0.5, color="0.3", linewidth=0.8)
     for border in _borders(picture.rows):
         axes.axhline(border - 0.5, color="0.3", linewidth=0.8)
-    if len(picture.columns) > 1:
-        axes.set_xticks(*_window_ticks(picture.columns))
-    if len(picture.rows) > 1:
-        axes.set_yticks(*_window_ticks(picture.rows))
-    for block in picture.columns[0].blocks if len(picture.columns) == 1 else ():
-        center = (block.start + block.stop) / 2 - 0.5
+    for side, axis in ((picture.columns, axes.xaxis), (picture.rows, axes.yaxis)):
+        if len(side) > 1 or side[0].labels:
+            axis.set_ticks(*_ticks(side))
+    if picture.columns[0].labels:
+        axes.tick_params(axis="x", rotation=90, labelsize=7)
+    if picture.rows[0].labels:
+        axes.tick_params(axis="y", labelsize=7)
+    inner = math.prod(axis.size for axis in picture.columns[1:])
+    for block in picture.columns[0].blocks if picture.columns[0].is_split else ():
+        center = (block.start + block.stop) * inner / 2 - 0.5
         axes.annotate(block.name, (center, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=8)
 
 
 def _borders(side: tuple[Axis, ...]) -> list[int]:
-    if len(side) == 1:
-        return [block.start for block in side[0].blocks[1:]]
     inner = math.prod(axis.size for axis in side[1:])
-    return list(range(inner, side[0].size * inner, inner)) if side[0].size <= MOST_WINDOWS else []
+    if side[0].blocks:
+        return [block.start * inner for block in side[0].blocks[1:]]
+    return list(range(inner, side[0].size * inner, inner)) if len(side) > 1 and side[0].size <= MOST_WINDOWS else []
 
 
-def _window_ticks(side: tuple[Axis, ...]) -> tuple[list[float], list[str]]:
-    """Return the middles of the windows and their indexes, at most 16 of them."""
+def _ticks(side: tuple[Axis, ...]) -> tuple[list[float], list[str]]:
+    """Return the middles of the outermost axis' entries and their labels or indexes, as many as there is room for."""
+    outer = side[0]
     inner = math.prod(axis.size for axis in side[1:])
-    indexes = range(0, side[0].size, -(-side[0].size // 16))
-    return [(index + 0.5) * inner - 0.5 for index in indexes], [str(index) for index in indexes]
+    indexes = range(0, outer.size, -(-outer.size // (32 if outer.labels else 16)))
+    names = [textwrap.shorten(outer.labels[i], 16, placeholder="…") if outer.labels else str(i) for i in indexes]
+    return [(index + 0.5) * inner - 0.5 for index in indexes], names
 
 
 def _names(axes: tuple[Axis, ...]) -> str:

@@ -3,11 +3,13 @@
 
 const LARGEST_CELL = 32; // px
 const LONE_ROW = 64; // px, for a weight that is a single row, such as a bias
-const TICK_ROOM = { x: 36, y: 16 }; // px between labels, at least
+const TICK_ROOM = { x: 36, y: 16, turned: 14 }; // px between labels, at least
+const LABEL_ROOM = { left: 120, top: 84 }; // px, at most
 const BAR = { width: 12, gap: 16, room: 96 };
 const NEUTRAL = 127.5;
 
-/** @typedef {{name: string, size: number, blocks: [string, number, number][]}} Axis */
+/** A block is its name, its first entry, the entry after its last, and a short name.
+ * @typedef {{name: string, size: number, blocks: [string, number, number, string][], labels: string[], last: string[]}} Axis */
 
 /** The shortest decimal that is this float32 and no other. */
 function shortest(value) {
@@ -29,20 +31,42 @@ function unravel(index, axes) {
   return indexes;
 }
 
-/** Such as `units = 25 (forget gate 5)`. */
+/** Such as `units = 25 (forget gate 5)` or `input_dim = 3 "the"`. */
 function axisWords(axis, index) {
   const block = axis.blocks.find(([, start, stop]) => index >= start && index < stop);
-  return `${axis.name} = ${index}${block ? ` (${block[0]} ${index - block[1]})` : ""}`;
+  const within = block && block[2] - block[1] > 1 ? ` (${block[0]} ${index - block[1]})` : block ? ` (${block[0]})` : "";
+  return `${axis.name} = ${index}${within}${axis.labels.length ? ` "${axis.labels[index]}"` : ""}`;
 }
+
+const sizeOf = (axes) => axes.reduce((product, axis) => product * axis.size, 1);
+
+/** Blocks of a side's outermost axis, counted in entries of the whole side. */
+function blocksOf(axes) {
+  const inner = sizeOf(axes.slice(1));
+  return axes[0].blocks.map(([name, start, stop, short]) => [name, start * inner, stop * inner, short]);
+}
+
+/** Whether a side's blocks are its entries, as with heads, so that their names stand in for numbers. */
+const blocksAreEntries = (axes) => axes[0].blocks.length === axes[0].size;
+
+/** The text, cut to the room there is. */
+function clipped(context, text, room) {
+  if (context.measureText(text).width <= room) return text;
+  let length = text.length;
+  while (length && context.measureText(`${text.slice(0, length)}…`).width > room) length -= 1;
+  return `${text.slice(0, length)}…`;
+}
+
+const widest = (context, texts) => texts.reduce((width, text) => Math.max(width, context.measureText(text).width), 0);
 
 /** The side's entries from `first` on, of which one cell shows `step`. */
 function sideWords(axes, cell, step) {
-  const size = axes.reduce((product, axis) => product * axis.size, 1);
   const first = cell * step;
-  const last = Math.min(first + step, size) - 1;
+  const last = Math.min(first + step, sizeOf(axes)) - 1;
   if (!axes[0].name) return [];
-  if (first === last) return unravel(first, axes).map((index, i) => axisWords(axes[i], index));
-  return [`${axes.map((axis) => axis.name).join(" x ")} ${first} to ${last}`];
+  if (step === 1) return unravel(first, axes).map((index, i) => axisWords(axes[i], index));
+  const labels = axes[0].labels.length ? ` ("${axes[0].labels[cell]}" to "${axes[0].last[cell]}")` : "";
+  return [`${axes.map((axis) => axis.name).join(" x ")} ${first} to ${last}${labels}`];
 }
 
 /** Of two numbers the one that must not be missed: NaN before all, then the one farther from zero. */
@@ -83,6 +107,11 @@ function colorize({ pixels, rows, columns }, limit, palette, [nan, infinite]) {
   return image;
 }
 
+/** Every how many labels one is drawn, so that they do not overlap. */
+function labelStep(pixelsEach, room) {
+  return Math.max(1, Math.ceil(room / pixelsEach));
+}
+
 /** Round steps, so that labels stand at 0, 5, 10 and not at 0, 7, 14. */
 function tickStep(pixelsEach, room) {
   const least = room / pixelsEach;
@@ -119,19 +148,18 @@ function render({ model, el }) {
   function layOut(context, width, height) {
     const [rows, columns] = model.get("shape");
     const [down, across] = [model.get("rows"), model.get("columns")];
-    const size = (axes) => axes.reduce((product, axis) => product * axis.size, 1);
-    const rowBlocks = down.length === 1 ? down[0].blocks : [];
-    const columnBlocks = across.length === 1 ? across[0].blocks : [];
-    const widest = Math.max(
-      context.measureText(String(size(down) - 1)).width,
-      ...rowBlocks.map(([name]) => context.measureText(name).width),
-    );
-    const left = Math.ceil(widest) + 28;
-    const top = columnBlocks.length ? 52 : 36;
+    const [rowBlocks, columnBlocks] = [blocksOf(down), blocksOf(across)];
+    const words = rowBlocks.length ? rowBlocks.map(([name]) => name) : down[0].labels;
+    const numbers = context.measureText(String(sizeOf(down) - 1)).width;
+    const left = Math.ceil(Math.min(Math.max(numbers, widest(context, words)), LABEL_ROOM.left)) + 28;
     let cellWidth = Math.min((width - left - BAR.gap - BAR.room) / columns, LARGEST_CELL);
+    const labelWidth = widest(context, across[0].labels);
+    const turned = labelWidth > cellWidth * sizeOf(across.slice(1)) - 6;
+    const tickHeight = across[0].labels.length && turned ? Math.ceil(Math.min(labelWidth, LABEL_ROOM.top)) : 12;
+    const top = 24 + tickHeight + (columnBlocks.length && !blocksAreEntries(across) ? 16 : 0);
     let cellHeight = Math.min((height - top - 4) / rows, rows === 1 ? LONE_ROW : LARGEST_CELL);
     if (down.length > 1 && across.length > 1) cellWidth = cellHeight = Math.min(cellWidth, cellHeight);
-    return { left, top, cellWidth, cellHeight, rows, columns, down, across, rowBlocks, columnBlocks,
+    return { left, top, cellWidth, cellHeight, rows, columns, down, across, rowBlocks, columnBlocks, turned, tickHeight,
       right: left + cellWidth * columns, bottom: top + cellHeight * rows };
   }
 
@@ -159,7 +187,7 @@ function render({ model, el }) {
     const borders = (axes, blocks) => {
       if (blocks.length) return blocks.slice(1).map(([, start]) => start);
       if (axes.length < 2) return [];
-      const inner = axes.slice(1).reduce((product, axis) => product * axis.size, 1);
+      const inner = sizeOf(axes.slice(1));
       return Array.from({ length: axes[0].size - 1 }, (_, i) => (i + 1) * inner);
     };
     context.strokeStyle = style("--we-separator");
@@ -180,41 +208,66 @@ function render({ model, el }) {
     context.stroke();
   }
 
-  /** Indexes of the outermost axis, beside what they count. */
+  /** Names or numbers of the outermost axis, beside what they count. */
   function drawTicks(context) {
-    const { left, top, cellWidth, cellHeight, across, down } = frame;
-    const [rowStep, columnStep] = model.get("steps");
-    const inner = (axes) => axes.slice(1).reduce((product, axis) => product * axis.size, 1);
+    const { across, down } = frame;
     context.fillStyle = style("--we-quiet");
-    context.textBaseline = "alphabetic";
-    context.textAlign = "center";
-    const columnPixels = (cellWidth * inner(across)) / columnStep;
-    if (!across[0].name) return;
-    const stepX = tickStep(columnPixels, TICK_ROOM.x);
-    for (let i = 0; i < across[0].size; i += stepX) context.fillText(String(i), left + (i + 0.5) * columnPixels, top - 5);
-    context.textAlign = "right";
     context.textBaseline = "middle";
-    if (frame.rowBlocks.length || !down[0].name) return;
-    const rowPixels = (cellHeight * inner(down)) / rowStep;
-    const stepY = tickStep(rowPixels, TICK_ROOM.y);
-    for (let i = 0; i < down[0].size; i += stepY) context.fillText(String(i), left - 6, top + (i + 0.5) * rowPixels);
+    if (across[0].name && !blocksAreEntries(across)) drawColumnTicks(context);
+    if (down[0].name && !frame.rowBlocks.length) drawRowTicks(context);
+  }
+
+  function drawColumnTicks(context) {
+    const { left, top, cellWidth, across, turned, tickHeight } = frame;
+    const columnStep = model.get("steps")[1];
+    const pixels = (cellWidth * sizeOf(across.slice(1))) / columnStep;
+    const labels = across[0].labels;
+    const isTurned = labels.length > 0 && turned;
+    const step = labels.length ? labelStep(pixels * columnStep, isTurned ? TICK_ROOM.turned : 0) : tickStep(pixels, TICK_ROOM.x);
+    const count = labels.length || across[0].size;
+    for (let i = 0; i < count; i += step) {
+      const x = left + (i + 0.5) * (labels.length ? pixels * columnStep : pixels);
+      context.save();
+      context.translate(x, top - (isTurned ? 4 : 9));
+      if (isTurned) context.rotate(-Math.PI / 2);
+      context.textAlign = isTurned ? "left" : "center";
+      context.fillText(labels.length ? clipped(context, labels[i], isTurned ? tickHeight : pixels * columnStep) : String(i), 0, 0);
+      context.restore();
+    }
+  }
+
+  function drawRowTicks(context) {
+    const { left, top, cellHeight, down } = frame;
+    const rowStep = model.get("steps")[0];
+    const pixels = (cellHeight * sizeOf(down.slice(1))) / rowStep;
+    const labels = down[0].labels;
+    const each = labels.length ? pixels * rowStep : pixels;
+    const step = labels.length ? labelStep(each, TICK_ROOM.turned) : tickStep(pixels, TICK_ROOM.y);
+    context.textAlign = "right";
+    for (let i = 0; i < (labels.length || down[0].size); i += step)
+      context.fillText(labels.length ? clipped(context, labels[i], LABEL_ROOM.left) : String(i), left - 6, top + (i + 0.5) * each);
   }
 
   function drawBlockNames(context) {
-    const { left, top, cellWidth, cellHeight, columnBlocks, rowBlocks } = frame;
+    const { left, top, cellWidth, cellHeight, across, columnBlocks, rowBlocks, tickHeight } = frame;
     const [rowStep, columnStep] = model.get("steps");
     context.fillStyle = style("--we-text");
     context.textAlign = "center";
-    context.textBaseline = "alphabetic";
-    for (const [name, start, stop] of columnBlocks) {
+    context.textBaseline = "middle";
+    const firstWords = new Set(columnBlocks.map(([name]) => name.split(" ")[0]));
+    const height = blocksAreEntries(across) ? 9 : tickHeight + 13;
+    for (const [name, start, stop, short] of columnBlocks) {
       const room = ((stop - start) / columnStep) * cellWidth - 6;
-      const short = [name, name.split(" ")[0], name[0]].find((words) => context.measureText(words).width <= room);
-      if (short) context.fillText(short, left + ((start + stop) / 2 / columnStep) * cellWidth, top - 21);
+      const words = firstWords.size === columnBlocks.length ? [name, name.split(" ")[0], short] : [name, short];
+      const fitting = words.find((text) => context.measureText(text).width <= room);
+      if (fitting) context.fillText(fitting, left + ((start + stop) / 2 / columnStep) * cellWidth, top - height);
     }
     context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const [name, start, stop] of rowBlocks)
-      context.fillText(name, left - 6, top + ((start + stop) / 2 / rowStep) * cellHeight);
+    for (const [name, start, stop, short] of rowBlocks) {
+      if (((stop - start) / rowStep) * cellHeight < 12) continue;
+      const words = context.measureText(name).width <= LABEL_ROOM.left ? name : short;
+      context.fillText(words, left - 6, top + ((start + stop) / 2 / rowStep) * cellHeight);
+    }
   }
 
   function drawAxisNames(context) {

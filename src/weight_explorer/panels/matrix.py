@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ class MatrixPanel(anywidget.AnyWidget):
     """Draws cells in the browser from one float32 buffer, so the pointer needs no kernel.
 
     `cells` is row-major, little-endian; `shape` its rows and columns. `rows` and `columns` describe the axes along each
-    side, the outer ones first, and `order` which axis of the array each is.
+    side, the outer ones first, and `order` which axis of the array each is. Of labels only those travel that stand at the
+    first and the last entry of a cell.
     """
 
     _esm = HERE / "matrix.js"
@@ -47,17 +49,35 @@ class MatrixPanel(anywidget.AnyWidget):
         with self.hold_sync():
             self.shape = list(cells.shape)
             self.cells = cells.tobytes()
-            self.rows = [_axis(axis) for axis in picture.rows]
-            self.columns = [_axis(axis) for axis in picture.columns]
+            self.rows = _side(picture.rows, picture.row_step)
+            self.columns = _side(picture.columns, picture.column_step)
             self.order = list(picture.axis_order)
             self.steps = [picture.row_step, picture.column_step]
             self.limit = picture.limit
             self.alternative = _alternative(picture, name)
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
-    blocks = [[block.name, block.start, block.stop] for block in axis.blocks]
-    return {"name": axis.name, "size": axis.size, "blocks": blocks}
+def _side(axes: tuple[Axis, ...], step: int) -> list[dict[str, Any]]:
+    # Where a cell stands for several entries of several axes, there is no one name for it.
+    return [_axis(axis if step == 1 or len(axes) == 1 else replace(axis, labels=()), step) for axis in axes]
+
+
+def _axis(axis: Axis, step: int) -> dict[str, Any]:
+    blocks = [[block.name, block.start, block.stop, _short(block.name)] for block in axis.blocks]
+    last = [axis.labels[min(i + step, axis.size) - 1] for i in range(0, len(axis.labels), step)] if step > 1 else []
+    return {
+        "name": axis.name,
+        "size": axis.size,
+        "blocks": blocks,
+        "labels": list(axis.labels[::step]),
+        "last": last,
+    }
+
+
+def _short(name: str) -> str:
+    """Shorten a block's name for where there is little room: `3` for head 3, `f` for the forget gate."""
+    last = name.rpartition(" ")[2]
+    return last if last.isdigit() else name[:1]
 
 
 def _alternative(picture: MatrixPicture, name: str) -> str:

@@ -97,7 +97,7 @@ class Panel:
             menu.show(options, blocks.chosen if blocks else "", blocks.kind if blocks else "part")
 
     def _show_numbers(self, scene: Scene) -> None:
-        tables = (scene.statistics, *scene.by_block)
+        tables = (scene.statistics, scene.by_block)
         self.numbers.show(*(details.table(table.heads, table.rows) if table and table.rows else None for table in tables))
 
     def _show_picture(self, scene: Scene) -> None:

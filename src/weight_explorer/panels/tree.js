@@ -1,7 +1,7 @@
 // The layer tree: https://www.w3.org/WAI/ARIA/apg/patterns/treeview/ with roving focus. State lives in the model
 // (`rows`, `selected`, `folded`, `filter`); the page only draws it, so folding and filtering need no kernel.
 
-const MARKS = { frozen: "❄", shared: "⧉", "not built": "◌" };
+const MARKS = { frozen: "❄", shared: "⇄", "not built": "◌" };
 const TYPE_AHEAD_PAUSE = 700; // ms without a key after which typing starts anew
 
 /** @typedef {{path: string, name: string, kind: string, count: string, level: number, parent: boolean,

@@ -66,14 +66,13 @@ def statistics_table(weight: Weight, history: Past, choice: Choice) -> Statistic
     return StatisticsTable(("", "now", "since start" if is_value else ""), tuple(rows))
 
 
-def block_tables(weight: Weight, history: Past, choice: Choice) -> tuple[StatisticsTable, ...]:
-    """Return mean and norm of what is shown by block: gate by gate, or head by head."""
-    axes = [(i, axis) for i, axis in enumerate(weight.axes) if 1 < len(axis.blocks) <= MOST_BLOCKS]
-    reading = read(weight, history, choice) if axes else None
-    return tuple(_block_table(reading, i, axis) for i, axis in axes) if isinstance(reading, Reading) else ()
-
-
-def _block_table(reading: Reading, number: int, axis: Axis) -> StatisticsTable:
+def block_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTable | None:
+    """Return mean and norm of what is shown gate by gate, or head by head: along the last axis that has blocks."""
+    found = [(i, axis) for i, axis in enumerate(weight.axes) if 1 < len(axis.blocks) <= MOST_BLOCKS]
+    reading = read(weight, history, choice) if found else None
+    if not isinstance(reading, Reading):
+        return None
+    number, axis = found[-1]
     parts = [reading.values.take(range(block.start, block.stop), axis=number) for block in axis.blocks]
     rows = tuple((block.name, *_mean_and_norm(part)) for block, part in zip(axis.blocks, parts, strict=True))
     return StatisticsTable((f"by {axis.group}", "mean", "norm (L2)"), rows)

@@ -27,7 +27,7 @@ class Scene:
     picture: Picture
     facts: tuple[str, ...] = ()
     statistics: facts.StatisticsTable | None = None
-    by_block: tuple[facts.StatisticsTable, ...] = ()
+    by_block: facts.StatisticsTable | None = None
     explanation: str = ""
     expression: str = ""
 
@@ -63,7 +63,7 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
         picture=VIEWS[choice.view].draw(weight, history, choice),
         facts=facts.facts(weight),
         statistics=facts.statistics_table(weight, history, choice),
-        by_block=facts.block_tables(weight, history, choice),
+        by_block=facts.block_table(weight, history, choice),
         explanation=facts.explanation(weight, selection.node.path),
         expression=weight.expression,
     )
