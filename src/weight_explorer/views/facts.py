@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
+from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.history import Past
 from weight_explorer.recording.statistics import INDEX, summarize
 from weight_explorer.recording.status import Status

@@ -1,0 +1,31 @@
+"""Real architectures: every model of `keras.applications` that fits the machine is told completely and rightly."""
+
+import gc
+import inspect
+
+import keras
+import pytest
+
+from weight_explorer.catalog.walk import read_catalog
+
+# Those of more than 200 million parameters; a smaller one of the family stands for each.
+TOO_LARGE = ("ConvNeXtXLarge",)
+MODELS = [name for name, make in inspect.getmembers(keras.applications, inspect.isfunction) if name not in TOO_LARGE]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MODELS)
+def test_every_application_is_told_completely(name):
+    model = getattr(keras.applications, name)(weights=None)
+    catalog = read_catalog(model)
+    assert {id(variable) for variable in catalog.variables.values()} == {id(variable) for variable in model.variables}
+    assert catalog.root.num_params == model.count_params()
+    for key, weight in catalog.weights.items():
+        assert eval(weight.expression, {"model": model}) is catalog.variables[key]
+        assert tuple(axis.size for axis in weight.axes) == weight.shape
+        assert str(weight.shape) in weight.explanation
+    plain = [weight.layer for weight in catalog.weights.values() if "made for itself" in weight.explanation]
+    assert all(type(model.get_layer(path.split("/")[1])).__name__ == "LayerScale" for path in plain)
+    del model, catalog
+    keras.backend.clear_session()
+    gc.collect()
