@@ -75,7 +75,7 @@ def test_labels_name_no_axis_that_is_not_meant(model):
         ({("tokens", "input_dim"): WORDS[:49]}, r"49 names, but the axis 'input_dim' of '.*embeddings' has 50 entries"),
         (
             {"tokens": WORDS[:49]},
-            r"49 names, and no axis there has as many entries. There are: input_dim \(50\), output_dim \(8\)",
+            r"49 names, and no axis there has as many .* are: input_dim \(50\), output_dim \(8\)",
         ),
         ({("both", "units"): list("abc")}, r"3 names, but the axis 'units' .* has 16, or 4 in each gate, entries"),
         ({"hidden": list("abcdefgh")}, r"fits several axes of 8 entries. Say which: .*\('hidden', 'input_dim'\)"),

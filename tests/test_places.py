@@ -225,7 +225,8 @@ def test_what_the_catalog_calls_trainable_is_what_fit_moves():
     model.compile("sgd", "mse")
     catalog = read_catalog(model)
     before = {key: keras.ops.copy(variable.value) for key, variable in catalog.variables.items()}
-    model.fit(np.random.rand(64, 4), np.random.rand(64, 3), verbose=0)
+    random = np.random.default_rng(1)
+    model.fit(random.random((64, 4)), random.random((64, 3)), verbose=0)
     moved = {key for key, variable in catalog.variables.items() if np.any(variable.value != before[key])}
     trained = {key for key, weight in catalog.weights.items() if weight.trainable}
     seeds = {key for key, weight in catalog.weights.items() if weight.role == "seed state"}

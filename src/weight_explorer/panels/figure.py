@@ -75,7 +75,7 @@ def _draw_blocks(axes: Axes, picture: MatrixPicture) -> None:
     for border in _borders(picture.rows):
         axes.axhline(border - 0.5, color="0.3", linewidth=0.8)
     for side, axis in ((picture.columns, axes.xaxis), (picture.rows, axes.yaxis)):
-        if len(side) > 1 or side[0].labels:
+        if side[0].labels or len(side) > 1:
             axis.set_ticks(*_ticks(side))
     if picture.columns[0].labels:
         axes.tick_params(axis="x", rotation=90, labelsize=7)

@@ -86,6 +86,12 @@ ROWS: Rows = {
         _spectral_axes,
         state=State("power iteration", "No gradient moves it: one step of the power iteration does, in every training batch."),
     ),
+    # Part of keras.applications' ConvNeXt.
+    ("LayerScale", "gamma"): Row(
+        "What the block adds to its input is multiplied by it, channel by channel; it starts small, so that a deep model "
+        "begins nearly as if its blocks were not there.",
+        (CHANNELS,),
+    ),
     ("PReLU", "alpha"): Row(
         "The slope for inputs below zero: 0 would make it a ReLU, 1 would leave the input as it is.",
         _alpha_axes,
