@@ -7,6 +7,7 @@ from keras import layers
 
 from weight_explorer import WeightExplorer
 from weight_explorer.catalog.nodes import Axis, Block, Weight, cut, index_text
+from weight_explorer.recording import slices
 from weight_explorer.recording.history import QUANTITIES
 from weight_explorer.recording.statistics import INDEX, summarize
 
@@ -149,8 +150,6 @@ def test_a_slice_says_which_records_have_lost_the_values_it_needs(reader_model):
 
 
 def test_only_new_records_are_summarized_again(explorer, monkeypatch):
-    from weight_explorer.recording import slices
-
     explorer.history.series(KERNEL, index=(slice(None), FORGET))
     seen = []
     monkeypatch.setattr(slices, "summarize", lambda *arrays: seen.append(1) or summarize(*arrays))
