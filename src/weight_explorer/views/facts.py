@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
-from weight_explorer.recording.history import Past
+from weight_explorer.recording.history import Past, Step
 from weight_explorer.recording.statistics import INDEX, summarize
 from weight_explorer.recording.status import Status
 from weight_explorer.views.choice import Choice
@@ -63,7 +63,11 @@ def statistics_table(weight: Weight, history: Past, choice: Choice) -> Statistic
     change = series_of(weight, history, "since_start" if is_value else choice.quantity)
     rows.append(("moved", *_moved_share(change.rows[row], weight.size)))
     rows += [(label, _count(now[INDEX[name]]), "") for label, name in COUNTS]
-    return StatisticsTable(("", "now", "since start" if is_value else ""), tuple(rows))
+    return StatisticsTable(("", _record_name(series.steps[row]), "since start" if is_value else ""), tuple(rows))
+
+
+def _record_name(step: Step) -> str:
+    return "start" if step.kind == "start" and step.epoch == 0 else f"record {step.number}"
 
 
 def block_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTable | None:
