@@ -282,3 +282,15 @@ def test_random_states_are_no_parameters_and_are_not_counted_as_weights(count):
     assert len(explorer.catalog.weights) == 2 + count
     assert "weights: 2," in repr(explorer)
     explorer.close()
+
+
+def test_a_layer_says_what_it_keeps_that_is_no_weight_also_after_it_has_learned_it():
+    model = keras.Sequential([keras.Input((4,)), layers.Discretization(num_bins=4, name="bins"), dense(3)], name="kept")
+    explorer = WeightExplorer(model)
+    model.get_layer("bins").adapt(np.arange(40.0).reshape(10, 4))
+    explorer.select("bins")
+    assert "bins (Discretization) holds no weights. It keeps bin boundaries (3 of them)" in str(
+        explorer._panel.message.sections
+    )
+    assert 'model.get_layer("bins").bin_boundaries' in str(explorer._panel.words.sections)
+    explorer.close()

@@ -97,7 +97,8 @@ class Weight:
         initializer: The initializer's class name, or `""` where none is known.
         shared_by: Paths of all tree nodes that hold this very variable.
         expression: Python that evaluates, with `model` in scope, to this very variable (of a slice, to its values).
-        explanation: A few plain sentences: what the shape is made of, what one row or column is, what training does to it.
+        sentences: What explains it: of what its shape is made, what one row or column is, what training does to it, and what
+            else is to be said of its place.
         source: Of a slice, the key of the whole weight; `""` for a whole one.
         index: Of a slice, what NumPy is to be indexed with.
     """
@@ -114,7 +115,7 @@ class Weight:
     initializer: str = ""
     shared_by: tuple[str, ...] = ()
     expression: str = ""
-    explanation: str = ""
+    sentences: tuple[str, ...] = ()
     source: str = ""
     index: Index = ()
 
@@ -127,6 +128,11 @@ class Weight:
     def whole(self) -> str:
         """Key of the variable, under which the history has it."""
         return self.source or self.key
+
+    @property
+    def explanation(self) -> str:
+        """A few plain sentences that a first-year student understands."""
+        return " ".join(sentence for sentence in self.sentences if sentence)
 
     @property
     def shape_text(self) -> str:
@@ -178,9 +184,8 @@ def cut(weight: Weight, *blocks: str) -> Weight:
         index=index,
     )
     meanings = " ".join(block.meaning for block in chosen if block and block.meaning)
-    words = f"Only the {', '.join(names)} of {weight.shape}: {shape_words(part.shape, axes)} {meanings}".rstrip()
-    rest = weight.explanation.removeprefix(shape_words(weight.shape, weight.axes))
-    return replace(part, explanation=words + rest)
+    words = f"Only the {', '.join(names)} of {weight.shape}: {shape_words(part.shape, axes)}"
+    return replace(part, sentences=(words, meanings, *weight.sentences[2:]))
 
 
 def _cut_axis(axis: Axis, block: Block) -> Axis:

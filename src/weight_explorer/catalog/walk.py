@@ -98,6 +98,7 @@ def signature(model: Any) -> tuple[Any, ...]:
         bool(model.built),
         tuple(id(layer) for layer in layers),
         tuple((id(variable), bool(variable.trainable)) for variable in model.variables),
+        tuple(kept.count(layer) for layer in layers if (kept := explain.kept_by(layer))),
     )
 
 
@@ -270,7 +271,6 @@ def _weight(key: str, held: _Held, homes: tuple[str, ...], *, trains: bool) -> W
     row, axes = explain.row_for(subject)
     reason, training = explain.training_of(subject, row)
     around = () if held.attribute == SEED_ATTRIBUTE else (place.part_words, place.reused)
-    words = (shape_words(held.shape, axes), explain.sentence_of(row, axes), training, *around)
     return Weight(
         key=key,
         role=explain.role_of(row, held.attribute),
@@ -284,7 +284,7 @@ def _weight(key: str, held: _Held, homes: tuple[str, ...], *, trains: bool) -> W
         initializer=explain.initializer_of(subject, variable, row),
         shared_by=homes,
         expression=held.expression,
-        explanation=" ".join(filter(None, words)),
+        sentences=(shape_words(held.shape, axes), explain.sentence_of(row, axes), training, *around),
     )
 
 

@@ -60,7 +60,7 @@ def _count(attribute: str) -> Callable[[Any], int | None]:
 _VOCABULARY = Kept(
     _count("vocabulary_size"),
     ".get_vocabulary()",
-    "It keeps a vocabulary of {count} entries, given or learned by adapt(). It is no weight: training leaves it alone.",
+    "It keeps a vocabulary (entries: {count}), given or learned by adapt(). It is no weight: training leaves it alone.",
 )
 KEPT: dict[str, Kept] = {
     "StringLookup": _VOCABULARY,
@@ -69,6 +69,6 @@ KEPT: dict[str, Kept] = {
     "Discretization": Kept(
         _count("bin_boundaries"),
         ".bin_boundaries",
-        "It keeps {count} bin boundaries, given or learned by adapt(). They are no weights: training leaves them alone.",
+        "It keeps bin boundaries ({count} of them), given or learned by adapt(). They are no weights: training leaves them alone.",
     ),
 }
