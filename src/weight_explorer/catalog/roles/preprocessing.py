@@ -69,6 +69,6 @@ KEPT: dict[str, Kept] = {
     "Discretization": Kept(
         _count("bin_boundaries"),
         ".bin_boundaries",
-        "It keeps bin boundaries ({count} of them), given or learned by adapt(). They are no weights: training leaves them alone.",
+        "It keeps bin boundaries ({count} of them), given or learned by adapt(). They are no weights; training keeps them.",
     ),
 }
