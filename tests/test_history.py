@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from weight_explorer.recording.history import QUANTITIES, History, parse_memory
+from weight_explorer.recording.slices import ROOM
 from weight_explorer.recording.statistics import FIELDS
 
 
@@ -22,7 +23,7 @@ def test_values_come_back_bit_by_bit_in_the_order_of_their_steps():
     np.testing.assert_array_equal(history.value("w", 3), np.full(100, 3, np.float32))
 
 
-@pytest.mark.parametrize("memory", [3_000, 10_000, 50_000])
+@pytest.mark.parametrize("memory", [4_000, 10_000, 50_000])
 def test_memory_holds_at_every_record_and_first_and_last_stay(memory):
     history = History(memory)
     for i in range(300):
@@ -37,7 +38,7 @@ def test_memory_holds_at_every_record_and_first_and_last_stay(memory):
 
 
 def test_the_past_is_thinned_evenly():
-    history = History(memory=20_000)
+    history = History(memory=40_000)
     fill(history, 400)
     steps = np.array(history.steps("w"))
     gaps = np.diff(steps[:-2])
@@ -49,7 +50,7 @@ def test_nbytes_counts_what_is_kept():
     history = History(memory=20_000)
     fill(history, 100)
     table = len(QUANTITIES) * len(FIELDS) * 8
-    assert history.nbytes == len(history.records) * table + len(history.steps("w")) * 400
+    assert history.nbytes == len(history.records) * table + len(history.steps("w")) * (400 + ROOM)
 
 
 def test_positions_on_the_time_axis_are_epochs_and_grow():

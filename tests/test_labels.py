@@ -52,7 +52,7 @@ def labels_of(explorer, layer, role, axis):
         ({("both", "units"): list("wxyz")}, "both", "kernel", "units", list("wxyz") * 4),
         ({("both", "units"): list(range(16))}, "both", "bias", "units", [str(i) for i in range(16)]),
         ({"out": np.array(CLASSES)}, "out", "kernel", "units", CLASSES),
-        ({"out": dict.fromkeys(CLASSES)}, "out", "kernel", "units", CLASSES),
+        ({"out": iter(CLASSES)}, "out", "kernel", "units", CLASSES),
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )
@@ -79,7 +79,8 @@ def test_labels_name_no_axis_that_is_not_meant(model):
         ),
         ({("both", "units"): list("abc")}, r"3 names, but the axis 'units' .* has 16, or 4 in each gate, entries"),
         ({"hidden": list("abcdefgh")}, r"fits several axes of 8 entries. Say which: .*\('hidden', 'input_dim'\)"),
-        ({"units": CLASSES}, r"3 layers have an axis 'units'. Say of which: .*\('out', 'units'\)"),
+        ({"units": CLASSES}, r"3 layers there have an axis 'units'. Say of which: .*\('reader/out', 'units'\)"),
+        ({("reader", "units"): CLASSES}, r"3 layers there have an axis 'units'"),
         ({"token": WORDS}, r"no layer, weight or axis 'token'. Did you mean 'tokens'\?"),
         ({("out", "unit"): CLASSES}, r"no axis 'unit'. Did you mean 'units'\?"),
         ({("out", "units"): []}, r"0 names, but the axis 'units'"),
@@ -91,7 +92,21 @@ def test_labels_that_do_not_fit_are_refused_with_what_would(model, given, messag
         WeightExplorer(model, labels=given)
 
 
-@pytest.mark.parametrize("given", [{"out": "cat"}, {"out": 3}, {3: CLASSES}, {("a", "b", "c"): CLASSES}, [CLASSES]], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"out": "cat"},
+        {"out": 3},
+        {"out": set(CLASSES)},
+        {"out": dict(zip(CLASSES, (2, 1, 0), strict=True))},
+        {"out": [None, None, None]},
+        {"out": np.array([CLASSES])},
+        {3: CLASSES},
+        {("a", "b", "c"): CLASSES},
+        [CLASSES],
+    ],
+    ids=str,
+)
 def test_labels_of_another_kind_are_refused(model, given):
     with pytest.raises(TypeError, match="labels"):
         WeightExplorer(model, labels=given)
@@ -136,4 +151,60 @@ def test_of_a_long_axis_only_the_labels_at_the_edges_of_cells_travel():
     assert step == 10
     assert sent["labels"] == words[::10]
     assert sent["last"] == words[9::10]
+    explorer.close()
+
+
+def test_names_of_features_are_never_put_on_the_inputs_of_a_later_layer():
+    inner = keras.Sequential([keras.Input((8,)), layers.Dense(8, name="d1"), layers.Dense(8, name="d2")], name="body")
+    model = keras.Sequential([keras.Input((8,)), inner], name="m")
+    cells = keras.Sequential([keras.Input((5, 4)), layers.RNN([layers.LSTMCell(4), layers.LSTMCell(4)], name="rnn")], name="m")
+    for each, given in ((model, "input_dim"), (model, ("body", "input_dim")), (cells, ("rnn", "input_dim"))):
+        count = 8 if each is model else 4
+        with pytest.raises(ValueError, match="2 layers there have an axis 'input_dim'"):
+            WeightExplorer(each, labels={given: [f"feature {i}" for i in range(count)]})
+
+
+def test_query_and_value_may_have_other_features_but_heads_are_heads_everywhere():
+    query, value = keras.Input((5, 4)), keras.Input((6, 4))
+    model = keras.Model([query, value], layers.MultiHeadAttention(2, 3, name="mha")(query, value), name="m")
+    with pytest.raises(ValueError, match="3 layers there have an axis 'input_dim'"):
+        WeightExplorer(model, labels={("mha", "input_dim"): list("abcd")})
+    explorer = WeightExplorer(model, labels={("mha", "heads"): ["left", "right"]})
+    explorer.select("query")
+    assert [block[0] for block in explorer._panel.matrix.columns[0]["blocks"]] == ["left", "right"]
+    explorer.close()
+
+
+def test_a_third_gate_has_the_labels_of_its_own_columns(model):
+    names = [f"column {i}" for i in range(16)]
+    explorer = WeightExplorer(model, labels={("both", "units"): names})
+    explorer.select("both", role="bias", block="cell candidate")
+    assert explorer._panel.matrix.columns[0]["labels"] == names[8:12]
+    explorer.close()
+
+
+@pytest.mark.filterwarnings("ignore:`build")
+def test_a_misspelt_place_is_refused_though_some_layer_is_never_built():
+    class Partly(keras.Model):
+        def __init__(self):
+            super().__init__(name="partly")
+            self.used, self.unused = layers.Dense(2, name="used"), layers.Dense(3, name="unused")
+
+        def call(self, inputs):
+            return self.used(inputs)
+
+    model = Partly()
+    model(np.ones((1, 4)))
+    with pytest.raises(ValueError, match="no layer, weight or axis 'usd'"):
+        WeightExplorer(model, labels={"usd": ["x", "y"]})
+    WeightExplorer(model, labels={"unused": ["x", "y", "z"]}).close()
+
+
+def test_one_label_that_does_not_fit_keeps_no_other_from_its_axis():
+    model = keras.Sequential([layers.Dense(3, name="first"), layers.Dense(2, name="next")], name="late")
+    explorer = WeightExplorer(model, labels={("first", "units"): CLASSES, ("next", "units"): CLASSES})
+    model.build((None, 4))
+    explorer.select("first", role="bias")
+    assert labels_of(explorer, "first", "kernel", "units") == tuple(CLASSES)
+    assert "3 names" in explorer._callback.status.problem
     explorer.close()

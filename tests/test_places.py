@@ -294,3 +294,126 @@ def test_a_layer_says_what_it_keeps_that_is_no_weight_also_after_it_has_learned_
     )
     assert 'model.get_layer("bins").bin_boundaries' in str(explorer._panel.words.sections)
     explorer.close()
+
+
+def outputs(key, model, explorer):
+    explorer.select("out")
+    return explorer.history.values(key)[:, 0].tolist()
+
+
+def test_a_replaced_layer_keeps_its_key_and_never_another_layers_past():
+    model = keras.Sequential([keras.Input((4,)), dense(name="a"), dense(2, name="out")], name="m")
+    explorer = WeightExplorer(model)
+    for value in (100, 200):
+        model.pop()
+        explorer.select("a")
+        model.add(dense(2, name="out", bias_initializer=keras.initializers.Constant(value)))
+        assert outputs("m/out/bias", model, explorer) == [value]
+    explorer.close()
+
+
+def test_a_layer_is_chosen_by_itself_and_a_foreign_one_is_refused():
+    twins = [keras.Sequential([keras.Input((4,)), dense(4, name="twin")], name=name) for name in ("one", "two")]
+    model = keras.Sequential([keras.Input((4,)), *twins], name="m")
+    explorer = WeightExplorer(model)
+    explorer.select(twins[1].get_layer("twin"))
+    assert explorer._panel.tree.selected == "m/two/twin"
+    with pytest.raises(ValueError, match="This layer is none of 'm'"):
+        explorer.select(dense(4, name="twin"))
+    explorer.close()
+
+
+def test_one_layer_in_two_places_is_no_ambiguous_name():
+    model = Pair()
+    explorer = WeightExplorer(model, labels={("common", "units"): list("abcd")})
+    explorer.select("common", role="bias")
+    assert explorer._panel.tree.selected == "pair/left/common"
+    assert scene_name(explorer) == "pair/left/common / bias"
+    explorer.select("pair/right/common")
+    assert scene_name(explorer) == "pair/right/common / bias"
+    explorer.close()
+
+
+def scene_name(explorer):
+    return explorer._compose(explorer._choice, explorer._catalog).name
+
+
+def test_a_parent_is_told_from_a_layer_of_the_same_name():
+    inner = keras.Sequential([keras.Input((4,)), dense(4, name="enc")], name="enc")
+    model = keras.Sequential([keras.Input((4,)), inner], name="m")
+    inner.trainable = False
+    assert {weight.reason for weight in read_catalog(model).weights.values()} == {"enc above it is frozen"}
+
+
+def test_below_a_frozen_parent_a_thawed_layer_names_the_variable_that_is_frozen():
+    inner = keras.Sequential([keras.Input((4,)), dense(4, name="thawed")], name="inner")
+    model = keras.Sequential([keras.Input((4,)), inner], name="m")
+    inner.trainable = False
+    inner.get_layer("thawed").trainable = True
+    inner.get_layer("thawed").kernel.trainable = False
+    assert [weight.reason for weight in read_catalog(model).weights.values()] == ["the variable itself", ""]
+
+
+def test_a_frozen_lora_is_frozen_as_its_layer_is():
+    model = keras.Sequential([keras.Input((4,)), dense(4, name="dense")], name="m")
+    model.get_layer("dense").enable_lora(2)
+    model.get_layer("dense").trainable = False
+    assert {weight.reason for weight in read_catalog(model).weights.values()} == {"its layer is frozen"}
+
+
+def test_freezing_is_noticed_where_no_variable_changes_by_it():
+    model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(center=False, scale=False, name="norm")], name="m")
+    explorer = WeightExplorer(model)
+    model.get_layer("norm").trainable = False
+    reasons = {weight.reason for weight in explorer.catalog.weights.values()}
+    assert reasons == {"moving statistic of a frozen layer"}
+    explorer.close()
+
+
+class Rude(layers.Layer):
+    """Everything that may be asked of it raises."""
+
+    def build(self, shape):
+        self.kept = self.add_weight(shape=(2,), trainable=False)
+        self.kernel_initializer = "zeros"
+        self.kernel = self.add_weight(shape=(2,), name="kernel")
+
+    lora_enabled = quantization_mode = kept_initializer = property(lambda self: 1 / 0)
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_layer_whose_properties_raise_and_whose_class_has_an_odd_name_is_told_all_the_same():
+    odd = type("Odd{class}", (Rude,), {})
+    model = keras.Sequential([keras.Input((4,)), odd(name="odd")], name="m")
+    kept, kernel = sorted(read_catalog(model).weights.values(), key=lambda weight: weight.trainable)
+    assert "A weight that Odd{class} made for itself." in kept.explanation
+    assert kernel.initializer == "zeros"
+
+
+class Grown(layers.Layer):
+    """Holds all blocks before it, as DenseNet does."""
+
+    def __init__(self, before, **options):
+        super().__init__(**options)
+        self.before = list(before)
+        self.own = dense(3)
+
+    def build(self, shape):
+        self.own.build(shape)
+
+    def call(self, inputs):
+        return self.own(inputs)
+
+
+def test_layers_that_hold_each_other_again_and_again_make_no_endless_tree():
+    blocks = []
+    for _ in range(18):
+        blocks.append(Grown(blocks))
+    model = keras.Sequential([keras.Input((3,)), *blocks], name="m")
+    catalog = read_catalog(model)
+    assert len(catalog.weights) == 36
+    assert catalog.root.num_params == model.count_params()
+    assert len(catalog.nodes) < 20_000
+    assert expressions_hold(model, catalog)

@@ -7,6 +7,7 @@ from keras import layers
 
 from weight_explorer.catalog.nodes import cut
 from weight_explorer.catalog.walk import read_catalog, read_values
+from weight_explorer.views.matrix import lay_out
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 RANDOM = np.random.default_rng(7)
@@ -141,6 +142,8 @@ def test_directions_are_the_directions_that_they_are_called(merge):
         (path,) = [node.path for node in catalog.nodes.values() if node.part == direction]
         (kernel,) = [weight for weight in catalog.weights.values() if weight.layer == path and weight.role == "kernel"]
         assert repr(merge) in kernel.explanation
+        said = {"forward": "from its first step to its last", "backward": "from its last step to its first"}
+        assert said[direction] in kernel.explanation
         only = type(catalog)(catalog.root, {k: w for k, w in catalog.weights.items() if w.layer == path}, catalog.variables)
         halves[direction] = lstm(only, order)
     merged = {
@@ -150,6 +153,44 @@ def test_directions_are_the_directions_that_they_are_called(merge):
         "concat": np.concatenate([halves["forward"], halves["backward"]], axis=-1),
     }
     np.testing.assert_allclose(model(x), merged[merge], **TOLERANCE)
+
+
+def test_a_direction_that_was_turned_round_says_so():
+    forward = layers.LSTM(2, go_backwards=True, return_sequences=True)
+    both = layers.Bidirectional(forward, backward_layer=layers.LSTM(2, return_sequences=True), name="both")
+    model = keras.Sequential([keras.Input((5, 3)), both], name="m")
+    words = {weight.expression: weight.explanation for weight in read_catalog(model).weights.values()}
+    assert "from its last step to its first" in words['model.get_layer("both").forward_layer.cell.kernel']
+    assert "from its first step to its last" in words['model.get_layer("both").backward_layer.cell.kernel']
+
+
+def shape_texts(model):
+    return [weight.shape_text.partition(" = ")[2] for weight in read_catalog(model).weights.values()]
+
+
+def test_heads_of_keys_and_values_are_told_from_those_of_queries():
+    inputs = keras.Input((5, 6))
+    model = keras.Model(inputs, layers.GroupQueryAttention(3, 4, 2, use_bias=False)(inputs, inputs), name="m")
+    key = "(input_dim, key_value_heads, head_dim)"
+    assert shape_texts(model) == ["(input_dim, heads, head_dim)", key, key, "(heads, head_dim, output_dim)"]
+    assert ["shared by several" in axis.meaning for w in read_catalog(model).weights.values() for axis in w.axes].count(
+        True
+    ) == 2
+
+
+def test_an_attention_with_an_output_of_several_axes_keeps_its_heads():
+    inputs = keras.Input((5, 6))
+    model = keras.Model(inputs, layers.MultiHeadAttention(2, 3, output_shape=(4, 5))(inputs, inputs), name="m")
+    assert shape_texts(model)[-2:] == ["(heads, value_dim, output_dim_0, output_dim_1)", "(output_dim_0, output_dim_1)"]
+
+
+def test_a_column_of_an_einsum_layer_makes_one_output_and_its_lora_leads_from_input_to_output():
+    layer = layers.EinsumDense("abc,cde->abde", output_shape=(None, 2, 3), name="einsum")
+    model = keras.Sequential([keras.Input((6, 4)), layer], name="m")
+    (kernel,) = read_catalog(model).weights.values()
+    assert lay_out(kernel.axes) == ((0,), (1, 2))
+    layer.enable_lora(5)
+    assert shape_texts(model)[-2:] == ["(input axis c, output axis d, lora_rank)", "(lora_rank, output axis e)"]
 
 
 def projected(catalog, x, name, heads):

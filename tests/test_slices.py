@@ -1,5 +1,9 @@
 """A gate, a head or a bias row is a choice like any other: pictures, statistics, time lines, figure and code follow it."""
 
+import sys
+import threading
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +14,8 @@ from weight_explorer.catalog.nodes import Axis, Block, Weight, cut, index_text
 from weight_explorer.recording import slices
 from weight_explorer.recording.history import QUANTITIES
 from weight_explorer.recording.statistics import INDEX, summarize
+from weight_explorer.views.choice import choose
+from weight_explorer.views.reading import value_of
 
 FORGET = slice(20, 40)
 KERNEL = "reader/encoder_lstm/forward_lstm/lstm_cell/kernel"
@@ -91,13 +97,13 @@ def test_the_chosen_gate_stays_while_one_walks_from_weight_to_weight(explorer):
 
 def test_the_panel_offers_direction_and_gate_and_a_click_chooses(explorer):
     explorer.select("encoder_lstm", role="kernel", block="all")
-    gate = explorer._panel.blocks["blocks of one axis"]
+    gate = explorer._panel.blocks["first blocks"]
     assert (explorer._panel.weights.label, gate.label) == ("direction", "gate")
     assert [label for _, label in gate.options] == ["all gates", "input gate", "forget gate", "cell candidate", "output gate"]
     gate.selected = "output gate"
     explorer._answer()
     assert scene(explorer).expression.endswith("kernel[:, 60:80]")
-    gate.selected = "all"
+    gate.selected = "all gates"
     explorer._answer()
     assert scene(explorer).expression.endswith("cell.kernel")
 
@@ -198,3 +204,101 @@ def test_the_moved_share_of_a_gate_counts_its_own_elements(reader_model):
         series = explorer.history.series(KERNEL, "since_start", scene(explorer).selection.weight.index)
         assert series.rows[-1][INDEX["moved"]] == moved
     explorer.close()
+
+
+def test_the_bias_of_a_gru_is_told_gate_by_gate():
+    model = keras.Sequential([keras.Input((5, 4)), layers.GRU(3, name="gru")], name="m")
+    explorer = WeightExplorer(model)
+    explorer.select("gru", role="bias")
+    assert scene(explorer).by_block.heads[0] == "by gate"
+    explorer.select(block="update gate")
+    assert scene(explorer).by_block.heads[0] == "by bias"
+    explorer.close()
+
+
+def test_what_a_cut_says_is_true_of_the_part(explorer):
+    explorer.select(role="bias", block="input gate")
+    assert scene(explorer).selection.weight.initializer == "Zeros"
+    explorer.select(block="forget gate")
+    assert scene(explorer).selection.weight.initializer == "Zeros, forget gate at 1"
+    explorer.select(role="recurrent")
+    words = scene(explorer).explanation
+    assert "recurrent_units: the layer's own output one step before; units: the forget gate of each unit" in words
+    hash(scene(explorer).selection.weight)
+
+
+def test_a_click_on_a_menu_that_is_gone_by_now_changes_nothing():
+    model = keras.Sequential([keras.Input((5, 4)), layers.GRU(3, name="gru")], name="m")
+    explorer = WeightExplorer(model)
+    explorer.select("gru", role="kernel")
+    before = explorer._choice
+    for value in ("recurrent bias", "all biases", "nothing"):
+        assert choose(explorer.catalog, before, "second blocks", value) is before
+    assert choose(explorer.catalog, before, "second blocks", "reset gate").blocks == ("reset gate",)
+    explorer.close()
+
+
+def test_records_remember_a_few_slices_within_the_memory(reader_model):
+    explorer = WeightExplorer(reader_model, memory=1_500_000)
+    kernel = reader_model.get_layer("encoder_lstm").forward_layer.cell.kernel
+    for number in range(20):
+        kernel.assign(np.full((100, 80), number))
+        explorer._look()
+        for start in range(0, 80, 20):
+            for quantity in QUANTITIES:
+                explorer.history.series(KERNEL, quantity, (slice(None), slice(start, start + 20)))
+        assert explorer.history.nbytes <= 1_500_000
+    remembered = [len(record.slices._rows) for record in explorer.history._records]
+    assert max(remembered) <= slices.MOST_SLICES
+    explorer.close()
+
+
+def test_a_reader_of_an_older_snapshot_brings_no_past_back(explorer):
+    snapshot, index = explorer.history.snapshot(), (slice(None), FORGET)
+    explorer.history.forget(KERNEL)
+    assert len(snapshot.series(KERNEL, index=index).steps) == 5
+    assert not explorer.history.series(KERNEL, index=index).steps
+
+
+def test_readers_and_training_meet_on_slices_without_an_error(explorer):
+    """Clicks, `figure()` and the training read and forget at once, under a short switch interval."""
+    errors, stop = [], threading.Event()
+
+    def read():
+        try:
+            while not stop.is_set():
+                for start in range(0, 80, 20):
+                    explorer.history.snapshot().series(KERNEL, "since_start", (slice(None), slice(start, start + 20)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test must fail of it
+            errors.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for reader in readers:
+            reader.start()
+        for _ in range(50):
+            explorer._record("batch", 1, 1)
+            explorer.history.forget(KERNEL)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+        sys.setswitchinterval(before)
+    assert not errors
+
+
+def test_a_part_gives_its_values_in_python(explorer):
+    part = explorer.catalog.weights[KERNEL].part("forget gate")
+    with pytest.raises(ValueError, match="no block 'forgot gate'.*There are: input gate, forget gate"):
+        explorer.catalog.weights[KERNEL].part("forgot gate")
+    values = explorer.history.values(part.whole, part.index)
+    np.testing.assert_array_equal(values, explorer.history.values(KERNEL)[:, :, FORGET])
+
+
+def test_a_part_of_a_record_of_another_shape_is_not_shown(explorer):
+    part = cut(explorer.catalog.weights[KERNEL], "forget gate")
+    wider = replace(part, shape=(100, 25), index=(slice(None), slice(60, 85)))
+    assert value_of(part, explorer.history, 0).shape == (100, 20)
+    assert value_of(wider, explorer.history, 0) is None

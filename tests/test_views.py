@@ -155,6 +155,17 @@ def test_records_that_moved_nothing_are_said_to_have_moved_nothing():
     assert "not one element has moved" in picture.caption
 
 
+def test_a_change_that_is_not_known_is_not_called_none():
+    history = History(memory=10**8)
+    for number in range(3):
+        table = np.stack([summarize(np.full(2, float(number))), UNKNOWN, UNKNOWN])
+        history.append({"w": table}, {}, epoch=number, batch=0, kind="epoch")
+    caption = over_time.draw(weight_of((2,)), history, Choice()).caption
+    assert "not one element has moved" not in caption
+    assert "not known" in caption
+    assert "nan" not in caption
+
+
 def test_statistics_show_a_change_of_1e_9_as_a_change():
     start = np.full(4, 0.25)
     table = facts.statistics_table(weight_of((4,)), history_of(start, start + 1e-9), Choice())

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import ipywidgets
@@ -89,7 +89,8 @@ class WeightExplorer(ipywidgets.VBox):
             draw=self._draw_from_training,
             began=self._training_began,
         )
-        self._read_catalog()
+        for error in self._read_catalog():
+            raise error
         self._choice = Choice()
         self._drawing = threading.RLock()  # held by the one thread that draws
         self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
@@ -133,10 +134,10 @@ class WeightExplorer(ipywidgets.VBox):
         layer: str | keras.layers.Layer | None = None,
         role: str | None = None,
         weight: str | None = None,
-        block: str | tuple[str, ...] | None = None,
         view: str | None = None,
         quantity: str | None = None,
         step: int | None = None,
+        block: str | tuple[str, ...] | None = None,
     ) -> None:
         """Choose what the panel shows, as clicking does; what is not given stays, and `step` goes back to the newest.
 
@@ -144,10 +145,10 @@ class WeightExplorer(ipywidgets.VBox):
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
             weight: A weight's key, where the layer has several of the role.
-            block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
             view: "matrix", "distribution" or "over_time".
             quantity: "value", "since_start" or "since_last".
             step: The number of a record whose values are kept (see `history.steps`); None follows the newest.
+            block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
 
         Raises:
             ValueError: There is nothing of that name; the message names the nearest match.
@@ -162,7 +163,7 @@ class WeightExplorer(ipywidgets.VBox):
             ...
         ValueError: There is no layer 'dens'. Did you mean 'dense'? There are: 'tiny', 'dense'.
         """
-        self._refresh_catalog()
+        catalog = self.catalog
         asked = {
             "layer": layer,
             "role": role,
@@ -172,7 +173,7 @@ class WeightExplorer(ipywidgets.VBox):
             "quantity": quantity,
             "step": step,
         }
-        self._choose(choice_of(self._catalog, self._history.snapshot(), self._choice, asked))
+        self._choose(choice_of(catalog, self._history.snapshot(), self._choice, asked))
         self._answer()
 
     def figure(self) -> Figure:
@@ -224,21 +225,19 @@ class WeightExplorer(ipywidgets.VBox):
 
     # -- model to history ------------------------------------------------------------------------------------------
 
-    def _read_catalog(self, known: Mapping[str, object] | None = None) -> None:
+    def _read_catalog(self, known: Mapping[str, object] | None = None) -> list[ValueError]:
+        """Read the model anew; return what is wrong with labels, which it does without."""
         # In this order: where reading fails, it is tried again the next time.
         found = signature(self._model)
-        self._catalog = read_catalog(self._model, known)
+        self._catalog, errors = with_labels(read_catalog(self._model, known), self._labels)
         self._signature = found
-        self._catalog = with_labels(self._catalog, self._labels)
+        return errors
 
     def _refresh_catalog(self) -> None:
         """Read the model's layers anew if they changed."""
-        if self._signature == signature(self._model):
-            return
-        try:
-            self._read_catalog(self._catalog.variables)
-        except ValueError as error:  # labels that do not fit what has been built by now: all else is shown without them
-            self._callback.report(error)
+        if self._signature != signature(self._model):
+            for error in self._read_catalog(self._catalog.variables):
+                self._callback.report(error)
 
     def _record(self, kind: str, epoch: int, batch: int) -> bool:
         """Copy all weights into the history; called in training. Says whether the model was built."""
@@ -268,7 +267,8 @@ class WeightExplorer(ipywidgets.VBox):
         def chosen(change: Any) -> None:
             # What the panel itself writes comes by here too; only what the user did is a choice.
             if not self._showing and change["new"]:
-                self._choose(choose(self._catalog, self._choice, field, change["new"]))
+                with self._reported():
+                    self._choose(choose(self._catalog, self._choice, field, change["new"]))
 
         return chosen
 
@@ -283,13 +283,19 @@ class WeightExplorer(ipywidgets.VBox):
         num_asked = self._num_asked
         if num_asked == self._num_answered or self._is_closed:
             return
-        try:
+        with self._reported():
             self._look()
             self._draw()
-        except Exception as error:  # noqa: BLE001 - an error must be seen in the panel, not lost in the kernel's log
-            self._callback.report(error)
         with self._touching:
             self._num_answered = self._panel.status.answered = num_asked
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Show an error in the panel, which would else be lost in the kernel's log."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+            self._callback.report(error)
 
     # -- choice to screen ------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ def ways_from(owner: Any) -> dict[int, Way]:
     private: dict[int, Way] = {}
     public: dict[int, Way] = {}
     household = _household()
-    for name, value in vars(owner).items():
+    for name, value in list(vars(owner).items()):  # a property that is asked may add to them
         if name in household or not isinstance(value, _HOLDERS) or name.startswith(_BOOKS):
             continue
         if not name.isidentifier() or keyword.iskeyword(name):

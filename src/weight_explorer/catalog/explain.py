@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.catalog.roles import FOLDED, KEPT, PARTS, ROWS
-from weight_explorer.catalog.roles.terms import AxisRow, Kept, Part, Row
+from weight_explorer.catalog.roles.terms import AxisRow, Kept, Part, Row, setting
 
 
 @dataclass(slots=True, eq=False)
 class Subject:
     """A variable as the table is asked for it.
 
-    `trainable` says whether training by gradients may move it, and `name` is that of its layer in the tree.
+    `trainable` says whether training by gradients may move it.
     `places` are the names of the way it is held by the layer above it: "MultiHeadAttention.query_dense".
-    `frozen_by` is the outermost layer above, or the layer itself, that has `trainable = False`: its name, or "".
+    `frozen_by` is the outermost layer above, or the layer itself, that has `trainable = False`: its name, or "";
+    `is_frozen_here` says that it is the layer itself.
     """
 
     layer: Any
@@ -26,12 +27,12 @@ class Subject:
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
-    name: str
     places: tuple[str, ...]
     frozen_by: str
+    is_frozen_here: bool
 
 
-@cache
+@lru_cache
 def _keras_names(cls: type) -> tuple[str, ...]:
     return tuple(base.__name__ for base in cls.__mro__ if base.__module__.partition(".")[0] == "keras")
 
@@ -54,7 +55,7 @@ def places_of(parent: Any, attribute: str) -> tuple[str, ...]:
     return _places(type(parent), attribute)
 
 
-@cache
+@lru_cache
 def _places(cls: type, attribute: str) -> tuple[str, ...]:
     return tuple(f"{name}.{attribute}" for name in _keras_names(cls))
 
@@ -75,8 +76,8 @@ def row_for(subject: Subject) -> tuple[Row, tuple[Axis, ...]]:
         axes = _axes(row, subject)
         if axes is not None:
             return row, axes
-    plain = Row(f"A weight that {type(subject.layer).__name__} made for itself.")
-    return plain, _plain_axes(subject.shape)
+    name = type(subject.layer).__name__.replace("{", "{{").replace("}", "}}")
+    return Row(f"A weight that {name} made for itself."), _plain_axes(subject.shape)
 
 
 @cache
@@ -127,10 +128,10 @@ def _is_whole(subject: Subject) -> bool:
 
 
 def _is_adapted(subject: Subject, row: Row) -> bool:  # noqa: ARG001 - one signature for all
-    return bool(getattr(subject.layer, "lora_enabled", False)) and subject.attribute in ("kernel", "embeddings")
+    return bool(setting(subject.layer, "lora_enabled")) and subject.attribute in ("kernel", "embeddings")
 
 
-# The first that holds is given. By its kind, by what was done to the layer, by a parent, by the layer, by the variable.
+# The first that holds is given: its kind, whole numbers, the layer, a parent, what was done to the layer, the variable itself.
 REASONS = (
     Reason(
         lambda _, row: row.state is not None,
@@ -138,7 +139,7 @@ REASONS = (
         lambda _, row: row.state.sentence if row.state else "",
     ),
     Reason(
-        lambda subject, _: _is_whole(subject) and bool(getattr(subject.layer, "quantization_mode", None)),
+        lambda subject, _: _is_whole(subject) and bool(setting(subject.layer, "quantization_mode")),
         lambda subject, _: f"quantized to {subject.layer.quantization_mode}",
         lambda *_: "It does not train: it is quantized, and whole numbers have no gradient.",
     ),
@@ -148,12 +149,7 @@ REASONS = (
         lambda *_: "It does not train: it holds whole numbers, which have no gradient.",
     ),
     Reason(
-        _is_adapted,
-        lambda *_: "frozen by enable_lora",
-        lambda *_: "It does not train: enable_lora() has frozen it, and training moves the two small LoRA matrices instead.",
-    ),
-    Reason(
-        lambda subject, _: subject.frozen_by == subject.name,
+        lambda subject, _: subject.is_frozen_here,
         lambda *_: "its layer is frozen",
         lambda *_: "It does not train: its layer is frozen (trainable = False).",
     ),
@@ -161,6 +157,11 @@ REASONS = (
         lambda subject, _: bool(subject.frozen_by),
         lambda subject, _: f"{subject.frozen_by} above it is frozen",
         lambda subject, _: f"It does not train: {subject.frozen_by!r}, which it is a part of, is frozen (trainable = False).",
+    ),
+    Reason(
+        _is_adapted,
+        lambda *_: "frozen by enable_lora",
+        lambda *_: "It does not train: enable_lora() has frozen it, and training moves the two small LoRA matrices instead.",
     ),
     Reason(
         lambda *_: True,
@@ -190,14 +191,14 @@ def initializer_of(subject: Subject, variable: Any, row: Row) -> str:
     initializer = next(_initializers(subject, variable), None)
     if initializer is None:
         return ""
-    name = getattr(initializer, "__name__", type(initializer).__name__)
+    name = initializer if isinstance(initializer, str) else getattr(initializer, "__name__", type(initializer).__name__)
     return name + (row.starts(subject.layer) if row.starts else "")
 
 
 def _initializers(subject: Subject, variable: Any) -> Iterator[Any]:
     attribute = subject.attribute
     for name in (f"{attribute}_initializer", f"{attribute.removesuffix('_kernel')}_initializer"):
-        if (found := getattr(subject.layer, name, None)) is not None:
+        if (found := setting(subject.layer, name)) is not None:
             yield found
-    if (found := getattr(variable, "initializer", None)) is not None:
+    if (found := setting(variable, "initializer")) is not None:
         yield found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from weight_explorer.catalog.names import find_layer, refusal
+import numpy as np
+
+from weight_explorer.catalog.names import find_layer, layers_called, refusal
 from weight_explorer.catalog.nodes import Axis, Catalog, Weight
 
 Given = Mapping[str | tuple[str, str], Sequence[str]]
@@ -50,68 +52,94 @@ def _checked(place: object, names: object) -> Labels:
     where, axis = place if isinstance(place, tuple) and len(place) == 2 else (place, None)
     if not isinstance(where, str) or not isinstance(axis, (str, type(None))):
         raise TypeError(f"A key of labels is a layer, a weight's key or an axis, or (layer or key, axis), not {place!r}.")
-    if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
-        raise TypeError(f"labels[{place!r}] must be a sequence with one name for each entry, not {names!r:.60}.")
-    return Labels(where, axis, tuple(str(name) for name in names))
+    if isinstance(names, (str, bytes, Set, Mapping)) or not isinstance(names, Iterable):
+        raise TypeError(
+            f"labels[{place!r}] must be a sequence with one name for each entry, in their order, not {names!r:.60}."
+        )
+    listed = list(names)
+    odd = next((name for name in listed if not isinstance(name, (str, int, float, np.generic))), None)
+    if odd is not None or None in listed:
+        raise TypeError(f"labels[{place!r}] must hold names or numbers, and one of them is {odd!r:.60}.")
+    return Labels(where, axis, tuple(str(name) for name in listed))
 
 
-def with_labels(catalog: Catalog, labels: Iterable[Labels]) -> Catalog:
-    """Return the catalog with the entries of axes named. What is for a layer that is not built yet waits until it is.
+def with_labels(catalog: Catalog, labels: Iterable[Labels]) -> tuple[Catalog, list[ValueError]]:
+    """Return the catalog with the entries of axes named, and an error for each of the labels that do not fit.
 
-    Raises:
-        ValueError: There is no such layer, weight or axis, or it has another length; the message says which.
+    What is for a layer that is not built yet waits until it is.
     """
     weights = dict(catalog.weights)
+    errors = []
     for each in labels:
-        for key, number in _targets(catalog, each):
+        try:
+            targets = _targets(catalog, each)
+        except ValueError as error:
+            errors.append(error)
+            continue
+        for key, number in targets:
             weights[key] = _named(weights[key], number, each.names)
-    return replace(catalog, weights=MappingProxyType(weights))
+    return replace(catalog, weights=MappingProxyType(weights)), errors
 
 
 def _targets(catalog: Catalog, labels: Labels) -> list[tuple[str, int]]:
     """Find the key and the number of each axis that labels are for."""
-    place, axis = _place_of(catalog, labels)
+    place, axis = labels.place, labels.axis
     weights = _weights_at(catalog, place)
-    if weights is None or not weights:
-        if catalog.is_complete:
-            raise ValueError(f"{labels.words}: {_no_place(catalog, place)}")
-        return []
+    if weights is None and axis is None:  # an axis named alone is that of the one layer that has it
+        axis, weights = place, [weight for weight in catalog.weights.values() if place in _axis_names([weight])]
+    if not weights:
+        if _may_come(catalog, place):
+            return []
+        raise ValueError(f"{labels.words}: {_no_place(catalog, place)}")
     name = _axis_name(weights, labels) if axis is None else axis
     found = [(weight, number) for weight in weights for number, each in enumerate(weight.axes) if each.name == name]
     if not found:
         raise ValueError(f"{labels.words}: {refusal('axis', name, _axis_names(weights))}")
+    _check_owner(catalog, [weight for weight, _ in found], name, labels)
     for weight, number in found:
         _check_length(weight, weight.axes[number], labels)
     return [(weight.key, number) for weight, number in found]
 
 
-def _place_of(catalog: Catalog, labels: Labels) -> tuple[str, str | None]:
-    """Return place and axis; an axis named alone is that of the one layer of the model that has it."""
-    place, axis = labels.place, labels.axis
-    if axis is not None or _weights_at(catalog, place) is not None:
-        return place, axis
-    having = [weight for weight in catalog.weights.values() if any(each.name == place for each in weight.axes)]
-    layers = list(dict.fromkeys("/".join(weight.layer.split("/")[:2]) for weight in having))
-    if len(layers) > 1:
-        pairs = " or ".join(f"({layer.rpartition('/')[2]!r}, {place!r})" for layer in layers[:4])
-        raise ValueError(f"{labels.words}: {len(layers)} layers have an axis {place!r}. Say of which: labels={{{pairs}: ...}}.")
-    return (layers[0], place) if layers else (place, None)
+def _check_owner(catalog: Catalog, weights: list[Weight], axis: str, labels: Labels) -> None:
+    """Refuse an axis that several layers have: what comes into one need not be what comes into the next."""
+    owners: dict[str, Weight] = {}
+    for weight in weights:
+        owners.setdefault(_owner(catalog, weight, axis), weight)
+    if len(owners) > 1:
+        pairs = " or ".join(f"({weight.layer!r}, {axis!r})" for weight in list(owners.values())[:4])
+        raise ValueError(
+            f"{labels.words}: {len(owners)} layers there have an axis {axis!r}. Say of which: labels={{{pairs}: ...}}."
+        )
+
+
+def _owner(catalog: Catalog, weight: Weight, axis: str) -> str:
+    """Return the path of the layer an axis belongs to: both directions read one input, all projections have the same heads."""
+    kinds = {"direction", "projection"} if axis == "heads" else {"direction"}
+    steps = weight.layer.split("/")
+    paths = ["/".join(steps[: i + 1]) for i in range(len(steps))]
+    return "/".join(step for step, path in zip(steps, paths, strict=True) if catalog.nodes[path].part_kind not in kinds)
 
 
 def _weights_at(catalog: Catalog, place: str) -> list[Weight] | None:
     """Return the weight of this key, or those of a layer and below it; None where there is neither."""
     if place in catalog.weights:
         return [catalog.weights[place]]
-    if place not in catalog.nodes and not any(node.name == place for node in catalog.nodes.values()):
+    if not layers_called(catalog, place):
         return None
     keys = dict.fromkeys(key for _, node in find_layer(catalog, place).walk() for key in node.weights)
     return [catalog.weights[key] for key in keys]
 
 
+def _may_come(catalog: Catalog, place: str) -> bool:
+    """Say whether something of this name may still be built."""
+    return not catalog.root.built or any(not below.built for node in layers_called(catalog, place) for _, below in node.walk())
+
+
 def _no_place(catalog: Catalog, place: str) -> str:
-    names = [node.name for node in catalog.nodes.values()]
-    if place in names or place in catalog.nodes:
+    if layers_called(catalog, place):
         return f"layer {place!r} holds no weights whose entries could be named."
+    names = [node.name for node in catalog.nodes.values()]
     return refusal("layer, weight or axis", place, [*names, *catalog.weights, *_axis_names(catalog.weights.values())])
 
 

@@ -8,21 +8,38 @@ from collections.abc import Iterable
 from weight_explorer.catalog.nodes import Catalog, LayerNode
 
 
-def find_layer(catalog: Catalog, name: str) -> LayerNode:
-    """Find a layer by its path, or by its name where only one layer has it.
+def layers_called(catalog: Catalog, name: str) -> list[LayerNode]:
+    """Return the places of the layers of this path, of this name, or of a path that ends so; one of each layer."""
+    if name in catalog.nodes:
+        return [catalog.nodes[name]]
+    found = [node for node in catalog.nodes.values() if node.name == name or node.path.endswith(f"/{name}")]
+    return list({id(catalog.layers.get(node.path, node)): node for node in reversed(found)}.values())[::-1]
+
+
+def find_layer(catalog: Catalog, layer: object) -> LayerNode:
+    """Find a layer itself, or one by its path, or by its name where only one layer has it.
 
     Raises:
         ValueError: No layer, or more than one, is called so; the message names what is near.
     """
-    if name in catalog.nodes:
-        return catalog.nodes[name]
-    found = [node for node in catalog.nodes.values() if node.name == name or node.path.endswith(f"/{name}")]
+    if not isinstance(layer, str):
+        return _find_object(catalog, layer)
+    found = layers_called(catalog, layer)
     if len(found) == 1:
         return found[0]
     if found:
         paths = ", ".join(repr(node.path) for node in found[:5])
-        raise ValueError(f"{len(found)} layers are called {name!r}. Choose one by its path: {paths}.")
-    raise ValueError(refusal("layer", name, [node.name for node in catalog.nodes.values()]))
+        raise ValueError(f"{len(found)} layers are called {layer!r}. Choose one by its path: {paths}.")
+    raise ValueError(refusal("layer", layer, [node.name for node in catalog.nodes.values()]))
+
+
+def _find_object(catalog: Catalog, layer: object) -> LayerNode:
+    path = next((path for path, each in catalog.layers.items() if each is layer), None)
+    if path is None:
+        raise ValueError(
+            f"This layer is none of {catalog.root.name!r}: {layer!s:.80}. Give one of its layers, or a layer's name."
+        )
+    return catalog.nodes[path]
 
 
 def check(what: str, name: str | None, options: Iterable[str], where: str = "") -> None:

@@ -76,8 +76,12 @@ class Axis:
 
 def _count(number: int, noun: str) -> str:
     """Count in words: `1 unit`, `2 units`, `3 entries`."""
-    plural = {"entry": "entries", "bias": "biases"}.get(noun, f"{noun}s")
-    return f"{number} {noun if number == 1 else plural}"
+    return f"{number} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun that the catalog uses."""
+    return {"entry": "entries", "bias": "biases"}.get(noun, f"{noun}s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,9 @@ class Weight:
         initializer: The initializer's class name, or `""` where none is known.
         shared_by: Paths of all tree nodes that hold this very variable.
         expression: Python that evaluates, with `model` in scope, to this very variable (of a slice, to its values).
-        sentences: What explains it: of what its shape is made, what one row or column is, what training does to it, and what
-            else is to be said of its place.
+        meaning: What one row, one column or one filter is.
+        training: What training does to it, or why it does nothing.
+        place: What else is to be said of where it stands, such as the direction it belongs to.
         source: Of a slice, the key of the whole weight; `""` for a whole one.
         index: Of a slice, what NumPy is to be indexed with.
     """
@@ -115,9 +120,23 @@ class Weight:
     initializer: str = ""
     shared_by: tuple[str, ...] = ()
     expression: str = ""
-    sentences: tuple[str, ...] = ()
+    meaning: str = ""
+    training: str = ""
+    place: str = ""
     source: str = ""
-    index: Index = ()
+    index: Index = field(default=(), hash=False)  # Python 3.11 cannot hash a slice
+
+    def part(self, *blocks: str) -> Weight:
+        """Return the slice of named blocks, such as the forget gate; its values are `history.values(part.whole, part.index)`.
+
+        Raises:
+            ValueError: The weight has no block of that name; the message lists those it has.
+        """
+        names = [block.name for axis in self.axes for block in axis.blocks]
+        unknown = [name for name in blocks if name not in names]
+        if unknown:
+            raise ValueError(f"There is no block {unknown[0]!r} of {self.key!r}. There are: {', '.join(names) or 'none'}.")
+        return cut(self, *blocks)
 
     @property
     def size(self) -> int:
@@ -131,8 +150,8 @@ class Weight:
 
     @property
     def explanation(self) -> str:
-        """A few plain sentences that a first-year student understands."""
-        return " ".join(sentence for sentence in self.sentences if sentence)
+        """A few plain sentences: of what the shape is made, what one row or column is, what training does to it."""
+        return " ".join(filter(None, (shape_words(self.shape, self.axes), self.meaning, self.training, self.place)))
 
     @property
     def shape_text(self) -> str:
@@ -174,23 +193,37 @@ def cut(weight: Weight, *blocks: str) -> Weight:
         _cut_axis(axis, block) if block else axis for axis, block in pairs if not block or block.stop - block.start > 1
     )
     index = _trimmed(tuple(_entries(block) if block else slice(None) for block in chosen))
-    part = replace(
+    return replace(
         weight,
         key=f"{weight.key}[{', '.join(names)}]",
         shape=tuple(axis.size for axis in axes),
         axes=axes,
+        initializer=_initializer_of(weight, names),
         expression=f"{weight.expression}[{index_text(index)}]",
+        meaning=_meaning_of(weight, axes, [block for block in chosen if block]),
         source=weight.key,
         index=index,
     )
-    meanings = " ".join(block.meaning for block in chosen if block and block.meaning)
-    words = f"Only the {', '.join(names)} of {weight.shape}: {shape_words(part.shape, axes)}"
-    return replace(part, sentences=(words, meanings, *weight.sentences[2:]))
+
+
+def _initializer_of(weight: Weight, names: list[str]) -> str:
+    """What is said of one block beyond the initializer's name is true of that block only."""
+    name, _, beyond = weight.initializer.partition(", ")
+    return weight.initializer if any(beyond.startswith(block) for block in names) else name
+
+
+def _meaning_of(weight: Weight, axes: tuple[Axis, ...], blocks: list[Block]) -> str:
+    names = ", ".join(block.name for block in blocks)
+    meanings = " ".join(block.meaning for block in blocks if block.meaning)
+    along = "; ".join(f"{axis.name}: {axis.meaning}" for axis in axes if axis.meaning)
+    return " ".join(filter(None, (f"Only the {names} of {weight.shape}.", meanings, f"Along {along}." if along else "")))
 
 
 def _cut_axis(axis: Axis, block: Block) -> Axis:
     labels = axis.labels[block.start : block.stop]
-    return Axis(axis.name, block.stop - block.start, f"of the {block.name}", (), labels, axis.entry, "", axis.side)
+    return Axis(
+        axis.name, block.stop - block.start, f"the {block.name} of each {axis.entry}", (), labels, axis.entry, "", axis.side
+    )
 
 
 def _entries(block: Block) -> slice | int:
@@ -244,12 +277,14 @@ class LayerNode:
 class Catalog:
     """Everything a model holds: `root`, the tree of layers, and `weights`, from key to `Weight`.
 
-    `variables` are the live Keras variables under the same keys; only the recorder reads them.
+    `variables` are the live Keras variables under the same keys; only the recorder reads them. `layers` are the live layers,
+    from path to layer.
     """
 
     root: LayerNode
     weights: Mapping[str, Weight]
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+    layers: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
 
     @cached_property
     def is_complete(self) -> bool:

@@ -15,10 +15,12 @@ import numpy as np
 
 from weight_explorer.catalog import explain
 from weight_explorer.catalog.access import Way, numbers_from, way_by_name, ways_from
-from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight, shape_words
+from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+from weight_explorer.catalog.roles.terms import SEED_ATTRIBUTE
 
-# The attribute under which the table has random states, whatever a layer calls its generator.
-SEED_ATTRIBUTE = "seed_generator_state"
+# Layers that hold the same layers again and again have more places than anyone can look at: from here on a layer that stands
+# elsewhere already is not unfolded once more.
+MOST_PLACES = 4000
 _NO_WAY = Way("", "", is_public=False)
 
 
@@ -51,6 +53,7 @@ class _Place:
     part_words: str = ""
     names: tuple[str, ...] = ()
     frozen_by: str = ""
+    is_frozen_here: bool = False
     reused: str = ""
     held: list[_Held] = field(default_factory=list)
     children: list[_Place] = field(default_factory=list)
@@ -75,7 +78,8 @@ def read_catalog(model: Any, known: Mapping[str, object] | None = None) -> Catal
     >>> catalog.weights["small/dense/kernel"].expression
     'model.get_layer("dense").kernel'
     """
-    root = _Place(model, model.name, model, "model", frozen_by="" if model.trainable else model.name)
+    frozen_by = "" if model.trainable else model.name
+    root = _Place(model, model.name, model, "model", frozen_by=frozen_by, is_frozen_here=bool(frozen_by))
     _Reader().read(root, ancestors=())
     keys = _unique_keys(root, known or {})
     homes = _homes(root, keys)
@@ -85,20 +89,18 @@ def read_catalog(model: Any, known: Mapping[str, object] | None = None) -> Catal
         for held in place.held:
             key = keys[id(held.variable)]
             if key not in weights:
-                weights[key] = _weight(key, held, homes[key], trains=bool(model.trainable))
+                weights[key] = _weight(key, held, homes[key], frozen_root=frozen_by)
                 variables[key] = held.variable
-    node = _node(root, keys, homes, layer_counts)
-    return Catalog(node, MappingProxyType(weights), MappingProxyType(variables))
+    node = _node(root, keys, homes, layer_counts, {})
+    layers = {place.path: place.layer for place in root.walk()}
+    return Catalog(node, MappingProxyType(weights), MappingProxyType(variables), MappingProxyType(layers))
 
 
 def signature(model: Any) -> tuple[Any, ...]:
     """Return what must differ when the catalog is to be read anew; cheap enough for every epoch."""
-    layers = getattr(model, "layers", ())
     return (
-        bool(model.built),
-        tuple(id(layer) for layer in layers),
+        tuple((id(layer), layer.name, bool(layer.built), bool(layer.trainable), _note(layer)) for layer in _all_layers(model)),
         tuple((id(variable), bool(variable.trainable)) for variable in model.variables),
-        tuple(kept.count(layer) for layer in layers if (kept := explain.kept_by(layer))),
     )
 
 
@@ -108,10 +110,8 @@ def share_layers(model: Any, other: Any) -> bool:
     return not ours.isdisjoint(theirs)
 
 
-def _all_layers(layer: Any) -> Iterator[Any]:
-    yield layer
-    for child in _sublayers(layer):
-        yield from _all_layers(child)
+def _all_layers(model: Any) -> list[Any]:
+    return list(model._flatten_layers())  # noqa: SLF001 - as below, and of all levels
 
 
 def read_values(variable: Any) -> np.ndarray:
@@ -137,12 +137,18 @@ class _Reader:
         self._ways: dict[int, dict[int, Way]] = {}
         self._numbers: dict[int, dict[int, str]] = {}
         self._variables: dict[int, list[Any]] = {}
+        self._variables_below: dict[int, set[int]] = {}
         self._calls: dict[int, Counter[int]] = {}
+        self._num_places = 0
 
     def read(self, place: _Place, ancestors: tuple[Any, ...]) -> None:
         """Fill in a place: what its layer holds itself, and the places below it."""
         layer = place.layer
+        is_repeated = id(layer) in self._variables_below
         place.held = list(self._own(place, layer, "", is_public=True))
+        self._num_places += 1
+        if is_repeated and self._num_places > MOST_PLACES:
+            return
         paths: set[str] = set()
         for child in _sublayers(layer):
             if any(child is ancestor for ancestor in (*ancestors, layer)) or self._is_plumbing(layer, child):
@@ -170,13 +176,14 @@ class _Reader:
             part=part,
             part_words=" ".join(filter(None, (part.explain(layer) if part else "", place.part_words))),
             names=explain.places_of(layer, way.attribute),
-            frozen_by=place.frozen_by or ("" if child.trainable else child.name),
+            frozen_by="" if child.trainable else place.frozen_by or child.name,
+            is_frozen_here=not child.trainable and not place.frozen_by,
             reused=reused if calls > 1 else place.reused,
         )
 
     def _own(self, place: _Place, layer: Any, access: str, *, is_public: bool) -> Iterator[_Held]:
         """Yield the variables that a layer holds itself, not through a layer below it."""
-        below = {id(variable) for child in _sublayers(layer) for variable in self._variables_of(child)}
+        below = self._below_of(layer)
         for variable in self._variables_of(layer):
             if id(variable) in below:
                 continue
@@ -208,6 +215,12 @@ class _Reader:
             self._variables[id(layer)] = layer.variables
         return self._variables[id(layer)]
 
+    def _below_of(self, layer: Any) -> set[int]:
+        if id(layer) not in self._variables_below:
+            children = _sublayers(layer)
+            self._variables_below[id(layer)] = {id(variable) for child in children for variable in self._variables_of(child)}
+        return self._variables_below[id(layer)]
+
     def _num_calls(self, model: Any, layer: Any) -> int:
         """Count how often a functional model calls a layer; 1 where Keras has no graph to count in."""
         if id(model) not in self._calls:
@@ -227,8 +240,9 @@ class _Reader:
 
 
 def _unique_keys(root: _Place, known: Mapping[str, object]) -> dict[int, str]:
-    keys = {id(variable): key for key, variable in known.items()}
-    taken = set(known)
+    present = {id(held.variable) for place in root.walk() for held in place.held}
+    keys = {id(variable): key for key, variable in known.items() if id(variable) in present}
+    taken = set(keys.values())
     for place in root.walk():
         for held in place.held:
             if id(held.variable) not in keys:
@@ -256,17 +270,17 @@ def _homes(root: _Place, keys: dict[int, str]) -> dict[str, tuple[str, ...]]:
     return {key: tuple(paths) for key, paths in homes.items()}
 
 
-def _weight(key: str, held: _Held, homes: tuple[str, ...], *, trains: bool) -> Weight:
+def _weight(key: str, held: _Held, homes: tuple[str, ...], *, frozen_root: str) -> Weight:
     variable, place = held.variable, held.place
     subject = explain.Subject(
         layer=held.holder,
         attribute=held.attribute,
         shape=held.shape,
         dtype=str(variable.dtype),
-        trainable=bool(variable.trainable) and trains,
-        name=place.layer.name,
+        trainable=bool(variable.trainable) and not frozen_root,
         places=place.names if held.holder is place.layer else (),
-        frozen_by=place.frozen_by,
+        frozen_by=place.frozen_by or frozen_root,
+        is_frozen_here=place.is_frozen_here,
     )
     row, axes = explain.row_for(subject)
     reason, training = explain.training_of(subject, row)
@@ -284,19 +298,25 @@ def _weight(key: str, held: _Held, homes: tuple[str, ...], *, trains: bool) -> W
         initializer=explain.initializer_of(subject, variable, row),
         shared_by=homes,
         expression=held.expression,
-        sentences=(shape_words(held.shape, axes), explain.sentence_of(row, axes), training, *around),
+        meaning=explain.sentence_of(row, axes),
+        training=training,
+        place=" ".join(filter(None, around)),
     )
 
 
-def _node(place: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]], counts: Counter[int]) -> LayerNode:
+def _node(
+    place: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]], counts: Counter[int], sizes: dict[int, int]
+) -> LayerNode:
     layer = place.layer
+    if id(layer) not in sizes:  # the first place of a layer is always unfolded
+        sizes[id(layer)] = _num_params(place)
     own = tuple(dict.fromkeys(keys[id(held.variable)] for held in place.held))
     note, access = _note(layer)
     return LayerNode(
         path=place.path,
         name=layer.name,
         class_name=type(layer).__name__,
-        num_params=_num_params(place),
+        num_params=sizes[id(layer)],
         built=bool(layer.built),
         frozen=bool(own or place.children) and not layer.trainable,
         shared=counts[id(layer)] > 1 or bool(place.reused) or any(len(homes[key]) > 1 for key in own),
@@ -305,7 +325,7 @@ def _node(place: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]]
         note=note,
         expression=place.anchor_expression + access if place.is_public else "",
         weights=own,
-        children=tuple(_node(child, keys, homes, counts) for child in place.children),
+        children=tuple(_node(child, keys, homes, counts, sizes) for child in place.children),
     )
 
 

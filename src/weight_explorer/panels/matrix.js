@@ -9,7 +9,7 @@ const BAR = { width: 12, gap: 16, room: 96 };
 const NEUTRAL = 127.5;
 
 /** A block is its name, its first entry, the entry after its last, and a short name.
- * @typedef {{name: string, size: number, blocks: [string, number, number, string][], labels: string[], last: string[]}} Axis */
+ * @typedef {{name: string, size: number, blocks: [string, number, number, string][], split: boolean, labels: string[], last: string[]}} Axis */
 
 /** The shortest decimal that is this float32 and no other. */
 function shortest(value) {
@@ -47,7 +47,7 @@ function blocksOf(axes) {
 }
 
 /** Whether a side's blocks are its entries, as with heads, so that their names stand in for numbers. */
-const blocksAreEntries = (axes) => axes[0].blocks.length === axes[0].size;
+const blocksAreEntries = (axes) => axes[0].blocks.length > 0 && !axes[0].split;
 
 /** The text, cut to the room there is. */
 function clipped(context, text, room) {

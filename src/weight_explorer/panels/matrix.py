@@ -63,12 +63,15 @@ def _side(axes: tuple[Axis, ...], step: int) -> list[dict[str, Any]]:
 
 
 def _axis(axis: Axis, step: int) -> dict[str, Any]:
-    blocks = [[block.name, block.start, block.stop, _short(block.name)] for block in axis.blocks]
+    # Where blocks are the entries, as with heads, the user's names for them come first.
+    names = axis.labels if axis.labels and not axis.is_split else [block.name for block in axis.blocks]
+    blocks = [[name, block.start, block.stop, _short(name)] for name, block in zip(names, axis.blocks, strict=False)]
     last = [axis.labels[min(i + step, axis.size) - 1] for i in range(0, len(axis.labels), step)] if step > 1 else []
     return {
         "name": axis.name,
         "size": axis.size,
         "blocks": blocks,
+        "split": axis.is_split,
         "labels": list(axis.labels[::step]),
         "last": last,
     }

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording.slices import SliceStatistics
-from weight_explorer.recording.statistics import FIELDS, INDEX
+from weight_explorer.recording.slices import ROOM, SliceRows, change
+from weight_explorer.recording.statistics import FIELDS, INDEX, UNKNOWN, summarize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,13 +77,14 @@ class _Record:
     table: np.ndarray
     values: Mapping[str, np.ndarray]
     values_nbytes: int
+    slices: SliceRows = field(default_factory=SliceRows)
 
     def without_values(self) -> _Record:
-        return replace(self, values=_NO_VALUES, values_nbytes=0)
+        return replace(self, values=_NO_VALUES, values_nbytes=0, slices=SliceRows())
 
     @property
     def nbytes(self) -> int:
-        return self.table.nbytes + self.values_nbytes
+        return self.table.nbytes + self.values_nbytes + (ROOM if self.values else 0)
 
 
 class Past:
@@ -92,14 +94,12 @@ class Past:
         self,
         records: tuple[_Record, ...],
         lengths: Mapping[int, int],
-        slices: SliceStatistics,
         *,
         memory: int,
         num_recorded: int,
     ) -> None:
         self._records = records
         self._lengths = lengths
-        self._slices = slices
         self.memory = memory
         self.num_recorded = num_recorded
 
@@ -112,10 +112,13 @@ class Past:
         """Numbers of the records that keep values of this weight, oldest first."""
         return tuple(record.step.number for record in self._records if key in record.values)
 
-    def values(self, key: str) -> np.ndarray:
-        """All kept values of a weight, of shape (records, *weight shape), in the order of `steps(key)`."""
+    def values(self, key: str, index: Index = ()) -> np.ndarray:
+        """All kept values of a weight, of shape (records, *weight shape), in the order of `steps(key)`.
+
+        With the `index` of a part (see `Weight.part`), those of the part.
+        """
         records = self._records
-        kept = [record.values[key] for record in records if key in record.values]
+        kept = [record.values[key][index] for record in records if key in record.values]
         if not kept:
             near = difflib.get_close_matches(key, records[-1].keys if records else (), n=1, cutoff=0.3)
             raise KeyError(f"No values of {key!r} are kept." + (f" Did you mean {near[0]!r}?" if near else ""))
@@ -123,31 +126,64 @@ class Past:
 
     def value(self, key: str, number: int) -> np.ndarray | None:
         """Values of a weight at one record, read-only, or None where they are not kept."""
-        return next((record.values.get(key) for record in self._records if record.step.number == number), None)
+        record = self._record(number)
+        return record.values.get(key) if record else None
 
     def step(self, number: int) -> Step | None:
         """Return the record of this number, or None where it was thinned away."""
-        return next((self._placed(record.step) for record in self._records if record.step.number == number), None)
+        record = self._record(number)
+        return self._placed(record.step) if record else None
+
+    def recorded(self, key: str, index: Index = ()) -> tuple[int, ...]:
+        """Numbers of the records with statistics of this weight; of a part, of those that keep its values."""
+        return self.steps(key) if index else tuple(record.step.number for record in self._records if key in record.keys)
+
+    def row(self, key: str, number: int, quantity: str = "value", index: Index = ()) -> np.ndarray:
+        """Statistics of a weight, or of a part, at one of the records of `recorded`, in the order of `FIELDS`."""
+        record = self._record(number)
+        if record is None or key not in (record.values if index else record.keys):
+            raise KeyError(f"There is no record {number} of {key!r}. See recorded(key).")
+        if not index:
+            return record.table[record.keys[key], QUANTITIES.index(quantity)]
+        against = {"value": None, "since_start": self.steps(key)[0], "since_last": number - 1}[quantity]
+        return self._row_of_slice(record, key, index, against)
 
     def series(self, key: str, quantity: str = "value", index: Index = ()) -> Series:
         """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`.
 
-        With an `index`, those of a slice: over the records that keep values, from which they are computed when first asked for.
+        With an `index`, those of a part: over the records that keep values, from which they are computed when first asked for.
         """
-        column = QUANTITIES.index(quantity)
         if index:
-            return self._series_of_slice(key, column, index)
+            return self._series_of_slice(key, quantity, index)
+        column = QUANTITIES.index(quantity)
         found = [record for record in self._records if key in record.keys]
         rows = [record.table[record.keys[key], column] for record in found]
         steps = tuple(self._placed(record.step) for record in found)
         return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
 
-    def _series_of_slice(self, key: str, column: int, index: Index) -> Series:
-        kept = [(record.step.number, record.values[key]) for record in self._records if key in record.values]
-        tables = self._slices.tables(key, index, kept)
-        steps = tuple(self._placed(record.step) for record in self._records if record.step.number in tables)
-        rows = [tables[step.number][column] for step in steps]
+    def _series_of_slice(self, key: str, quantity: str, index: Index) -> Series:
+        kept = [record for record in self._records if key in record.values]
+        first = kept[0].step.number if kept else None
+        rows = []
+        for record in kept:
+            against = {"value": None, "since_start": first, "since_last": record.step.number - 1}[quantity]
+            rows.append(self._row_of_slice(record, key, index, against))
+        steps = tuple(self._placed(record.step) for record in kept)
         return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
+
+    def _row_of_slice(self, record: _Record, key: str, index: Index, against: int | None) -> np.ndarray:
+        now = record.values[key]
+        if against is None:
+            return record.slices.row(key, index, None, lambda: summarize(now[index]))
+        before = self.value(key, against)
+        if before is None or before.shape != now.shape:
+            return UNKNOWN
+        return record.slices.row(key, index, against, lambda: change(now[index], before[index], is_same=before is now))
+
+    def _record(self, number: int) -> _Record | None:
+        place = bisect.bisect_left(self._records, number, key=lambda record: record.step.number)
+        found = self._records[place] if place < len(self._records) else None
+        return found if found and found.step.number == number else None
 
     def to_frame(self) -> pd.DataFrame:
         """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity."""
@@ -184,7 +220,7 @@ class History(Past):
     """
 
     def __init__(self, memory: int) -> None:
-        super().__init__((), {}, SliceStatistics(), memory=memory, num_recorded=0)
+        super().__init__((), {}, memory=memory, num_recorded=0)
         self._lengths: dict[int, int] = {}
         self._lock = threading.Lock()
         self._known: set[int] = set()
@@ -199,8 +235,7 @@ class History(Past):
     def snapshot(self) -> Past:
         """Return the records as they are now, for a reader that asks more than once."""
         with self._lock:
-            lengths = dict(self._lengths)
-            return Past(self._records, lengths, self._slices, memory=self.memory, num_recorded=self.num_recorded)
+            return Past(self._records, dict(self._lengths), memory=self.memory, num_recorded=self.num_recorded)
 
     def append(
         self,
@@ -234,7 +269,6 @@ class History(Past):
         """Drop all that is kept of a weight, because another variable has taken its place."""
         with self._lock:
             self._records = tuple(_without(record, key) for record in self._records)
-            self._slices.forget(key)
             self._nbytes = sum(record.nbytes for record in self._records)
 
     def _shared_keys(self, tables: Mapping[str, np.ndarray]) -> Mapping[str, int]:
@@ -276,4 +310,4 @@ def _without(record: _Record, key: str) -> _Record:
     values = {other: array for other, array in record.values.items() if other != key}
     nbytes = sum(array.nbytes for array in values.values())
     keys = MappingProxyType({other: row for other, row in record.keys.items() if other != key})
-    return replace(record, keys=keys, values=MappingProxyType(values), values_nbytes=nbytes)
+    return replace(record, keys=keys, values=MappingProxyType(values), values_nbytes=nbytes, slices=SliceRows())

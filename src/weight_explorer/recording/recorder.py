@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Recorder:
         self.history = history
         self._read_values = read_values
         self._lock = threading.Lock()
-        self._variables: Mapping[str, object] = {}
+        self._variables: dict[str, weakref.ref[object]] = {}
         self._start: dict[str, np.ndarray] = {}
         self._last: dict[str, np.ndarray] = {}
 
@@ -74,15 +75,16 @@ class Recorder:
         return np.stack([summarize(now), _change(now, start), _change(now, self._last.get(key))])
 
     def _forget_replaced(self, catalog: Catalog) -> None:
-        """Start anew with weights whose variable is another one, or of another shape or type, than at the last record."""
+        """Start anew with weights whose variable is another one, or of another shape or type, than when last recorded."""
         for key, weight in catalog.weights.items():
             before = self._last.get(key)
             changed = before is not None and (before.shape != weight.shape or str(before.dtype) != weight.dtype)
-            if changed or self._variables.get(key, catalog.variables[key]) is not catalog.variables[key]:
+            known = self._variables.get(key)
+            if changed or (known is not None and known() is not catalog.variables[key]):
                 self._start.pop(key, None)
                 self._last.pop(key, None)
                 self.history.forget(key)
-        self._variables = catalog.variables
+        self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}
 
 
 def _change(now: np.ndarray, before: np.ndarray | None) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 from weight_explorer.catalog.names import check, find_layer
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import Past
-from weight_explorer.views.choice import ALL, QUANTITY_LABELS, Choice, Selection, resolve, with_block
+from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Selection, resolve, with_block
 from weight_explorer.views.registry import VIEWS
 
 
@@ -24,8 +24,7 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     fields = {name: asked[name] for name in ("role", "weight", "view", "quantity") if asked[name] is not None}
     wanted = replace(before, step=asked["step"], **fields)
     if asked["layer"] is not None:
-        name = str(getattr(asked["layer"], "name", asked["layer"]))
-        wanted = replace(wanted, layer=find_layer(catalog, name).path, weight=asked["weight"])
+        wanted = replace(wanted, layer=find_layer(catalog, asked["layer"]).path, weight=asked["weight"])
     selection = resolve(catalog, wanted)
     where = f" in layer {selection.node.name!r}"
     check("role", asked["role"], selection.roles, where=where)
@@ -45,7 +44,7 @@ def _blocks(selection: Selection, before: tuple[str, ...], asked: str | tuple[st
     if asked is None:
         return before
     names = (asked,) if isinstance(asked, str) else tuple(asked)
-    if names == (ALL,):
+    if names == ("all",):
         return ()
     options = [option.key for offer in selection.blocks for option in offer.offers]
     for name in names:

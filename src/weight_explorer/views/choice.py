@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, LayerNode, Weight, cut
+from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, LayerNode, Weight, cut, plural
 
 QUANTITY_LABELS = {"value": "Value", "since_start": "Since start", "since_last": "Since last record"}
 FIRST_ROLES = ("kernel", "recurrent", "bias")
 LAST_ROLES = (SEED_STATE,)
-ALL = "all"
-# The blocks of a weight's axes in order; no weight of Keras has more than two axes of blocks.
-BLOCK_FIELDS = ("blocks of one axis", "blocks of another")
+# The menus of blocks, in the order of a weight's axes; no weight of Keras has more than two axes of blocks.
+BLOCK_FIELDS = ("first blocks", "second blocks")
 # A layer or a role that the user chooses starts with its first weight.
 RESETS: dict[str, dict[str, None]] = {"layer": {"weight": None}, "role": {"weight": None}}
 
@@ -43,18 +42,23 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class BlockOffer:
-    """The blocks of one axis as options, "all" of them first; `kind` says what they are."""
+    """The blocks of one axis as options, all of them first, as in "all gates"; `kind` says what they are."""
 
     kind: str
     offers: tuple[Offer, ...]
     chosen: str
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the whole axis is shown."""
+        return self.chosen == self.offers[0].key
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A choice that was met by the model: what is selected, and what else is offered.
 
-    `weight` is what is shown, a slice where blocks were chosen.
+    `weight` is what is shown, a slice where blocks were chosen, and `home` the layer at or below `node` that holds it.
     """
 
     node: LayerNode
@@ -64,6 +68,7 @@ class Selection:
     offer_kind: str
     blocks: tuple[BlockOffer, ...]
     weight: Weight | None
+    home: LayerNode
 
 
 def resolve(catalog: Catalog, choice: Choice) -> Selection:
@@ -88,14 +93,17 @@ def resolve(catalog: Catalog, choice: Choice) -> Selection:
         offer_kind=_offer_kind(list(found.values())),
         blocks=blocks,
         weight=cut(weight, *(offer.chosen for offer in blocks)) if weight else None,
+        home=found[key] if key else node,
     )
 
 
 def choose(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
     """Return the choice after the user took an option; `field` is one of `Choice` or of `BLOCK_FIELDS`."""
     if field in BLOCK_FIELDS:
-        offer = resolve(catalog, choice).blocks[BLOCK_FIELDS.index(field)]
-        return replace(choice, step=None, blocks=with_block(choice.blocks, offer, value))
+        # By its name, not its place: what was on screen may be another weight than what was chosen since.
+        offered = (offer for offer in resolve(catalog, choice).blocks if value in {option.key for option in offer.offers})
+        offer = next(offered, None)
+        return replace(choice, step=None, blocks=with_block(choice.blocks, offer, value)) if offer else choice
     return replace(choice, **{"step": None} | RESETS.get(field, {}) | {field: value})
 
 
@@ -103,14 +111,14 @@ def with_block(blocks: tuple[str, ...], offer: BlockOffer, chosen: str) -> tuple
     """Return the chosen blocks after another option of one axis was taken."""
     options = [option.key for option in offer.offers]
     others = tuple(name for name in blocks if name not in options)
-    return others if chosen == ALL else (*others, chosen)
+    return others if chosen == options[0] else (*others, chosen)
 
 
 def _block_offer(axis: Axis, chosen: tuple[str, ...]) -> BlockOffer:
     names = [block.name for block in axis.blocks]
-    plural = {"bias": "biases"}.get(axis.group, f"{axis.group}s")
-    offers = (Offer(ALL, f"all {plural}"), *(Offer(name, name) for name in names))
-    return BlockOffer(axis.group, offers, next((name for name in names if name in chosen), ALL))
+    everything = f"all {plural(axis.group)}"
+    offers = tuple(Offer(name, name) for name in (everything, *names))
+    return BlockOffer(axis.group, offers, next((name for name in names if name in chosen), everything))
 
 
 def _first_with_weights(root: LayerNode) -> LayerNode:

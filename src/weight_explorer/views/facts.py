@@ -12,7 +12,7 @@ from weight_explorer.recording.statistics import INDEX, summarize
 from weight_explorer.recording.status import Status
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import exact, grouped, rough, share, signed
-from weight_explorer.views.reading import Reading, chosen_step, read, series_of
+from weight_explorer.views.reading import Reading, chosen_step, read, row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +43,26 @@ def explanation(weight: Weight, place: str) -> str:
     if len(weight.shared_by) < 2:
         return weight.explanation
     others = [path for path in weight.shared_by if path != place]
-    also = " also" if len(others) < len(weight.shared_by) else ""
     places = ", ".join(others[:4]) + (" ..." if len(others) > 4 else "")
-    return f"{weight.explanation} One and the same variable{also} stands in: {places}."
+    return f"{weight.explanation} One and the same variable also stands in: {places}."
 
 
 def statistics_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTable:
     """Return the statistics of what is shown, in full digits, and how far they moved since the start."""
-    series = series_of(weight, history, choice.quantity)
-    if not series.steps:
+    numbers = history.recorded(weight.whole, weight.index)
+    if not numbers:
         return StatisticsTable(("", "", ""), ())
     is_value = choice.quantity == "value"
-    numbers = [step.number for step in series.steps]
     chosen = chosen_step(weight, history, choice)
-    row = numbers.index(chosen) if chosen in numbers else -1
-    now, start = series.rows[row], series.rows[0]
+    number = chosen if chosen in numbers else numbers[-1]
+    now, start = (row_of(weight, history, at, choice.quantity) for at in (number, numbers[0]))
     rows = [(label, exact(now[INDEX[name]]), _moved(now, start, name) if is_value else "") for label, name in MOMENTS]
     rows.append(("elements", grouped(weight.size), ""))
-    change = series_of(weight, history, "since_start" if is_value else choice.quantity)
-    rows.append(("moved", *_moved_share(change.rows[row], weight.size)))
+    change = row_of(weight, history, number, "since_start" if is_value else choice.quantity)
+    rows.append(("moved", *_moved_share(change, weight.size)))
     rows += [(label, _count(now[INDEX[name]]), "") for label, name in COUNTS]
-    return StatisticsTable(("", _record_name(series.steps[row]), "since start" if is_value else ""), tuple(rows))
+    step = history.step(number)
+    return StatisticsTable(("", _record_name(step) if step else "", "since start" if is_value else ""), tuple(rows))
 
 
 def _record_name(step: Step) -> str:
@@ -77,7 +76,7 @@ def block_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTabl
     if not isinstance(reading, Reading):
         return None
     number, axis = found[-1]
-    parts = [reading.values.take(range(block.start, block.stop), axis=number) for block in axis.blocks]
+    parts = [reading.values[(slice(None),) * number + (slice(block.start, block.stop),)] for block in axis.blocks]
     rows = tuple((block.name, *_mean_and_norm(part)) for block, part in zip(axis.blocks, parts, strict=True))
     return StatisticsTable((f"by {axis.group}", "mean", "norm (L2)"), rows)
 

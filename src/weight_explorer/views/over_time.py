@@ -25,7 +25,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     label = "weight" if choice.quantity == "value" else "change"
     spread = Chart("", "", label, _spread(series, epochs, thinned))
     sizes = Chart("", "epochs trained", "L2 norm", _sizes(series, changes, choice, epochs, thinned), log=True)
-    missed = history.num_recorded - len(series.steps) if weight.source else 0
+    missed = len(history.recorded(weight.whole)) - len(series.steps)
     note = f" A part is known from kept values only, which {grouped(missed)} records do not have any more." if missed else ""
     return ChartPicture((spread, sizes), _caption(series, changes) + note)
 
@@ -61,10 +61,12 @@ def _caption(series: Series, changes: Series) -> str:
     count = len(series.steps)
     if count == 1:
         return "There is one record so far: train, and the lines grow from left to right."
-    sizes = changes["norm"][1:]
+    moved, size = changes["moved"][1:], float(changes["norm"][-1])
     thinned = f" {MOST_POINTS} of them are drawn." if count > MOST_POINTS else ""
-    if not np.nansum(sizes):
+    if not moved.any():
         return f"{count} records, and not one element has moved between them.{thinned}"
+    if np.isnan(moved[-1]):
+        return f"{count} records.{thinned} How far the last change went is not known: the record before it is not kept."
     gaps = np.diff([step.position for step in series.steps])
     uneven = " Records are not equally far apart, and a change grows with the time between two." if np.ptp(gaps) > 0.01 else ""
-    return f"{count} records.{thinned} The last change has the size {rough(float(sizes[-1]))}.{uneven}"
+    return f"{count} records.{thinned} The last change has the size {rough(size)}.{uneven}"

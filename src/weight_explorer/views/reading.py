@@ -46,6 +46,11 @@ def series_of(weight: Weight, history: Past, quantity: str) -> Series:
     return history.series(weight.whole, quantity, weight.index)
 
 
+def row_of(weight: Weight, history: Past, number: int, quantity: str) -> np.ndarray:
+    """Return the statistics of a weight or of a slice at one record."""
+    return history.row(weight.whole, number, quantity, weight.index)
+
+
 def value_of(weight: Weight, history: Past, number: int) -> np.ndarray | None:
     """Return the values of a weight or of a slice at one record, or None where they are not kept in this shape."""
     values = history.value(weight.whole, number)
@@ -76,7 +81,7 @@ def read(weight: Weight, history: Past, choice: Choice) -> Reading | EmptyPictur
     if not earlier:
         return EmptyPicture("There is one record so far. A change needs two: train, and it will be shown here.")
     against = earlier[0] if choice.quantity == "since_start" else earlier[-1]
-    recorded = [other.number for other in history.series(weight.whole).steps if other.number < number]
+    recorded = [other for other in history.recorded(weight.whole) if other < number]
     if choice.quantity == "since_last" and against != recorded[-1]:
         return EmptyPicture("The values of the record before this one are not kept any more, so their change cannot be shown.")
     before, against_step = value_of(weight, history, against), history.step(against)

@@ -8,7 +8,7 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
-from weight_explorer.views.choice import ALL, Choice, Selection, resolve
+from weight_explorer.views.choice import Choice, Selection, resolve
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.registry import VIEWS
 
@@ -35,11 +35,8 @@ class Scene:
     def name(self) -> str:
         """Name what the picture shows, such as `encoder / kernel`."""
         weight = self.selection.weight
-        if weight is None:
-            return self.selection.node.path
-        return " / ".join(
-            [weight.layer, weight.name, *(offer.chosen for offer in self.selection.blocks if offer.chosen != ALL)]
-        )
+        blocks = [offer.chosen for offer in self.selection.blocks if not offer.is_all]
+        return " / ".join([self.selection.home.path, *([weight.name] if weight else []), *blocks])
 
 
 def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
@@ -64,6 +61,6 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
         facts=facts.facts(weight),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),
-        explanation=facts.explanation(weight, selection.node.path),
+        explanation=facts.explanation(weight, selection.home.path),
         expression=weight.expression,
     )

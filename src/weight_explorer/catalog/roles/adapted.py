@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from weight_explorer.catalog.roles.convolution import FILTERS, IN_CHANNELS, WINDOWS
-from weight_explorer.catalog.roles.dense import TOKENS, VECTOR, einsum_axes
+from weight_explorer.catalog.roles.dense import TOKENS, TOKENS_OUT, VECTOR, einsum_axes
 from weight_explorer.catalog.roles.terms import INPUT, UNITS, AxisRow, Row, Rows, State
 
 RANK = AxisRow("lora_rank", "direction", "the directions of the low-rank change", "out")
@@ -66,7 +66,6 @@ def _group_index(axis: AxisRow) -> Row:
 
 
 def _quantized() -> Rows:
-    tokens_out = AxisRow("input_dim", "token", "the tokens of the vocabulary", "out")
     kernel_inputs = AxisRow("inputs", "input", "the inputs of the kernel, all its input axes as one", "in")
     estimated = Row("What the kernel is divided by so that it fits into 8 bits.", (), trains=_OVERWRITTEN)
     return {
@@ -84,8 +83,8 @@ def _quantized() -> Rows:
         ("Embedding", "embeddings_scale"): _scales(TOKENS, groups_first=False),
         ("Embedding", "embeddings_zero"): _zeros(TOKENS, groups_first=False),
         ("Embedding", "g_idx"): _group_index(VECTOR),
-        ("ReversibleEmbedding", "reverse_embeddings_scale"): _scales(tokens_out, groups_first=True),
-        ("ReversibleEmbedding", "reverse_embeddings_zero"): _zeros(tokens_out, groups_first=True),
+        ("ReversibleEmbedding", "reverse_embeddings_scale"): _scales(TOKENS_OUT, groups_first=True),
+        ("ReversibleEmbedding", "reverse_embeddings_zero"): _zeros(TOKENS_OUT, groups_first=True),
     }
 
 

@@ -6,7 +6,8 @@ found under the name of that class and of the attribute it holds the projection 
 
 from __future__ import annotations
 
-from weight_explorer.catalog.roles.terms import FEATURES, INPUT, AxisRow, Part, Row, Rows, quantized
+from weight_explorer.catalog.roles.dense import PACKED_KERNEL
+from weight_explorer.catalog.roles.terms import FEATURES, INPUT, AxisRow, Part, Row, Rows
 
 _HEAD = "A head attends by itself, with its own part of the queries, keys and values."
 HEADS = AxisRow("heads", "head", "the heads, each with weights of its own", "out", group="head", each=_HEAD)
@@ -23,26 +24,33 @@ HEAD_DIM_IN = AxisRow("head_dim", "number", "the numbers of one head", "in")
 OUTPUT = AxisRow("output_dim", "feature", "the features that go out", "out")
 
 _IN = "Each row is one of the {input_dim} inputs, and each head has columns of its own."
-_PACKED_4_BITS = Row(
-    "The kernel, laid out as a matrix and packed: two numbers of 4 bits share each byte, so that what is shown here are bytes "
-    "and not the weights themselves.",
-    when=quantized("int4"),
-)
 
 
 def _projection(name: str, attention: str, heads: AxisRow, inner: AxisRow) -> Rows:
     holder = f"{attention}.{name}_dense"
     return {
-        (holder, "kernel"): (_PACKED_4_BITS, Row(_IN, (INPUT, heads, inner))),
+        (holder, "kernel"): (PACKED_KERNEL, Row(_IN, (INPUT, heads, inner))),
         (holder, "bias"): Row("Added after the product, one number for each place in each head.", (heads, inner)),
     }
+
+
+def _outputs(count: int) -> tuple[AxisRow, ...]:
+    """Name the axes that go out: one, unless the attention was given an `output_shape` of several."""
+    if count == 1:
+        return (OUTPUT,)
+    return tuple(AxisRow(f"output_dim_{i}", "feature", "the features that go out", "out") for i in range(count))
 
 
 def _output(attention: str, heads: AxisRow, inner: AxisRow) -> Rows:
     sentence = "The rows are the results of all heads, one head after the other; each column is one feature that goes out."
     return {
-        (f"{attention}.output_dense", "kernel"): (_PACKED_4_BITS, Row(sentence, (heads, inner, OUTPUT))),
-        (f"{attention}.output_dense", "bias"): Row("One number for each feature that goes out, added to it.", (OUTPUT,)),
+        (f"{attention}.output_dense", "kernel"): (
+            PACKED_KERNEL,
+            Row(sentence, lambda _, shape: (heads, inner, *_outputs(len(shape) - 2))),
+        ),
+        (f"{attention}.output_dense", "bias"): Row(
+            "One number for each feature that goes out, added to it.", lambda _, shape: _outputs(len(shape))
+        ),
     }
 
 

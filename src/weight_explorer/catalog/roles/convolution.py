@@ -8,8 +8,10 @@ from weight_explorer.catalog.roles.terms import AxisRow, Row, Rows
 
 IN_CHANNELS = AxisRow("in_channels", "channel", "the channels that come in", "in")
 GROUP_CHANNELS = AxisRow("group_channels", "channel", "the channels of one group that come in", "in")
-FILTERS = AxisRow("filters", "filter", "the filters of the layer, one for each channel that goes out", "out")
-MULTIPLIER = AxisRow("depth_multiplier", "filter", "the filters for each channel that comes in", "out")
+FILTERS = AxisRow(
+    "filters", "filter", "the filters of the layer, one for each channel that goes out", "out", is_configured=True
+)
+MULTIPLIER = AxisRow("depth_multiplier", "filter", "the filters for each channel that comes in", "out", is_configured=True)
 DEPTHWISE = AxisRow("depthwise_channels", "channel", "the channels after the depthwise part", "in")
 OUT_CHANNELS = AxisRow("out_channels", "channel", "the channels that go out", "out")
 HEIGHT = AxisRow("kernel_height", "row", "from top to bottom of the window", "window")

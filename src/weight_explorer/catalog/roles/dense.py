@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from weight_explorer.catalog.roles.terms import INPUT, UNITS, AxisRow, Row, Rows, quantized
+from weight_explorer.catalog.roles.terms import INPUT, PACKED, UNITS, AxisRow, Row, Rows, quantized
 
-TOKENS = AxisRow("input_dim", "token", "the tokens of the vocabulary", "in")
-TOKENS_OUT = AxisRow("input_dim", "token", "the tokens of the vocabulary, each with its own column", "out")
-VECTOR = AxisRow("output_dim", "number", "the numbers of one token's vector", "out")
+TOKENS = AxisRow("input_dim", "token", "the tokens of the vocabulary", "in", is_configured=True)
+TOKENS_OUT = AxisRow("input_dim", "token", "the tokens of the vocabulary, each with its own column", "out", is_configured=True)
+VECTOR = AxisRow("output_dim", "number", "the numbers of one token's vector", "out", is_configured=True)
 VECTOR_IN = AxisRow("output_dim", "number", "the numbers of the vector that comes in", "in")
-
-_PACKED = "Two numbers of 4 bits share each byte, so that what is shown here are bytes and not the weights themselves."
 
 
 def einsum_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisRow, ...]:  # noqa: ARG001 - one signature for all
@@ -32,14 +30,15 @@ def _einsum_axis(letter: str, inputs: str, outputs: str) -> AxisRow:
 def einsum_bias_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisRow, ...]:
     """Name the axes of an EinsumDense bias: the last of the output's letters, as many as it has."""
     outputs = str(layer.equation).partition("->")[2].strip()
-    letters = outputs[len(outputs) - len(shape) :]
+    letters = outputs[len(outputs) - len(shape) :] if "." not in outputs else ""
     return tuple(AxisRow(f"output axis {letter}", "output", "goes out", "out") for letter in letters)
 
 
+PACKED_KERNEL = Row(f"The kernel, laid out as a matrix and packed. {PACKED}", when=quantized("int4"))
 ROWS: Rows = {
     ("Dense", "kernel"): (
         Row(
-            f"Each row is one input; each byte along a row holds two units. {_PACKED}",
+            f"Each row is one input; each byte along a row holds two units. {PACKED}",
             (INPUT, AxisRow("packed_units", "byte", "pairs of units", "out")),
             when=quantized("int4"),
         ),
@@ -47,7 +46,7 @@ ROWS: Rows = {
             "Each row is one input and each column one unit: the number where they meet is how strongly that input pulls on "
             "that unit.",
             (INPUT, UNITS),
-            trains="Training moves it, but rows whose input is zero get no gradient.",
+            trains="In training the data move only rows whose input is not zero.",
         ),
     ),
     ("Dense", "bias"): Row(
@@ -55,29 +54,32 @@ ROWS: Rows = {
         (UNITS,),
     ),
     ("EinsumDense", "kernel"): (
-        Row(f"The kernel, laid out as a matrix and packed. {_PACKED}", when=quantized("int4")),
+        PACKED_KERNEL,
         Row(
             "A dense layer over chosen axes: every letter of its equation is an axis, and those that come in and do not go out "
             "are summed over.",
             einsum_axes,
         ),
     ),
-    ("EinsumDense", "bias"): Row("Added to the output, one number for each entry of the axes named.", einsum_bias_axes),
+    ("EinsumDense", "bias"): (
+        Row("Added to the output, one number for each entry of these axes.", einsum_bias_axes),
+        Row("Added to the output."),
+    ),
     ("Embedding", "embeddings"): (
         Row(
-            f"Each row is one token; each byte along it holds two numbers of its vector. {_PACKED}",
+            f"Each row is one token; each byte along it holds two numbers of its vector. {PACKED}",
             (TOKENS, AxisRow("packed_output_dim", "byte", "pairs of numbers", "out")),
             when=quantized("int4"),
         ),
         Row(
             "Each row is one token of the vocabulary: its vector of {output_dim} numbers, which is all the model knows of it.",
             (TOKENS, VECTOR),
-            trains="In training only the rows of tokens that occur in the batch get a gradient.",
+            trains="In training the data, read through this layer, move only the rows of tokens that occur.",
         ),
     ),
     ("ReversibleEmbedding", "embeddings"): (
         Row(
-            f"Each row is one token; each byte along it holds two numbers of its vector. {_PACKED}",
+            f"Each row is one token; each byte along it holds two numbers of its vector. {PACKED}",
             (TOKENS, AxisRow("packed_output_dim", "byte", "pairs of numbers", "out")),
             when=quantized("int4"),
         ),
@@ -91,12 +93,12 @@ ROWS: Rows = {
         Row(
             "Each row is one token of the vocabulary: its vector of {output_dim} numbers. The way back has weights of its own.",
             (TOKENS, VECTOR),
-            trains="In training only the rows of tokens that occur in the batch get a gradient.",
+            trains="In training the data, read through this layer, move only the rows of tokens that occur.",
         ),
     ),
     ("ReversibleEmbedding", "reverse_embeddings"): (
         Row(
-            f"The way back from vector to token; each byte down a column holds two numbers. {_PACKED}",
+            f"The way back from vector to token; each byte down a column holds two numbers. {PACKED}",
             (AxisRow("packed_output_dim", "byte", "pairs of numbers", "in"), TOKENS_OUT),
             when=quantized("int4"),
         ),

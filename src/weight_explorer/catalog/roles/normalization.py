@@ -84,7 +84,7 @@ ROWS: Rows = {
         "An estimate of the direction in which the kernel stretches most; by it the kernel is divided by its largest singular "
         "value at every training step.",
         _spectral_axes,
-        state=State("power iteration", "No gradient moves it: one step of the power iteration does, in every training batch."),
+        state=State("power iteration", "No gradient moves it: the power iteration does, in every training batch."),
     ),
     # Part of keras.applications' ConvNeXt.
     ("LayerScale", "gamma"): Row(

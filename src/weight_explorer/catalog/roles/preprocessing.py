@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from weight_explorer.catalog.nodes import SEED_STATE
-from weight_explorer.catalog.roles.terms import FEATURES, AxisRow, Kept, Row, Rows, State, input_axes
+from weight_explorer.catalog.roles.terms import FEATURES, SEED_ATTRIBUTE, AxisRow, Kept, Row, Rows, State, input_axes
 
-ADAPTED = State("adapted", "No gradient moves it: adapt() has set it from the data, and training leaves it as it is.")
+ADAPTED = State("adapted", "No gradient moves it: adapt() sets it from the data, and training leaves it as it is.")
 SEED = State(SEED_STATE, "No gradient moves it: every draw of random numbers does.")
 FRAME = AxisRow("frame_length", "sample", "along the window of sound", "in")
 LONE_CHANNEL = AxisRow("in_channels", "channel", "the channel that comes in")
@@ -20,6 +20,10 @@ def _adapted_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisRow, ...]:
     return input_axes(layer.axis, single=FEATURES) if shape else ()
 
 
+def _is_inverted(layer: Any) -> bool:
+    return bool(layer.invert)
+
+
 def _spectrogram(part: str) -> Row:
     return Row(
         f"Each column is one frequency: the {part} wave that the sound is compared with, under the layer's window.",
@@ -29,16 +33,26 @@ def _spectrogram(part: str) -> Row:
 
 
 ROWS: Rows = {
-    ("Normalization", "adapt_mean"): Row("The mean that is subtracted.", _adapted_axes, "mean", state=ADAPTED),
-    ("Normalization", "adapt_variance"): Row(
-        "The variance by whose root the centered input is divided.", _adapted_axes, "variance", state=ADAPTED
+    ("Normalization", "adapt_mean"): (
+        Row("The mean that is added back, last (invert=True).", _adapted_axes, "mean", state=ADAPTED, when=_is_inverted),
+        Row("The mean that is subtracted.", _adapted_axes, "mean", state=ADAPTED),
+    ),
+    ("Normalization", "adapt_variance"): (
+        Row(
+            "The variance by whose root it multiplies (invert=True).",
+            _adapted_axes,
+            "variance",
+            state=ADAPTED,
+            when=_is_inverted,
+        ),
+        Row("The variance by whose root the centered input is divided.", _adapted_axes, "variance", state=ADAPTED),
     ),
     ("Normalization", "count"): Row(
         "Kept for models saved by older versions; nothing is computed from it.", (), state=State("unused", "Nothing moves it.")
     ),
     ("STFTSpectrogram", "real_kernel"): _spectrogram("cosine"),
     ("STFTSpectrogram", "imag_kernel"): _spectrogram("sine"),
-    ("Layer", "seed_generator_state"): Row(
+    ("Layer", SEED_ATTRIBUTE): Row(
         "Two whole numbers that the next random numbers are made from. They are no weights: get_weights() leaves them out, and "
         "nothing is to be learned from them.",
         (AxisRow("state", "whole number", "seed and counter"),),

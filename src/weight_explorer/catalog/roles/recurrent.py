@@ -30,9 +30,9 @@ GRU_BIASES = (
 )
 
 _BY_GATE = "the units, gate by gate"
-LSTM_UNITS = AxisRow("units", "unit", _BY_GATE, "out", LSTM_GATES, "gate")
-GRU_UNITS = AxisRow("units", "unit", _BY_GATE, "out", GRU_GATES, "gate")
-LSTM_FILTERS = AxisRow("filters", "filter", "the filters, gate by gate", "out", LSTM_GATES, "gate")
+LSTM_UNITS = AxisRow("units", "unit", _BY_GATE, "out", LSTM_GATES, "gate", is_configured=True)
+GRU_UNITS = AxisRow("units", "unit", _BY_GATE, "out", GRU_GATES, "gate", is_configured=True)
+LSTM_FILTERS = AxisRow("filters", "filter", "the filters, gate by gate", "out", LSTM_GATES, "gate", is_configured=True)
 PREVIOUS = AxisRow("recurrent_units", "unit", "the layer's own output one step before", "in")
 PREVIOUS_FILTERS = AxisRow("recurrent_filters", "channel", "the layer's own output one step before", "in")
 BIASES = AxisRow("biases", "bias", "added to the input part, added to the recurrent part", "", GRU_BIASES, "bias")
@@ -45,7 +45,7 @@ _WINDOW = (
     "A small window for each pair of a channel and a gate of a filter; the gates are input, forget, cell candidate, output."
 )
 _IN_TIME = "Training adds up what all time steps ask for"
-_ROW_IN_TIME = f"{_IN_TIME}; a row whose input is always zero gets no gradient."
+_ROW_IN_TIME = f"{_IN_TIME}; the data move only rows whose input is not zero."
 
 
 def forget_bias(layer: Any) -> str:
@@ -128,8 +128,10 @@ MERGED = {
 }
 
 
-def _direction(order: str) -> Any:
+def _direction(attribute: str) -> Any:
     def sentence(parent: Any) -> str:
+        turned = getattr(getattr(parent, attribute), "go_backwards", False)
+        order = "its last step to its first" if turned else "its first step to its last"
         merged = MERGED.get(parent.merge_mode, "the outputs of both directions are merged")
         return f"This direction reads the sequence from {order}; {merged} (merge_mode={parent.merge_mode!r})."
 
@@ -137,7 +139,7 @@ def _direction(order: str) -> Any:
 
 
 PARTS = {
-    ("Bidirectional", "forward_layer"): Part("forward", "direction", _direction("its first step to its last")),
-    ("Bidirectional", "backward_layer"): Part("backward", "direction", _direction("its last step to its first")),
+    ("Bidirectional", "forward_layer"): Part("forward", "direction", _direction("forward_layer")),
+    ("Bidirectional", "backward_layer"): Part("backward", "direction", _direction("backward_layer")),
     ("TimeDistributed", "layer"): Part("", "", "The same weights serve every time step."),
 }

@@ -9,6 +9,10 @@ from typing import Any
 from weight_explorer.catalog.nodes import Axis, Block
 
 TRAINS = "Training moves every number of it."
+PACKED = "Two numbers of 4 bits share each byte, so that what is shown here are bytes and not the weights themselves."
+
+# The attribute under which the table has random states, whatever a layer calls its generator.
+SEED_ATTRIBUTE = "seed_generator_state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,15 @@ class BlockRow:
 class AxisRow:
     """An axis in the table.
 
-    `name` is Keras' own term and `entry` what one entry is, in the singular. `blocks` name equal slices of it; where there is
-    one block for each entry, however many there are, `each` says what such a block does. `group` is what the blocks are
-    called together. `side` says what the axis is to the layer: "in" is summed over, "out" stays, "window" is moved along.
+    Attributes:
+        name: Keras' own term.
+        entry: What one entry is, in the singular.
+        meaning: What the axis stands for, in a few words.
+        side: What it is to the layer: "in" is summed over, "out" stays, "window" is moved along.
+        blocks: Names of equal slices of it.
+        group: What the blocks are called together.
+        each: Where there is one block for each entry, however many there are: what such a block does.
+        is_configured: Whether the layer's configuration has this term as a number, which must agree.
     """
 
     name: str
@@ -35,6 +45,7 @@ class AxisRow:
     blocks: tuple[BlockRow, ...] = ()
     group: str = ""
     each: str = ""
+    is_configured: bool = False
 
     def of_size(self, size: int) -> Axis:
         """Make the axis of a real weight; blocks that do not divide the size are left out."""
@@ -44,9 +55,19 @@ class AxisRow:
         return Axis(self.name, size, self.meaning, blocks, entry=self.entry, group=self.group if blocks else "", side=self.side)
 
     def fits(self, size: int, layer: Any) -> bool:
-        """Say whether the layer's own configuration, where it has this term, agrees with the size."""
-        configured = getattr(layer, self.name, None)
+        """Say whether the size is what the layer's configuration says."""
+        if not self.is_configured:
+            return True
+        configured = setting(layer, self.name)
         return type(configured) is not int or configured * max(len(self.blocks), 1) == size
+
+
+def setting(owner: Any, name: str) -> Any:
+    """Return an attribute, or None where there is none, or where it is a property of anybody's that raises."""
+    try:
+        return getattr(owner, name, None)
+    except Exception:  # noqa: BLE001 - whatever a foreign property does, the rest of the model is told
+        return None
 
 
 Axes = tuple[AxisRow, ...] | Callable[[Any, tuple[int, ...]], tuple[AxisRow, ...]]
@@ -109,7 +130,7 @@ Rows = dict[tuple[str, str], Row | tuple[Row, ...]]
 Parts = Mapping[tuple[str, str], Part]
 
 INPUT = AxisRow("input_dim", "input", "the features that come in", "in")
-UNITS = AxisRow("units", "unit", "the units of the layer", "out")
+UNITS = AxisRow("units", "unit", "the units of the layer", "out", is_configured=True)
 CHANNELS = AxisRow("channels", "channel", "the channels, one number for each", "out")
 FEATURES = AxisRow("features", "feature", "the features, one number for each", "out")
 
