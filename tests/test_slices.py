@@ -291,7 +291,7 @@ def test_readers_and_training_meet_on_slices_without_an_error(explorer):
 
 def test_a_part_gives_its_values_in_python(explorer):
     part = explorer.catalog.weights[KERNEL].part("forget gate")
-    with pytest.raises(ValueError, match="no block 'forgot gate'.*There are: input gate, forget gate"):
+    with pytest.raises(ValueError, match=r"no block 'forgot gate'.*There are: input gate, forget gate"):
         explorer.catalog.weights[KERNEL].part("forgot gate")
     values = explorer.history.values(part.whole, part.index)
     np.testing.assert_array_equal(values, explorer.history.values(KERNEL)[:, :, FORGET])
