@@ -80,10 +80,10 @@ def read_catalog(model: Any, known: Mapping[str, object] | None = None) -> Catal
     """
     frozen_by = "" if model.trainable else model.name
     root = _Place(model, model.name, model, "model", frozen_by=frozen_by, is_frozen_here=bool(frozen_by))
-    _Reader().read(root, ancestors=())
+    reader = _Reader()
+    reader.read(root, ancestors=())
     keys = _unique_keys(root, known or {})
     homes = _homes(root, keys)
-    layer_counts = Counter(id(place.layer) for place in root.walk())
     weights, variables = {}, {}
     for place in root.walk():
         for held in place.held:
@@ -91,7 +91,7 @@ def read_catalog(model: Any, known: Mapping[str, object] | None = None) -> Catal
             if key not in weights:
                 weights[key] = _weight(key, held, homes[key], frozen_root=frozen_by)
                 variables[key] = held.variable
-    node = _node(root, keys, homes, layer_counts, {})
+    node = _Nodes(root, keys, homes, reader).node(root)
     layers = {place.path: place.layer for place in root.walk()}
     return Catalog(node, MappingProxyType(weights), MappingProxyType(variables), MappingProxyType(layers))
 
@@ -184,7 +184,7 @@ class _Reader:
     def _own(self, place: _Place, layer: Any, access: str, *, is_public: bool) -> Iterator[_Held]:
         """Yield the variables that a layer holds itself, not through a layer below it."""
         below = self._below_of(layer)
-        for variable in self._variables_of(layer):
+        for variable in self.variables_of(layer):
             if id(variable) in below:
                 continue
             way = way_by_name(layer, variable) or self._ways_of(layer).get(id(variable), _NO_WAY)
@@ -210,7 +210,8 @@ class _Reader:
             self._numbers[id(layer)] = numbers_from(layer)
         return self._numbers[id(layer)]
 
-    def _variables_of(self, layer: Any) -> list[Any]:
+    def variables_of(self, layer: Any) -> list[Any]:
+        """Return what Keras says that a layer and those below it hold, asked once."""
         if id(layer) not in self._variables:
             self._variables[id(layer)] = layer.variables
         return self._variables[id(layer)]
@@ -218,7 +219,7 @@ class _Reader:
     def _below_of(self, layer: Any) -> set[int]:
         if id(layer) not in self._variables_below:
             children = _sublayers(layer)
-            self._variables_below[id(layer)] = {id(variable) for child in children for variable in self._variables_of(child)}
+            self._variables_below[id(layer)] = {id(variable) for child in children for variable in self.variables_of(child)}
         return self._variables_below[id(layer)]
 
     def _num_calls(self, model: Any, layer: Any) -> int:
@@ -234,7 +235,7 @@ class _Reader:
         if isinstance(child, keras.layers.InputLayer):
             return True
         own = type(parent).__module__.startswith("keras.") and not isinstance(parent, keras.Model)
-        if not own or self._variables_of(child) or "Wrapper" in explain.class_names(parent):
+        if not own or self.variables_of(child) or "Wrapper" in explain.class_names(parent):
             return False
         return bool(child.built or explain.kept_by(parent))
 
@@ -304,35 +305,45 @@ def _weight(key: str, held: _Held, homes: tuple[str, ...], *, frozen_root: str) 
     )
 
 
-def _node(
-    place: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]], counts: Counter[int], sizes: dict[int, int]
-) -> LayerNode:
-    layer = place.layer
-    if id(layer) not in sizes:  # the first place of a layer is always unfolded
-        sizes[id(layer)] = _num_params(place)
-    own = tuple(dict.fromkeys(keys[id(held.variable)] for held in place.held))
-    note, access = _note(layer)
-    return LayerNode(
-        path=place.path,
-        name=layer.name,
-        class_name=type(layer).__name__,
-        num_params=sizes[id(layer)],
-        built=bool(layer.built),
-        frozen=bool(own or place.children) and not layer.trainable,
-        shared=counts[id(layer)] > 1 or bool(place.reused) or any(len(homes[key]) > 1 for key in own),
-        part=place.part.name if place.part else "",
-        part_kind=place.part.kind if place.part else "",
-        note=note,
-        expression=place.anchor_expression + access if place.is_public else "",
-        weights=own,
-        children=tuple(_node(child, keys, homes, counts, sizes) for child in place.children),
-    )
+class _Nodes:
+    """Makes the frozen tree of the places that were read."""
 
+    def __init__(self, root: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]], reader: _Reader) -> None:
+        self._keys = keys
+        self._homes = homes
+        self._reader = reader
+        self._counts = Counter(id(place.layer) for place in root.walk())
+        held = (held for place in root.walk() for held in place.held if held.attribute != SEED_ATTRIBUTE)
+        self._sizes = {id(each.variable): math.prod(each.shape) for each in held}
+        self._num_params: dict[int, int] = {}
 
-def _num_params(place: _Place) -> int:
-    """Count as Keras does: each variable once, and random states not at all."""
-    variables = {id(held.variable): held for below in place.walk() for held in below.held if held.attribute != SEED_ATTRIBUTE}
-    return sum(math.prod(held.shape) for held in variables.values())
+    def node(self, place: _Place) -> LayerNode:
+        """Make the node of a place, and of all below it."""
+        layer = place.layer
+        own = tuple(dict.fromkeys(self._keys[id(held.variable)] for held in place.held))
+        note, access = _note(layer)
+        return LayerNode(
+            path=place.path,
+            name=layer.name,
+            class_name=type(layer).__name__,
+            num_params=self._params_of(layer),
+            built=bool(layer.built),
+            frozen=bool(own or place.children) and not layer.trainable,
+            shared=self._counts[id(layer)] > 1 or bool(place.reused) or any(len(self._homes[key]) > 1 for key in own),
+            part=place.part.name if place.part else "",
+            part_kind=place.part.kind if place.part else "",
+            note=note,
+            expression=place.anchor_expression + access if place.is_public else "",
+            weights=own,
+            children=tuple(self.node(child) for child in place.children),
+        )
+
+    def _params_of(self, layer: Any) -> int:
+        """Count as Keras does: each variable once, and random states not at all."""
+        if id(layer) not in self._num_params:
+            variables = self._reader.variables_of(layer)
+            self._num_params[id(layer)] = sum(self._sizes.get(id(variable), 0) for variable in variables)
+        return self._num_params[id(layer)]
 
 
 def _note(layer: Any) -> tuple[str, str]:
