@@ -67,7 +67,7 @@ class Axis:
     @property
     def is_split(self) -> bool:
         """Whether blocks hold the same entries again and again, as gates hold units; heads are entries themselves."""
-        return bool(self.blocks) and self.group != self.entry
+        return bool(self.blocks) and (self.group != self.entry or self.block_size > 1)
 
     @property
     def _blocks_text(self) -> str:
