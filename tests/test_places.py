@@ -301,12 +301,14 @@ def outputs(key, model, explorer):
     return explorer.history.values(key)[:, 0].tolist()
 
 
-def test_a_replaced_layer_keeps_its_key_and_never_another_layers_past():
+@pytest.mark.parametrize("looks", [True, False], ids=["looked at in between", "replaced at once"])
+def test_a_replaced_layer_keeps_its_key_and_never_another_layers_past(looks):
     model = keras.Sequential([keras.Input((4,)), dense(name="a"), dense(2, name="out")], name="m")
     explorer = WeightExplorer(model)
     for value in (100, 200):
         model.pop()
-        explorer.select("a")
+        if looks:
+            explorer.select("a")
         model.add(dense(2, name="out", bias_initializer=keras.initializers.Constant(value)))
         assert outputs("m/out/bias", model, explorer) == [value]
     explorer.close()
