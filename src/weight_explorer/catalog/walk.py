@@ -82,17 +82,18 @@ def read_catalog(model: Any, known: Mapping[str, object] | None = None) -> Catal
     root = _Place(model, model.name, model, "model", frozen_by=frozen_by, is_frozen_here=bool(frozen_by))
     reader = _Reader()
     reader.read(root, ancestors=())
-    keys = _unique_keys(root, known or {})
-    homes = _homes(root, keys)
+    places = list(root.walk())
+    all_held = [held for place in places for held in place.held]
+    keys = _unique_keys(all_held, known or {})
+    homes = _homes(all_held, keys)
     weights, variables = {}, {}
-    for place in root.walk():
-        for held in place.held:
-            key = keys[id(held.variable)]
-            if key not in weights:
-                weights[key] = _weight(key, held, homes[key], frozen_root=frozen_by)
-                variables[key] = held.variable
-    node = _Nodes(root, keys, homes, reader).node(root)
-    layers = {place.path: place.layer for place in root.walk()}
+    for held in all_held:
+        key = keys[id(held.variable)]
+        if key not in weights:
+            weights[key] = _weight(key, held, homes[key], frozen_root=frozen_by)
+            variables[key] = held.variable
+    node = _Nodes(places, keys, homes, reader).node(root)
+    layers = {place.path: place.layer for place in places}
     return Catalog(node, MappingProxyType(weights), MappingProxyType(variables), MappingProxyType(layers))
 
 
@@ -240,14 +241,13 @@ class _Reader:
         return bool(child.built or explain.kept_by(parent))
 
 
-def _unique_keys(root: _Place, known: Mapping[str, object]) -> dict[int, str]:
-    present = {id(held.variable) for place in root.walk() for held in place.held}
+def _unique_keys(all_held: list[_Held], known: Mapping[str, object]) -> dict[int, str]:
+    present = {id(held.variable) for held in all_held}
     keys = {id(variable): key for key, variable in known.items() if id(variable) in present}
     taken = set(keys.values())
-    for place in root.walk():
-        for held in place.held:
-            if id(held.variable) not in keys:
-                keys[id(held.variable)] = _free(_path(held), taken)
+    for held in all_held:
+        if id(held.variable) not in keys:
+            keys[id(held.variable)] = _free(_path(held), taken)
     return keys
 
 
@@ -263,11 +263,10 @@ def _free(name: str, taken: set[str]) -> str:
     return found
 
 
-def _homes(root: _Place, keys: dict[int, str]) -> dict[str, tuple[str, ...]]:
+def _homes(all_held: list[_Held], keys: dict[int, str]) -> dict[str, tuple[str, ...]]:
     homes: dict[str, dict[str, None]] = {}
-    for place in root.walk():
-        for held in place.held:
-            homes.setdefault(keys[id(held.variable)], {})[place.path] = None
+    for held in all_held:
+        homes.setdefault(keys[id(held.variable)], {})[held.place.path] = None
     return {key: tuple(paths) for key, paths in homes.items()}
 
 
@@ -308,12 +307,12 @@ def _weight(key: str, held: _Held, homes: tuple[str, ...], *, frozen_root: str) 
 class _Nodes:
     """Makes the frozen tree of the places that were read."""
 
-    def __init__(self, root: _Place, keys: dict[int, str], homes: dict[str, tuple[str, ...]], reader: _Reader) -> None:
+    def __init__(self, places: list[_Place], keys: dict[int, str], homes: dict[str, tuple[str, ...]], reader: _Reader) -> None:
         self._keys = keys
         self._homes = homes
         self._reader = reader
-        self._counts = Counter(id(place.layer) for place in root.walk())
-        held = (held for place in root.walk() for held in place.held if held.attribute != SEED_ATTRIBUTE)
+        self._counts = Counter(id(place.layer) for place in places)
+        held = (held for place in places for held in place.held if held.attribute != SEED_ATTRIBUTE)
         self._sizes = {id(each.variable): math.prod(each.shape) for each in held}
         self._num_params: dict[int, int] = {}
 
