@@ -172,6 +172,9 @@ def test_query_and_value_may_have_other_features_but_heads_are_heads_everywhere(
     explorer = WeightExplorer(model, labels={("mha", "heads"): ["left", "right"]})
     explorer.select("query")
     assert [block[0] for block in explorer._panel.matrix.columns[0]["blocks"]] == ["left", "right"]
+    offered = [label for _, label in explorer._panel.blocks["first blocks"].options]
+    assert offered == ["all heads", "head 0 (left)", "head 1 (right)"]
+    assert [row[0] for row in explorer._panel.numbers.sections[1]["rows"]] == ["head 0 (left)", "head 1 (right)"]
     explorer.close()
 
 

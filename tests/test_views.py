@@ -155,6 +155,11 @@ def test_records_that_moved_nothing_are_said_to_have_moved_nothing():
     assert "not one element has moved" in picture.caption
 
 
+def test_a_change_to_nan_is_not_told_as_a_change_of_size_0():
+    caption = over_time.draw(weight_of((3,)), history_of(np.ones(3), np.array([1, np.nan, np.inf])), Choice()).caption
+    assert "size 0 in its finite elements, and 2 not finite" in caption
+
+
 def test_a_change_that_is_not_known_is_not_called_none():
     history = History(memory=10**8)
     for number in range(3):

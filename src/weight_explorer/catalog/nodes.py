@@ -53,6 +53,10 @@ class Axis:
         """Number of entries in one block, such as the units of each gate; without blocks, in all."""
         return self.blocks[0].stop - self.blocks[0].start if self.blocks else self.size
 
+    def block_words(self, block: Block) -> str:
+        """Name a block as the user reads it: where blocks are the entries, with the user's own name for it."""
+        return f"{block.name} ({self.labels[block.start]})" if self.labels and not self.is_split else block.name
+
     @property
     def text(self) -> str:
         """What stands for this axis in a shape: `input_dim`, or `4 gates x 20 units` where it is made of blocks."""
@@ -216,7 +220,7 @@ def _meaning_of(weight: Weight, axes: tuple[Axis, ...], blocks: list[Block]) -> 
     names = ", ".join(block.name for block in blocks)
     meanings = " ".join(block.meaning for block in blocks if block.meaning)
     along = "; ".join(f"{axis.name}: {axis.meaning}" for axis in axes if axis.meaning)
-    return " ".join(filter(None, (f"Only the {names} of {weight.shape}.", meanings, f"Along {along}." if along else "")))
+    return " ".join(filter(None, (f"Part of {weight.shape}: {names}.", meanings, f"Along {along}." if along else "")))
 
 
 def _cut_axis(axis: Axis, block: Block) -> Axis:

@@ -115,10 +115,9 @@ def with_block(blocks: tuple[str, ...], offer: BlockOffer, chosen: str) -> tuple
 
 
 def _block_offer(axis: Axis, chosen: tuple[str, ...]) -> BlockOffer:
-    names = [block.name for block in axis.blocks]
-    everything = f"all {plural(axis.group)}"
-    offers = tuple(Offer(name, name) for name in (everything, *names))
-    return BlockOffer(axis.group, offers, next((name for name in names if name in chosen), everything))
+    everything = Offer(f"all {plural(axis.group)}", f"all {plural(axis.group)}")
+    offers = (everything, *(Offer(block.name, axis.block_words(block)) for block in axis.blocks))
+    return BlockOffer(axis.group, offers, next((block.name for block in axis.blocks if block.name in chosen), everything.key))
 
 
 def _first_with_weights(root: LayerNode) -> LayerNode:

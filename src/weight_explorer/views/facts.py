@@ -77,7 +77,7 @@ def block_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTabl
         return None
     number, axis = found[-1]
     parts = [reading.values[(slice(None),) * number + (slice(block.start, block.stop),)] for block in axis.blocks]
-    rows = tuple((block.name, *_mean_and_norm(part)) for block, part in zip(axis.blocks, parts, strict=True))
+    rows = tuple((axis.block_words(block), *_mean_and_norm(part)) for block, part in zip(axis.blocks, parts, strict=True))
     return StatisticsTable((f"by {axis.group}", "mean", "norm (L2)"), rows)
 
 

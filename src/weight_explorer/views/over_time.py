@@ -69,4 +69,6 @@ def _caption(series: Series, changes: Series) -> str:
         return f"{count} records.{thinned} How far the last change went is not known: the record before it is not kept."
     gaps = np.diff([step.position for step in series.steps])
     uneven = " Records are not equally far apart, and a change grows with the time between two." if np.ptp(gaps) > 0.01 else ""
-    return f"{count} records.{thinned} The last change has the size {rough(size)}.{uneven}"
+    not_finite = changes["nans"][-1] + changes["infs"][-1]
+    beside = f" in its finite elements, and {grouped(not_finite)} not finite" if not_finite else ""
+    return f"{count} records.{thinned} The last change has the size {rough(size)}{beside}.{uneven}"

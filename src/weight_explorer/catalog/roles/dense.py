@@ -77,24 +77,13 @@ ROWS: Rows = {
             trains="In training the data, read through this layer, move only the rows of tokens that occur.",
         ),
     ),
-    ("ReversibleEmbedding", "embeddings"): (
-        Row(
-            f"Each row is one token; each byte along it holds two numbers of its vector. {PACKED}",
-            (TOKENS, AxisRow("packed_output_dim", "byte", "pairs of numbers", "out")),
-            when=quantized("int4"),
-        ),
-        Row(
-            "Each row is one token of the vocabulary: its vector. Read in reverse, the same rows turn a vector back into one "
-            "score for each token, so the two uses share their weights.",
-            (TOKENS, VECTOR),
-            when=lambda layer: layer.tie_weights,
-            trains="In training the tokens that occur move their rows, and the reverse use moves every row.",
-        ),
-        Row(
-            "Each row is one token of the vocabulary: its vector of {output_dim} numbers. The way back has weights of its own.",
-            (TOKENS, VECTOR),
-            trains="In training the data, read through this layer, move only the rows of tokens that occur.",
-        ),
+    # Where its weights are not tied, or packed, it is an Embedding, whose rows are asked next.
+    ("ReversibleEmbedding", "embeddings"): Row(
+        "Each row is one token of the vocabulary: its vector. Read in reverse, the same rows turn a vector back into one score "
+        "for each token, so the two uses share their weights.",
+        (TOKENS, VECTOR),
+        when=lambda layer: layer.tie_weights,
+        trains="In training the tokens that occur move their rows, and the reverse use moves every row.",
     ),
     ("ReversibleEmbedding", "reverse_embeddings"): (
         Row(

@@ -13,7 +13,7 @@ from weight_explorer.catalog.roles.terms import INPUT, UNITS, AxisRow, BlockRow,
 
 LSTM_GATES = (
     BlockRow("input gate", "It decides how much of the candidate is written into the unit's memory."),
-    BlockRow("forget gate", "It decides how much of its memory a unit keeps from one time step to the next."),
+    BlockRow("forget gate", "It decides how much of its memory a unit keeps from one step to the next."),
     BlockRow("cell candidate", "It is what is offered to the unit's memory."),
     BlockRow("output gate", "It decides how much of its memory a unit shows as its output."),
 )
@@ -120,11 +120,11 @@ ROWS: Rows = {
 }
 
 MERGED = {
-    "sum": "the outputs of both directions are added",
-    "mul": "the outputs of both directions are multiplied",
-    "ave": "the outputs of both directions are averaged",
-    "concat": "the outputs of both directions stand side by side, forward first",
-    None: "the outputs of both directions are returned as two",
+    "sum": "both outputs are added",
+    "mul": "both outputs are multiplied",
+    "ave": "both outputs are averaged",
+    "concat": "both outputs stand side by side, forward first",
+    None: "both outputs are returned",
 }
 
 
@@ -132,7 +132,7 @@ def _direction(attribute: str) -> Any:
     def sentence(parent: Any) -> str:
         turned = getattr(getattr(parent, attribute), "go_backwards", False)
         order = "its last step to its first" if turned else "its first step to its last"
-        merged = MERGED.get(parent.merge_mode, "the outputs of both directions are merged")
+        merged = MERGED.get(parent.merge_mode, "both outputs are merged")
         return f"This direction reads the sequence from {order}; {merged} (merge_mode={parent.merge_mode!r})."
 
     return sentence
