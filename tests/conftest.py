@@ -9,7 +9,12 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import keras
 import numpy as np
 import pytest
+from hypothesis import settings
 from keras import layers
+
+# How long an example takes is the machine's affair.
+settings.register_profile("promises", deadline=None)
+settings.load_profile("promises")
 
 
 @pytest.fixture

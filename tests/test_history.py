@@ -3,63 +3,98 @@
 import numpy as np
 import pytest
 
-from weight_explorer.recording.history import QUANTITIES, History, parse_memory
+from tests.records import catalog_of, history_of, record
+from weight_explorer.recording.history import ARRAY_BYTES, RECORD_BYTES, History, parse_memory
+from weight_explorer.recording.recorder import Recorder
+from weight_explorer.recording.sheets import Sheet
 from weight_explorer.recording.slices import ROOM
-from weight_explorer.recording.statistics import FIELDS
+from weight_explorer.recording.statistics import FIELDS, INDEX, QUANTITIES
+from weight_explorer.recording.time import Step
 
 
-def fill(history, count, size=100, kind="epoch"):
-    for i in range(count):
-        table = np.full((len(QUANTITIES), len(FIELDS)), float(i))
-        history.append({"w": table}, {"w": np.full(size, i, np.float32)}, epoch=i, batch=0, kind=kind)
+def filled(count, memory, size=100, watch=lambda history, number: None):
+    """A history of one weight whose elements are the number of the record."""
+    history, live = History(memory), {"w": np.zeros(size, np.float32)}
+    recorder, catalog = Recorder(history, lambda values: values), catalog_of(live)
+    for number in range(count):
+        live["w"][:] = number
+        record(recorder, catalog, epoch=number, kind="epoch")
+        watch(history, number)
+    return history
 
 
 def test_values_come_back_bit_by_bit_in_the_order_of_their_steps():
-    history = History(memory=10**6)
-    fill(history, 5)
+    history = filled(5, 10**6)
     assert history.steps("w") == (0, 1, 2, 3, 4)
     assert history.values("w").shape == (5, 100)
     np.testing.assert_array_equal(history.values("w")[:, 0], np.arange(5))
     np.testing.assert_array_equal(history.value("w", 3), np.full(100, 3, np.float32))
 
 
-@pytest.mark.parametrize("memory", [4_000, 10_000, 50_000])
+@pytest.mark.parametrize("memory", [15_000, 50_000, 400_000])
 def test_memory_holds_at_every_record_and_first_and_last_stay(memory):
-    history = History(memory)
-    for i in range(300):
-        fill_one = np.full((len(QUANTITIES), len(FIELDS)), float(i))
-        history.append({"w": fill_one}, {"w": np.full(100, i, np.float32)}, epoch=i, batch=0, kind="epoch")
+    def watch(history, number):
         assert history.nbytes <= memory
         assert history.steps("w")[0] == 0
-        assert history.steps("w")[-1] == i
-        if i:
-            assert history.steps("w")[-2] == i - 1
-    assert history.num_recorded == 300
+        assert history.steps("w")[-1] == number
+        assert history.recorded("w")[0] == 0
+        assert history.recorded("w")[-1] == number
+        np.testing.assert_array_equal(history.value("w", number), np.full(100, number, np.float32))
+        assert history.row("w", number)[INDEX["mean"]] == number
+        if number:
+            assert history.row("w", number, "since_last")[INDEX["mean"]] == 1
+
+    history = filled(600, memory, watch=watch)
+    assert history.num_recorded == 600
+    assert [step.number for step in history.records] == history.recorded("w").tolist()
+    assert set(history.steps("w")) <= set(history.recorded("w").tolist())
 
 
-def test_the_past_is_thinned_evenly():
-    history = History(memory=40_000)
-    fill(history, 400)
-    steps = np.array(history.steps("w"))
+@pytest.mark.parametrize("what", ["values", "statistics"])
+def test_the_past_is_thinned_evenly(what):
+    history = filled(3000, memory=400_000 if what == "values" else 60_000)
+    steps = np.array(history.steps("w")) if what == "values" else history.recorded("w")
     gaps = np.diff(steps[:-2])
     assert len(steps) > 10
-    assert gaps.max() <= 2.5 * np.median(gaps)
+    assert len(steps) < 3000
+    assert gaps.max() <= 2 * np.median(gaps)
+
+
+def test_statistics_stay_longer_than_values():
+    history = filled(300, memory=2_000_000, size=4000)
+    assert len(history.steps("w")) < len(history.recorded("w")) == 300
+    np.testing.assert_array_equal(history.series("w")["mean"], np.arange(300))
+    np.testing.assert_array_equal(history.histograms("w").counts.sum(axis=1), 4000)
 
 
 def test_nbytes_counts_what_is_kept():
-    history = History(memory=20_000)
-    fill(history, 100)
-    table = len(QUANTITIES) * len(FIELDS) * 8
-    assert history.nbytes == len(history.records) * table + len(history.steps("w")) * (400 + ROOM)
+    history = filled(100, memory=100_000)
+    tables = sum(table.nbytes for table in history._tables) + 2 * Sheet.empty(("w",)).nbytes
+    values = len(history.steps("w")) * (400 + ARRAY_BYTES + ROOM)
+    assert history.nbytes == tables + values + RECORD_BYTES * len(history.records)
+
+
+def test_room_is_made_before_a_record_so_that_not_even_then_there_is_too_much():
+    history = filled(50, memory=200_000, size=5000)
+    history.make_room(150_000)
+    assert history.nbytes <= 50_000
+    assert history.steps("w") == (0, 49)
+
+
+def test_ten_thousand_records_take_no_more_memory_than_a_hundred():
+    sizes = []
+    history = filled(10_000, memory=100_000, watch=lambda history, number: sizes.append(history.nbytes))
+    assert max(sizes) <= 100_000
+    assert history.num_recorded == 10_000
+    assert len(history.records) > 20
 
 
 def test_positions_on_the_time_axis_are_epochs_and_grow():
     history = History(memory=10**6)
-    table = np.zeros((len(QUANTITIES), len(FIELDS)))
     history.set_epoch_length(0, 10)
     places = [(0, 0, "start"), (0, 5, "batch"), (1, 0, "epoch"), (1, 3, "batch"), (1, 8, "batch")]
     for epoch, batch, kind in places:
-        history.append({"w": table}, {}, epoch=epoch, batch=batch, kind=kind)
+        history.append(Sheet.empty(("w",)), {}, Step(0, epoch, batch, 0.0, kind))
     positions = [step.position for step in history.records]
     assert positions[:3] == [0.0, 0.5, 1.0]
     assert positions == sorted(positions)
@@ -68,18 +103,61 @@ def test_positions_on_the_time_axis_are_epochs_and_grow():
     assert [step.position for step in history.records][3:] == [1 + 3 / 16, 1.5]
 
 
-def test_the_frame_is_tidy():
+def test_records_know_which_fit_they_belong_to():
     history = History(memory=10**6)
-    fill(history, 3)
-    frame = history.to_frame()
+    for fit in range(3):
+        history.begin_fit()
+        for epoch in range(2):
+            history.append(Sheet.empty(("w",)), {}, Step(0, 2 * fit + epoch, 0, 0.0, "epoch"))
+    assert [step.fit for step in history.records] == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_frame_is_tidy():
+    frame = filled(3, 10**6).to_frame()
     assert len(frame) == 3 * len(QUANTITIES)
     assert set(FIELDS) < set(frame.columns)
+    assert {"step", "epoch", "batch", "key", "layer", "role", "quantity", "update_ratio", "estimated"} < set(frame.columns)
     assert list(frame.query("quantity == 'value'")["mean"]) == [0.0, 1.0, 2.0]
+    assert list(frame["quantity"][:3]) == list(QUANTITIES)
+    assert list(frame.query("quantity == 'since_last'")["update_ratio"])[1:] == [1.0, 0.5]
+    assert set(frame["layer"]) == {"m"}
+    assert set(frame["role"]) == {"kernel"}
+    assert list(frame.query("quantity == 'value'")["q50"]) == pytest.approx([0, 1, 2], abs=0.1)
+
+
+def test_a_snapshot_stays_as_it_was_while_the_history_goes_on():
+    history = history_of(np.zeros(3), np.ones(3))
+    snapshot = history.snapshot()
+    history.append(Sheet.empty(("w",)), {"w": np.full(3, 7.0)}, Step(0, 2, 0, 0.0, "epoch"))
+    assert snapshot.steps("w") == (0, 1)
+    assert len(snapshot.series("w")) == len(snapshot.records) == 2
+    assert history.steps("w") == (0, 1, 2)
+
+
+def test_a_snapshot_is_readable_while_all_else_is_thinned():
+    """What a reader holds may grow thinner before it asks, but its numbers always fit each other."""
+    history = filled(50, memory=60_000)
+    for number in range(50, 400):
+        snapshot = history.snapshot()
+        history.append(Sheet.empty(("w",)), {"w": np.zeros(100, np.float32)}, Step(0, number, 0, 0.0, "epoch"))
+        series = snapshot.series("w")
+        assert set(series.numbers.tolist()) <= {step.number for step in snapshot.records}
+        assert (series.positions == series.numbers).all()
+
+
+@pytest.mark.parametrize("most", [2, 7, 50])
+def test_a_long_series_is_thinned_for_the_screen_with_its_ends(most):
+    series = filled(50, 10**6).series("w", most=most)
+    assert len(series) == most
+    assert (series.numbers[0], series.numbers[-1]) == (0, 49)
+    np.testing.assert_array_equal(series["mean"], series.numbers)
 
 
 def test_values_that_are_not_kept_are_refused_by_name():
     with pytest.raises(KeyError, match="'nothing'"):
         History(memory=100).values("nothing")
+    with pytest.raises(KeyError, match=r"Did you mean 'w'"):
+        filled(1, 10**6).values("ww")
 
 
 @pytest.mark.parametrize("memory", ["lots", "", "-3 MB", 0, "5 parsecs", True, "1..2 GB"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weight_explorer.recording.pace import SHORTEST_PAUSE, Pace, check_pace
+from weight_explorer.recording.pace import CREDIT, Pace, check_pace
 
 
 class Clock:
@@ -18,36 +18,60 @@ def clock():
     return Clock()
 
 
-def test_auto_recording_costs_no_more_than_its_share(clock):
-    pace = Pace("auto", 0.02, clock)
-    cost = records = 0
-    for _ in range(100_000):
-        clock.now += 0.001
-        if pace.is_due(1):
-            clock.now += 0.02
-            pace.spent(0.02)
-            cost += 0.02
+def train(pace, clock, seconds, *, batch=0.001, record=0.0, picture=0.0, epoch=None):
+    """Let time pass as in a training; return how many records and pictures there were."""
+    records = pictures = 0
+    end, epoch_end = clock.now + seconds, clock.now + (epoch or 2 * seconds)
+    while clock.now < end:
+        clock.now += batch
+        is_epoch_end = clock.now >= epoch_end
+        if is_epoch_end:
+            epoch_end += epoch
+        if pace.is_due(1) or is_epoch_end:
+            clock.now += record
+            pace.recorded(record)
             records += 1
-    assert records > 50
-    assert cost / (clock.now - 100) <= 0.0205
-    assert pace.share == pytest.approx(cost / (clock.now - 100 - cost))
+            if pace.may_draw():
+                clock.now += picture
+                pace.drawn(picture)
+                pictures += 1
+    return records, pictures
 
 
-def test_auto_shows_movement_at_once(clock):
+@pytest.mark.parametrize(
+    ("record", "picture", "epoch"),
+    [(0.02, 0.0, None), (0.001, 0.02, None), (0.3, 0.02, None), (0.001, 0.02, 1.0)],
+    ids=["record", "picture", "large model", "short epochs"],
+)
+def test_auto_costs_no_more_than_its_share_pictures_and_epoch_ends_included(clock, record, picture, epoch):
     pace = Pace("auto", 0.02, clock)
-    clock.now += SHORTEST_PAUSE
-    assert pace.is_due(1)
+    records, _ = train(pace, clock, 100, record=record, picture=picture, epoch=epoch)
+    cost = pace.share
+    assert records >= 5
+    assert cost <= 0.0205 + CREDIT / 100
+
+
+def test_auto_shows_a_small_model_moving_within_the_first_second(clock):
+    pace = Pace("auto", 0.02, clock)
+    pace.recorded(0.001)
+    pace.drawn(0.02)
+    records, pictures = train(pace, clock, 1, record=0.001, picture=0.02)
+    assert pictures >= 3
+    assert records >= pictures
 
 
 def test_auto_never_records_more_than_ten_times_a_second(clock):
     pace = Pace("auto", 1.0, clock)
-    due = 0
-    for _ in range(10_000):
-        clock.now += 0.0005
-        if pace.is_due(1):
-            pace.spent(0.0)
-            due += 1
-    assert 40 <= due <= 50
+    records, _ = train(pace, clock, 5, batch=0.0005)
+    assert 40 <= records <= 50
+
+
+def test_what_a_large_model_costs_is_known_before_it_is_spent_again(clock):
+    pace = Pace("auto", 0.02, clock)
+    pace.recorded(1.0)
+    records, _ = train(pace, clock, 40, record=1.0)
+    assert records == 0
+    assert train(pace, clock, 100, record=1.0)[0] == 1
 
 
 @pytest.mark.parametrize("jump", [1, 4, 7], ids=lambda jump: f"steps_per_execution={jump}")
@@ -56,22 +80,40 @@ def test_every_n_batches_counts_batches_that_were_trained(clock, jump):
     due = 0
     for _ in range(0, 2000, jump):
         if pace.is_due(jump):
-            pace.spent(0.0)
+            pace.recorded(0.0)
             due += 1
     assert due == pytest.approx(2000 / (jump * -(-20 // jump)), abs=1)
 
 
 def test_pictures_go_out_at_most_ten_times_a_second_even_with_a_record_each_batch(clock):
     pace = Pace(1, 0.02, clock)
-    drawn = 0
-    for _ in range(1000):
-        clock.now += 0.002
-        assert pace.is_due(1)
-        if pace.may_draw():
-            pace.drawn()
-            drawn += 1
-        pace.spent(0.0)
-    assert 15 <= drawn <= 21
+    records, pictures = train(pace, clock, 2, batch=0.002)
+    assert records == pytest.approx(1000, abs=2)
+    assert 15 <= pictures <= 20
+
+
+def test_pictures_keep_to_the_share_however_many_records_are_asked_for(clock):
+    pace = Pace(1, 0.02, clock)
+    _, pictures = train(pace, clock, 20, batch=0.002, record=0.001, picture=0.02)
+    assert 20 * 0.02 * 0.6 <= pictures * 0.02 <= 20 * 0.02 + CREDIT
+
+
+def test_a_picture_comes_every_two_seconds_whatever_it_costs(clock):
+    pace = Pace(1, 0.001, clock)
+    _, pictures = train(pace, clock, 20, batch=0.01, picture=0.2)
+    assert pictures >= 9
+
+
+def test_cost_and_rate_are_those_of_this_training(clock):
+    pace = Pace("auto", 0.02, clock)
+    pace.recorded(5.0)
+    pace.begin()
+    clock.now += 8
+    pace.recorded(1.0)
+    pace.drawn(1.0)
+    clock.now += 2
+    assert pace.share == pytest.approx(2 / 8)
+    assert pace.rate == pytest.approx(1 / 10)
 
 
 def test_epoch_recording_leaves_batches_alone(clock):

@@ -64,7 +64,7 @@ def test_one_layer_in_two_sub_models_stands_in_the_tree_twice_and_in_the_history
         explorer.select(f"pair/{here}/common", role="kernel")
         words = str(explorer._panel.words.sections)
         assert f"also stands in: pair/{there}/common" in words
-    assert list(explorer.history.series("left/common/kernel").steps[-1:])
+    assert len(explorer.history.series("left/common/kernel"))
     assert set(explorer.history.to_frame()["key"]) == {"left/common/kernel", "left/common/bias"}
     explorer.close()
 

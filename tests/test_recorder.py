@@ -1,36 +1,38 @@
 """The recorder copies what is there, measures changes against the right record, and stays within the memory."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
-from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
+from tests.records import catalog_of, record
 from weight_explorer.recording.history import History
 from weight_explorer.recording.recorder import Recorder
+from weight_explorer.recording.statistics import INDEX, summarize
 
 
 @pytest.fixture
 def live():
-    """Arrays that stand for the variables of a model."""
-    return {"w": np.zeros(4, np.float32), "big": np.zeros(5000, np.float32)}
-
-
-def catalog_of(live):
-    weights = {
-        key: Weight(key, "kernel", "kernel", "m", values.shape, str(values.dtype), (Axis("units", values.size),))
-        for key, values in live.items()
+    """Arrays that stand for the variables of a model: small ones, large ones, and of several number types."""
+    random = np.random.default_rng(1)
+    return {
+        "w": np.zeros(4, np.float32),
+        "b": random.normal(size=(3, 2)).astype(np.float32),
+        "big": random.normal(size=(100, 300)).astype(np.float32),
+        "half": random.normal(size=50).astype(ml_dtypes.bfloat16),
+        "count": np.array(3, np.uint32),
+        "empty": np.zeros((0, 4), np.float32),
     }
-    return Catalog(LayerNode("m", "m", "Sequential", weights=tuple(weights)), weights, dict(live))
 
 
-def recorder_of(memory=10**6):
-    return Recorder(History(memory), lambda values: values.copy())
+def recorder_of(memory=10**7):
+    return Recorder(History(memory), lambda values: values)
 
 
 def test_changes_are_measured_against_the_start_and_against_the_last_record(live):
     recorder, catalog = recorder_of(), catalog_of(live)
     for number in (1, 3, 10):
         live["w"][:] = number
-        recorder.record(catalog, epoch=0, batch=number, kind="batch")
+        record(recorder, catalog, batch=number)
     mean = {quantity: recorder.history.series("w", quantity)["mean"].tolist() for quantity in ("value", "since_start")}
     assert mean == {"value": [1, 3, 10], "since_start": [0, 2, 9]}
     since_last = recorder.history.series("w", "since_last")["mean"]
@@ -38,52 +40,173 @@ def test_changes_are_measured_against_the_start_and_against_the_last_record(live
     assert since_last[1:].tolist() == [2, 7]
 
 
+def test_every_row_is_that_of_the_weight_as_it_was(live):
+    recorder, catalog = recorder_of(), catalog_of(live)
+    random = np.random.default_rng(2)
+    seen = {key: [] for key in live}
+    for _ in range(5):
+        for key, values in live.items():
+            np.add(values, (random.normal(size=values.shape) * 3).astype(values.dtype), out=values)
+            seen[key].append(values.copy())
+        record(recorder, catalog)
+    for key, copies in seen.items():
+        for number, now in enumerate(copies):
+            references = {"value": None, "since_start": copies[0], "since_last": copies[number - 1] if number else None}
+            for quantity, reference in references.items():
+                row = recorder.history.row(key, number, quantity)
+                if quantity == "since_last" and not number:
+                    assert np.isnan(row).all()
+                else:
+                    np.testing.assert_allclose(row, summarize(now, reference), rtol=1e-7, atol=1e-12)
+
+
+def test_every_histogram_counts_every_finite_element_once(live):
+    recorder, catalog = recorder_of(), catalog_of(live)
+    random = np.random.default_rng(3)
+    seen = {key: [] for key in live}
+    for number in range(6):
+        for key, values in live.items():
+            values[...] = (random.normal(size=values.shape) * 4**number).astype(values.dtype)
+            if number == 4 and values.size > 5 and values.dtype != np.uint32:
+                values.reshape(-1)[:3] = np.nan, np.inf, -np.inf
+            seen[key].append(values.astype(np.float64))
+        record(recorder, catalog)
+    for key, copies in seen.items():
+        histograms = recorder.history.histograms(key)
+        for counts, values in zip(histograms.counts, copies, strict=True):
+            finite = values[np.isfinite(values)]
+            expected = np.histogram(finite, [*histograms.edges[:-1], np.inf])[0]
+            np.testing.assert_array_equal(counts, expected)
+
+
+def test_quantiles_are_right_to_within_a_bin(live):
+    recorder, catalog = recorder_of(), catalog_of(live)
+    record(recorder, catalog)
+    histograms = recorder.history.histograms("big")
+    width = histograms.edges[1] - histograms.edges[0]
+    shares = (0.01, 0.25, 0.5, 0.75, 0.99)
+    np.testing.assert_allclose(histograms.quantiles(shares)[0], np.quantile(live["big"], shares), atol=width)
+    assert np.isnan(recorder.history.histograms("empty").quantiles(shares)).all()
+    assert recorder.history.histograms("w").quantiles((0.5,))[0, 0] == pytest.approx(0, abs=0.1)
+
+
 def test_what_is_recorded_does_not_change_when_the_model_does(live):
     recorder, catalog = recorder_of(), catalog_of(live)
-    recorder.record(catalog, epoch=0, batch=0, kind="start")
-    live["w"][:] = 5
-    assert not recorder.history.value("w", 0).any()
+    before = {key: values.copy() for key, values in live.items()}
+    record(recorder, catalog)
+    for values in live.values():
+        values[...] = 5
+    record(recorder, catalog)
+    for key, values in before.items():
+        np.testing.assert_array_equal(recorder.history.value(key, 0), values)
+        assert recorder.history.value(key, 0).dtype == values.dtype
+        assert not recorder.history.value(key, 0).flags.writeable
 
 
-def test_a_weight_that_does_not_fit_three_times_is_kept_as_statistics_only(live):
-    recorder, catalog = recorder_of(memory=20_000), catalog_of(live)
-    for number in range(50):
+def test_a_weight_too_large_for_the_memory_is_kept_as_a_fixed_sample_that_says_so(live):
+    recorder, catalog = recorder_of(memory=150_000), catalog_of(live)
+    seen = []
+    for number in range(30):
+        live["big"] += np.float32(0.5) if number else 0
+        live["w"][:] = number
+        seen.append(live["big"].copy())
+        record(recorder, catalog)
+        assert recorder.history.nbytes <= 150_000
+    history = recorder.history
+    assert history.steps("w")[-1] == 29
+    assert history.value("big", 29) is None
+    with pytest.raises(ValueError, match=r"of 30\u202f000 elements are kept.*history.samples"):
+        history.values("big")
+    indexes, values = history.samples("big")
+    assert 64 <= len(indexes) < 30_000
+    assert len(np.unique(indexes)) == len(indexes)
+    for number, kept in zip(history.steps("big"), values, strict=True):
+        np.testing.assert_array_equal(kept, seen[number].ravel()[indexes])
+    np.testing.assert_allclose(history.row("big", 29), summarize(seen[29]))  # all of it is read, though not kept
+    assert history.histograms("big").counts[-1].sum() == 30_000
+    change = history.series("big", "since_start")
+    assert change.estimated
+    assert not history.series("big").estimated
+    assert change["count"][-1] == len(indexes)
+    assert change["moved"][-1] == pytest.approx(30_000)
+    assert change["norm"][-1] == pytest.approx(np.linalg.norm(seen[29] - seen[0]), rel=1e-3)
+
+
+def test_a_memory_for_not_even_a_sample_keeps_statistics(live):
+    recorder, catalog = recorder_of(memory=40_000), catalog_of(live)
+    for number in range(10):
         live["big"][:] = number
-        recorder.record(catalog, epoch=number, batch=0, kind="epoch")
-        assert recorder.history.nbytes <= 20_000
+        record(recorder, catalog)
+        assert recorder.history.nbytes <= 40_000
     assert recorder.history.steps("big") == ()
-    assert recorder.history.series("big")["mean"][-1] == 49
+    assert recorder.history.series("big")["mean"][-1] == 9
     assert np.isnan(recorder.history.series("big", "since_start")["norm"]).all()
-    assert recorder.history.steps("w")[-1] == 49
 
 
+@pytest.mark.parametrize("key", ["w", "big"])
 @pytest.mark.parametrize(
     ("before", "after", "differs"), [(1, 1, False), (1, 2, True), (0.0, -0.0, True), (np.nan, np.nan, False)]
 )
-def test_a_difference_is_one_in_any_bit(live, before, after, differs):
+def test_a_difference_is_one_in_any_bit(live, key, before, after, differs):
     recorder, catalog = recorder_of(), catalog_of(live)
-    live["w"][2] = before
-    recorder.record(catalog, epoch=0, batch=0, kind="start")
-    live["w"][2] = after
-    assert recorder.differs(catalog, "w") is differs
+    live[key].reshape(-1)[2] = before
+    record(recorder, catalog)
+    live[key].reshape(-1)[2] = after
+    assert recorder.differs(catalog, key) is differs
     assert recorder.moved_any(catalog) is differs
 
 
-def test_a_weight_of_a_new_shape_starts_anew(live):
+@pytest.mark.parametrize("key", ["w", "big"])
+def test_a_weight_of_a_new_shape_starts_anew(live, key):
     recorder = recorder_of()
-    recorder.record(catalog_of(live), epoch=0, batch=0, kind="start")
-    live["w"] = np.ones(7, np.float32)
-    recorder.record(catalog_of(live), epoch=1, batch=0, kind="epoch")
-    assert recorder.history.values("w").shape == (1, 7)
-    live["w"] += 1
-    recorder.record(catalog_of(live), epoch=2, batch=0, kind="epoch")
-    assert recorder.history.series("w", "since_start")["mean"].tolist() == [0, 1]
+    record(recorder, catalog_of(live))
+    live[key] = np.ones(7, np.float32)
+    catalog = catalog_of(live)
+    record(recorder, catalog)
+    assert recorder.history.values(key).shape == (1, 7)
+    live[key] += 1
+    record(recorder, catalog)
+    assert recorder.history.series(key, "since_start")["mean"].tolist() == [0, 1]
+    assert recorder.history.histograms(key).counts.sum(axis=1).tolist() == [7, 7]
 
 
 def test_another_variable_of_the_same_name_and_shape_starts_anew(live):
     recorder = recorder_of()
-    recorder.record(catalog_of(live), epoch=0, batch=0, kind="start")
+    record(recorder, catalog_of(live))
     live["w"] = np.full(4, 9, np.float32)
-    recorder.record(catalog_of(live), epoch=1, batch=0, kind="epoch")
+    record(recorder, catalog_of(live))
     assert recorder.history.series("w", "since_start")["moved"].tolist() == [0]
     assert recorder.history.series("big", "since_start")["moved"].tolist() == [0, 0]
+
+
+def test_weights_that_are_built_later_start_then_and_leave_the_others_as_they_are(live):
+    recorder, first = recorder_of(), dict(list(live.items())[:2])
+    record(recorder, catalog_of(first))
+    live["b"] += 1
+    record(recorder, catalog_of(live))
+    live["w"] += 1
+    live["big"] += 1
+    record(recorder, catalog_of(live))
+    history = recorder.history
+    assert history.recorded("w").tolist() == [0, 1, 2]
+    assert history.recorded("big").tolist() == [1, 2]
+    assert history.series("b", "since_start")["moved"].tolist() == [0, 6, 6]
+    assert history.series("w", "since_last")["moved"][1:].tolist() == [0, 4]
+    assert history.series("big", "since_start")["moved"].tolist() == [0, 30_000]
+    assert history.row("big", 2)[INDEX["count"]] == 30_000
+
+
+def test_a_model_that_grows_beyond_the_memory_goes_on_with_samples(live):
+    memory = 500_000
+    recorder, first = recorder_of(memory), {key: live[key] for key in ("w", "big")}
+    catalog = catalog_of(first)
+    record(recorder, catalog)
+    assert recorder.history.value("big", 0) is not None
+    live |= {f"more {i}": np.ones(25_000, np.float32) for i in range(2)}
+    start = live["big"].copy()
+    live["big"] += 2
+    record(recorder, catalog_of(live))
+    history = recorder.history
+    assert history.nbytes <= memory
+    assert history.value("big", 1) is None
+    assert history.series("big", "since_start")["norm"][-1] == pytest.approx(np.linalg.norm(live["big"] - start), rel=1e-3)

@@ -11,9 +11,9 @@ from keras import layers
 
 from weight_explorer import WeightExplorer
 from weight_explorer.catalog.nodes import Axis, Block, Weight, cut, index_text
-from weight_explorer.recording import slices
-from weight_explorer.recording.history import QUANTITIES
-from weight_explorer.recording.statistics import INDEX, summarize
+from weight_explorer.recording import past, slices
+from weight_explorer.recording.statistics import INDEX, QUANTITIES, summarize
+from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import choose
 from weight_explorer.views.reading import value_of
 
@@ -52,7 +52,7 @@ def test_the_matrix_shows_the_gate_and_the_line_of_code_reads_it(explorer, reade
 def test_statistics_over_time_are_those_of_the_gate_at_every_record(explorer, quantity):
     values = explorer.history.values(KERNEL)[:, :, FORGET]
     series = explorer.history.series(KERNEL, quantity, (slice(None), FORGET))
-    assert len(series.steps) == len(values) == 5
+    assert len(series) == len(values) == 5
     for number, row in enumerate(series.rows):
         reference = {"value": None, "since_start": values[0], "since_last": values[number - 1] if number else None}[quantity]
         if quantity == "since_last" and not number:
@@ -147,27 +147,25 @@ def test_a_slice_says_which_records_have_lost_the_values_it_needs(reader_model):
     assert len(kept) < explorer.history.num_recorded
     assert "A part is known from kept values only" in scene(explorer).picture.caption
     series = explorer.history.series(KERNEL, "since_last", (slice(None), FORGET))
-    assert [step.number for step in series.steps] == list(kept)
+    assert series.numbers.tolist() == list(kept)
     unknown = np.isnan(series["norm"])
-    assert [step.number for step, is_unknown in zip(series.steps, unknown, strict=True) if not is_unknown] == [
-        number for number in kept if number - 1 in kept
-    ]
+    assert series.numbers[~unknown].tolist() == [number for number in kept if number - 1 in kept]
     explorer.close()
 
 
 def test_only_new_records_are_summarized_again(explorer, monkeypatch):
     explorer.history.series(KERNEL, index=(slice(None), FORGET))
     seen = []
-    monkeypatch.setattr(slices, "summarize", lambda *arrays: seen.append(1) or summarize(*arrays))
+    monkeypatch.setattr(past, "summarize", lambda *arrays: seen.append(1) or summarize(*arrays))
     explorer.history.series(KERNEL, index=(slice(None), FORGET))
     assert not seen
 
 
 def test_a_replaced_variable_takes_its_slices_with_it(explorer, reader_model):
     index = (slice(None), FORGET)
-    assert len(explorer.history.series(KERNEL, index=index).steps) == 5
+    assert len(explorer.history.series(KERNEL, index=index)) == 5
     explorer.history.forget(KERNEL)
-    assert not explorer.history.series(KERNEL, index=index).steps
+    assert not len(explorer.history.series(KERNEL, index=index))
 
 
 @pytest.mark.parametrize(
@@ -248,16 +246,18 @@ def test_records_remember_a_few_slices_within_the_memory(reader_model):
             for quantity in QUANTITIES:
                 explorer.history.series(KERNEL, quantity, (slice(None), slice(start, start + 20)))
         assert explorer.history.nbytes <= 1_500_000
-    remembered = [len(record.slices._rows) for record in explorer.history._records]
-    assert max(remembered) <= slices.MOST_SLICES
+    remembered = [kept.slices._rows for kept in explorer.history._kept.values()]
+    assert max(len(rows) for rows in remembered) == slices.MOST_SLICES
+    assert max(len(row) for rows in remembered for row in rows.values()) <= slices.MOST_ROWS
     explorer.close()
 
 
 def test_a_reader_of_an_older_snapshot_brings_no_past_back(explorer):
     snapshot, index = explorer.history.snapshot(), (slice(None), FORGET)
+    snapshot.series(KERNEL)
     explorer.history.forget(KERNEL)
-    assert len(snapshot.series(KERNEL, index=index).steps) == 5
-    assert not explorer.history.series(KERNEL, index=index).steps
+    assert len(snapshot.series(KERNEL, index=index)) == 5
+    assert not len(explorer.history.series(KERNEL, index=index))
 
 
 def test_readers_and_training_meet_on_slices_without_an_error(explorer):
@@ -279,7 +279,7 @@ def test_readers_and_training_meet_on_slices_without_an_error(explorer):
         for reader in readers:
             reader.start()
         for _ in range(50):
-            explorer._record("batch", 1, 1)
+            explorer._record(Step(0, 1, 1, 1.0, "batch"))
             explorer.history.forget(KERNEL)
     finally:
         stop.set()
@@ -300,5 +300,5 @@ def test_a_part_gives_its_values_in_python(explorer):
 def test_a_part_of_a_record_of_another_shape_is_not_shown(explorer):
     part = cut(explorer.catalog.weights[KERNEL], "forget gate")
     wider = replace(part, shape=(100, 25), index=(slice(None), slice(60, 85)))
-    assert value_of(part, explorer.history, 0).shape == (100, 20)
+    assert value_of(part, explorer.history, 0)[0].shape == (100, 20)
     assert value_of(wider, explorer.history, 0) is None

@@ -1,4 +1,4 @@
-"""The statistics equal a plain float64 reference, whatever the array holds."""
+"""The statistics equal a plain float64 reference, whatever the array holds, one by one and many at once."""
 
 import ml_dtypes
 import numpy as np
@@ -8,30 +8,76 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from weight_explorer.recording import statistics
-from weight_explorer.recording.statistics import FIELDS, INDEX, summarize
+from weight_explorer.recording.segments import Segments
+from weight_explorer.recording.statistics import COUNTS, FIELDS, INDEX, Reference, no_change, scan, summarize
 
+SPECIAL = st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0])
 FLOATS = arrays.arrays(
     np.float32,
     arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6),
-    elements=st.floats(-(2.0**100), 2.0**100, width=32) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0]),
+    elements=st.floats(width=32, allow_nan=False, allow_infinity=False) | SPECIAL,
 )
+DOUBLES = arrays.arrays(np.float64, st.integers(0, 30), elements=st.floats(-1e300, 1e300) | SPECIAL)
+DTYPES = [
+    np.float16,
+    ml_dtypes.bfloat16,
+    ml_dtypes.float8_e4m3fn,
+    ml_dtypes.float8_e5m2,
+    np.int8,
+    np.uint8,
+    np.uint32,
+    np.int64,
+    np.float32,
+    np.float64,
+    bool,
+]
 
 
-def reference(values):
+def reference(values, moved=None):
+    """The row by name, as anybody would compute it, in longdouble where float64 overflows."""
     values = np.asarray(values, np.float64).ravel()
-    finite = values[np.isfinite(values)]
-    zeros = int((values == 0).sum())
-    counts = [zeros, int(np.isnan(values).sum()), int(np.isinf(values).sum()), values.size - zeros]
+    places = np.flatnonzero(np.isfinite(values))
+    finite = values[places]
+    row = {
+        "count": values.size,
+        "zeros": (values == 0).sum(),
+        "nans": np.isnan(values).sum(),
+        "positive_infs": np.isposinf(values).sum(),
+        "negative_infs": np.isneginf(values).sum(),
+        "moved": (values != 0).sum() if moved is None else moved,
+    }
     if not finite.size:
-        return [np.nan] * 5 + counts
-    return [finite.min(), finite.max(), finite.mean(), finite.std(), np.sqrt((finite**2).sum()), *counts]
+        return row | dict.fromkeys(("minimum", "maximum", "mean", "std", "norm", "largest", "place"), np.nan)
+    wide = finite.astype(np.longdouble)
+    largest = np.abs(finite).argmax()
+    return row | {
+        "minimum": finite.min(),
+        "maximum": finite.max(),
+        "mean": wide.mean(),
+        "std": wide.std(),
+        "norm": np.sqrt((wide**2).sum()),
+        "largest": finite[largest],
+        "place": places[largest],
+    }
 
 
-def assert_same(row, values):
-    expected = np.array(reference(values))
-    scale = np.nanmax(np.abs(expected[:5]), initial=0.0)
-    np.testing.assert_allclose(row[:5], expected[:5], rtol=1e-9, atol=1e-9 * scale)
-    np.testing.assert_array_equal(row[5:], expected[5:])
+def assert_same(row, values, moved=None, scale=None):
+    """Compare; `scale` is the size of the numbers that a change is the difference of."""
+    expected = reference(values, moved)
+    found = dict(zip(FIELDS, row, strict=True))
+    assert {name: found[name] for name in COUNTS} == {name: expected[name] for name in COUNTS}
+    if np.isnan(expected["norm"]):
+        assert all(np.isnan(found[name]) for name in FIELDS if name not in COUNTS)
+        return
+    top = np.abs(expected["largest"])
+    assert found["minimum"] == pytest.approx(expected["minimum"], rel=1e-7)
+    assert found["maximum"] == pytest.approx(expected["maximum"], rel=1e-7)
+    assert abs(found["largest"]) == pytest.approx(top, rel=1e-7)
+    assert np.asarray(values, np.float64).ravel()[int(found["place"])] == pytest.approx(found["largest"], rel=1e-7)
+    tolerance = 1e-7 if scale else 1e-9
+    assert found["norm"] == pytest.approx(expected["norm"], rel=tolerance)
+    assert found["mean"] == pytest.approx(expected["mean"], rel=tolerance, abs=tolerance * top + 1e-15 * (scale or 0))
+    assert found["std"] == pytest.approx(expected["std"], rel=1e-5, abs=tolerance * top)
 
 
 @given(FLOATS)
@@ -39,41 +85,66 @@ def test_a_summary_equals_the_reference(values):
     assert_same(summarize(values), values)
 
 
+@given(DOUBLES)
+def test_a_summary_of_doubles_equals_the_reference_even_where_squares_overflow_or_vanish(values):
+    assert_same(summarize(values), values)
+    assert_same(summarize(values * 1e-300), values * 1e-300)
+
+
+def changed(values, before):
+    """The change in float64, and how many elements changed at all."""
+    with np.errstate(invalid="ignore"):
+        difference = values.astype(np.float64) - before.astype(np.float64)
+    return difference, int(((values != before) & ~(np.isnan(values) & np.isnan(before))).sum())
+
+
 @given(FLOATS, st.floats(-1e3, 1e3, width=32))
 def test_a_summary_of_a_change_is_that_of_the_difference(values, shift):
     before = np.where(np.arange(values.size).reshape(values.shape) % 2, values, np.float32(shift)).astype(np.float32)
-    with np.errstate(invalid="ignore"):
-        row, difference = summarize(values, before), values.astype(np.float64) - before.astype(np.float64)
-        row[INDEX["moved"]] = difference.size - row[INDEX["zeros"]]  # which of NaN has a test of its own
-        assert_same(row, difference)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isinf(values - before).any() and not np.isinf(values).any():
+            return  # larger than float32 counts
+    difference, moved = changed(values, before)
+    top = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    assert_same(summarize(values, before), difference, moved, scale=max(top, 1.0))
 
 
-@pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 250])
+@pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 250, 5000])
 def test_blocks_leave_nothing_out(size, monkeypatch):
     monkeypatch.setattr(statistics, "BLOCK", 100)
-    values = np.random.default_rng(size).normal(3, 2, size).astype(np.float32)
-    assert_same(summarize(values), values)
+    random = np.random.default_rng(size)
+    values, before = (random.normal(3, 2, size).astype(np.float32) for _ in range(2))
+    copy, watched = np.zeros_like(values), []
+    rows = scan(values, [Reference(before)], copy=copy, watch=lambda block, *ends: watched.append((block.copy(), ends)))
+    assert_same(rows[0], values)
+    assert_same(rows[1], *changed(values, before), scale=10.0)
+    np.testing.assert_array_equal(copy, values)
+    if size:
+        np.testing.assert_array_equal(np.concatenate([block for block, _ in watched]), values)
+        assert all((block.min(), block.max()) == ends for block, ends in watched)
 
 
-@pytest.mark.parametrize(
-    "dtype", [np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, np.int8, np.uint32, np.float64], ids=str
-)
-def test_low_precision_is_widened_before_it_is_summed(dtype):
-    values = (np.random.default_rng(1).random(5000) * 60).astype(dtype)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_number_type_is_widened_before_it_is_summed(dtype):
+    random = np.random.default_rng(1)
+    values, before = ((random.random(5000) * 60).astype(dtype) for _ in range(2))
     assert_same(summarize(values), values.astype(np.float64))
+    assert_same(summarize(values, before), *changed(values.astype(np.float64), before.astype(np.float64)), scale=60.0)
 
 
 def test_the_deviation_of_a_gamma_near_one_is_right():
     """E[x^2] - E[x]^2 in float32 is four times off here."""
     values = (1 + 1e-4 * np.random.default_rng(1).normal(size=4096)).astype(np.float32)
     assert summarize(values)[INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
+    segments = Segments.of([4096])
+    assert segments.summarize(values)[0, INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
 
 
 @pytest.mark.parametrize("value", [0.1, 1.0, -3e-8, 1e20], ids=str)
 def test_the_deviation_of_a_constant_is_exactly_zero(value):
-    row = summarize(np.full(12_345, value, np.float32))
-    assert row[INDEX["std"]] == 0
-    assert row[INDEX["mean"]] == np.float32(value)
+    for row in (summarize(np.full(12_345, value, np.float32)), Segments.of([50]).summarize(np.full(50, value, np.float32))[0]):
+        assert row[INDEX["std"]] == 0
+        assert row[INDEX["mean"]] == np.float32(value)
 
 
 def test_an_outlier_in_front_spoils_nothing():
@@ -88,15 +159,43 @@ def test_a_change_below_what_print_shows_is_a_change():
     after[7] = np.nextafter(np.float32(0.01), np.float32(1))
     row = summarize(after, before)
     assert row[INDEX["moved"]] == 1
+    assert row[INDEX["place"]] == 7
     assert 0 < row[INDEX["maximum"]] < 1e-9
+    mean = scan(after, [Reference(before, float(before[0]))])[1, INDEX["mean"]]
+    assert mean == pytest.approx((after[7] - before[7]) / 1000, rel=1e-6)
+
+
+def test_the_mean_of_a_change_is_right_where_that_before_is_known():
+    random = np.random.default_rng(4)
+    before = random.normal(size=200_000).astype(np.float32)
+    after = before + np.float32(1e-4) * random.random(200_000).astype(np.float32)
+    row = scan(after, [Reference(before, float(before.astype(np.float64).mean()))])[1]
+    assert row[INDEX["mean"]] == pytest.approx((after.astype(np.float64) - before).mean(), rel=1e-9)
 
 
 def test_a_nan_or_inf_that_stays_as_it_was_did_not_move():
     before = np.array([np.nan, np.inf, -np.inf, 1, 2, np.nan])
     after = np.array([np.nan, np.inf, np.inf, 1, 3, 0])
     assert summarize(after, before)[INDEX["moved"]] == 3
+    assert Segments.of([6]).summarize(after.astype(np.float32), before.astype(np.float32))[0, INDEX["moved"]] == 3
 
 
-def test_the_row_of_no_change_is_that_of_an_array_of_zeros():
-    np.testing.assert_array_equal(statistics.NO_CHANGE * 7, summarize(np.zeros(7)))
-    assert len(FIELDS) == len(statistics.NO_CHANGE)
+@pytest.mark.parametrize("size", [0, 7])
+def test_the_row_of_no_change_is_that_of_an_array_of_zeros(size):
+    np.testing.assert_array_equal(no_change(size), summarize(np.zeros(size)))
+
+
+@given(st.lists(FLOATS.filter(lambda values: values.size > 0), min_size=1, max_size=5), st.booleans())
+def test_many_at_once_are_as_one_by_one(parts, compare):
+    parts = [part.ravel() for part in parts]
+    flat = np.concatenate(parts)
+    before = flat[::-1].copy() if compare else None
+    segments = Segments.of([part.size for part in parts])
+    kept = flat.copy()
+    rows = segments.summarize(flat, before)
+    np.testing.assert_array_equal(flat, kept)
+    for number, part in enumerate(parts):
+        alone = summarize(part, None if before is None else segments.cut(before, number))
+        top = np.abs(part[np.isfinite(part)]).max(initial=0.0)
+        top += 0 if before is None else np.abs(before[np.isfinite(before)]).max(initial=0.0)
+        np.testing.assert_allclose(rows[number], alone, rtol=1e-6, atol=1e-9 + 1e-7 * top)

@@ -1,14 +1,16 @@
 """Views are pure: pictures are oriented, complete and honest about what they leave out. No Keras, no widgets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from weight_explorer.catalog.nodes import Axis, Block, Weight
-from weight_explorer.recording.history import QUANTITIES, History
-from weight_explorer.recording.statistics import FIELDS, NO_CHANGE, UNKNOWN, summarize
+from tests.records import history_of
+from weight_explorer.catalog.nodes import Axis, Block, Weight, cut
+from weight_explorer.recording.statistics import FIELDS, QUANTITIES
 from weight_explorer.recording.status import Status
 from weight_explorer.views import distribution, facts, matrix, over_time
 from weight_explorer.views.choice import Choice
@@ -20,21 +22,13 @@ CONV_NAMES = ("kernel_height", "kernel_width", "in_channels", "filters")
 SIDES = dict(zip((*CONV_NAMES, "kernel_length", "heads"), ("window", "window", "in", "out", "window", "out"), strict=True))
 
 
+BLOCKS = (Block("first", 0, 100), Block("second", 100, 200), Block("rest", 200, 700))
+
+
 def weight_of(shape, names=None):
     names = names or [f"axis {i}" for i in range(len(shape))]
     axes = tuple(Axis(name, size, side=SIDES.get(name, "")) for name, size in zip(names, shape, strict=True))
     return Weight("w", "kernel", "kernel", "layer", tuple(shape), "float32", axes)
-
-
-def history_of(*records):
-    history = History(memory=10**8)
-    start = last = None
-    for epoch, values in enumerate(records):
-        start = values if start is None else start
-        table = [summarize(values), summarize(values, start), UNKNOWN if last is None else summarize(values, last)]
-        history.append({"w": np.stack(table)}, {"w": values}, epoch=epoch, batch=0, kind="epoch" if epoch else "start")
-        last = values
-    return history
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -161,11 +155,8 @@ def test_a_change_to_nan_is_not_told_as_a_change_of_size_0():
 
 
 def test_a_change_that_is_not_known_is_not_called_none():
-    history = History(memory=10**8)
-    for number in range(3):
-        table = np.stack([summarize(np.full(2, float(number))), UNKNOWN, UNKNOWN])
-        history.append({"w": table}, {}, epoch=number, batch=0, kind="epoch")
-    caption = over_time.draw(weight_of((2,)), history, Choice()).caption
+    history = history_of(*[np.full(5000, float(i), np.float32) for i in range(3)], memory=7000)
+    caption = over_time.draw(weight_of((5000,)), history, Choice()).caption
     assert "not one element has moved" not in caption
     assert "not known" in caption
     assert "nan" not in caption
@@ -192,13 +183,68 @@ def test_counts_of_special_numbers_are_shown():
 
 
 def test_a_weight_beyond_the_memory_says_so_and_how_to_change_it():
-    history = History(memory=1000)
-    history.append({"w": np.stack([NO_CHANGE, UNKNOWN, UNKNOWN])}, {}, epoch=0, batch=0, kind="start")
+    history = history_of(np.zeros(10**6, np.float32), memory=5000)
     picture = matrix.draw(weight_of((10**6,)), history, Choice())
     assert isinstance(picture, EmptyPicture)
     assert "memory=" in picture.caption
     table = facts.statistics_table(weight_of((10**6,)), history, Choice())
     assert ("moved", "unknown", "") in table.rows
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_everything_drawn_from_a_sample_says_so(view, quantity):
+    random = np.random.default_rng(1)
+    records = [random.normal(size=(600, 700)).astype(np.float32) for _ in range(3)]
+    history = history_of(*records, memory=500_000)
+    words = history.column("w").sample.words
+    picture = VIEWS[view].draw(weight_of((600, 700)), history, Choice(quantity=quantity))
+    assert words.endswith(" of 420\N{NARROW NO-BREAK SPACE}000")
+    assert f"stimated from {words} elements" in picture.caption
+    rows = {name: cells for name, *cells in facts.statistics_table(weight_of((600, 700)), history, Choice()).rows}
+    assert rows["elements"] == ["420\N{NARROW NO-BREAK SPACE}000", ""]  # the value is read whole at every record
+    assert rows["moved"][0].startswith("≈ ")
+
+
+def test_a_matrix_of_a_sample_has_no_empty_cell_and_each_shows_what_lies_in_it():
+    values = np.add.outer(np.arange(600.0), np.zeros(700)).astype(np.float32)
+    picture = matrix.draw(weight_of((600, 700)), history_of(values, memory=500_000), Choice())
+    assert np.isfinite(picture.cells).all()
+    assert picture.cells.size > 300
+    row = np.arange(picture.cells.shape[0])[:, None] * picture.row_step
+    assert (picture.cells >= row).all()
+    assert (picture.cells < row + picture.row_step).all()
+
+
+def test_a_part_of_a_sample_is_drawn_from_those_that_lie_in_it():
+    values = np.zeros((600, 700), np.float32)
+    values[:, 100:200] = 3
+    history = history_of(values, values + 1, memory=500_000)
+    part = cut(replace(weight_of((600, 700)), axes=(Axis("rows", 600), Axis("units", 700, blocks=BLOCKS))), "second")
+    assert part.shape == (600, 100)
+    picture = matrix.draw(part, history, Choice(step=0))
+    assert (picture.cells == 3).all()
+    series = history.series("w", "since_start", part.index)
+    assert series.estimated
+    assert series["moved"].tolist() == pytest.approx([0, 60_000])
+    assert series["norm"][1] == pytest.approx(np.sqrt(60_000))
+
+
+def test_any_two_records_can_be_compared():
+    history = history_of(*[np.array([1.0, i]) for i in (0.0, 1.0, 4.0, 9.0)])
+    choice = Choice(quantity="since_record", step=3, against=1)
+    picture = matrix.draw(weight_of((2,)), history, choice)
+    assert picture.cells.tolist() == [[0, 8]]
+    assert "The change since record 1 (epoch 1), at record 3 (epoch 3)" in picture.caption
+    backwards = matrix.draw(weight_of((2,)), history, Choice(quantity="since_record", step=1, against=3))
+    assert backwards.cells.tolist() == [[0, -8]]
+    table = {name: cells for name, *cells in facts.statistics_table(weight_of((2,)), history, choice).rows}
+    assert table["moved"] == ["1", "50 %"]
+    assert float(table["maximum"][0]) == 8
+    lines = {mark.name: mark for mark in over_time.draw(weight_of((2,)), history, choice).charts[0].marks}
+    assert lines["minimum"].y.tolist() == [-1, 0, 0, 0]
+    lost = matrix.draw(weight_of((2,)), history, Choice(quantity="since_record", step=3, against=17))
+    assert "not kept any more" in lost.caption
 
 
 def test_shapes_are_spelled_out():
@@ -235,5 +281,5 @@ def test_matrix_pictures_stay_at_screen_resolution():
 
 
 def test_the_table_has_a_row_for_every_field_that_is_recorded():
-    shown = {field for _, field in (*facts.MOMENTS, *facts.COUNTS)} | {"moved"}
-    assert shown == set(FIELDS)
+    shown = {field for _, field in facts.MOMENTS} | {field for _, fields in facts.COUNTS for field in fields}
+    assert shown | {"count", "moved", "largest", "place"} == set(FIELDS)

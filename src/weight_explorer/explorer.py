@@ -24,6 +24,8 @@ from weight_explorer.recording.callback import TrainingCallback
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
 from weight_explorer.recording.recorder import Recorder
+from weight_explorer.recording.session import Session
+from weight_explorer.recording.time import Step
 from weight_explorer.views import summary
 from weight_explorer.views.asked import choice_of
 from weight_explorer.views.choice import Choice, choose, resolve
@@ -82,13 +84,9 @@ class WeightExplorer(ipywidgets.VBox):
         self._labels = check_labels(labels)
         self._history = History(parse_memory(memory))
         self._recorder = Recorder(self._history, read_values)
-        self._callback = TrainingCallback(
-            self._history,
-            Pace(record_every, max_overhead),
-            record=self._record,
-            draw=self._draw_from_training,
-            began=self._training_began,
-        )
+        pace = Pace(record_every, max_overhead)
+        self._session = Session(self._history, pace, record=self._record, draw=self._draw_from_training)
+        self._callback = TrainingCallback(self._session, began=self._training_began)
         for error in self._read_catalog():
             raise error
         self._choice = Choice()
@@ -120,7 +118,7 @@ class WeightExplorer(ipywidgets.VBox):
     @property
     def catalog(self) -> Catalog:
         """What the model holds: `catalog.root`, the tree of layers, and `catalog.weights`, from key to `Weight`."""
-        if not self._callback.is_training:
+        if not self._session.is_training:
             self._refresh_catalog()
         return self._catalog
 
@@ -200,17 +198,17 @@ class WeightExplorer(ipywidgets.VBox):
     # -- text and fallbacks ------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return f"<{summary.one_line(self._catalog, self._history, self._callback.status)}>"
+        return f"<{summary.one_line(self._catalog, self._history, self._session.status)}>"
 
     def __str__(self) -> str:
         self._look()
-        return summary.plain_text(self._catalog, self._history, self._callback.status)
+        return summary.plain_text(self._catalog, self._history, self._session.status)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = str(self)
         png = base64.b64encode(png_of(self.figure())).decode()
-        bundle["text/html"] = summary.html_line(self._catalog, self._history, self._callback.status, png)
+        bundle["text/html"] = summary.html_line(self._catalog, self._history, self._session.status, png)
         bundle["image/png"] = png
         return bundle
 
@@ -237,29 +235,30 @@ class WeightExplorer(ipywidgets.VBox):
         """Read the model's layers anew if they changed."""
         if self._signature != signature(self._model):
             for error in self._read_catalog(self._catalog.variables):
-                self._callback.report(error)
+                self._session.report(error)
 
-    def _record(self, kind: str, epoch: int, batch: int) -> bool:
+    def _record(self, step: Step) -> bool:
         """Copy all weights into the history; called in training. Says whether the model was built."""
-        if kind != "batch" or not self._catalog.is_complete:
+        _ = self._callback.model  # on the JAX backend this brings the trained values into the model's variables
+        if step.kind != "batch" or not self._catalog.is_complete:
             self._refresh_catalog()
         if not self._catalog.weights:
             return self._catalog.is_complete
-        if kind != "start" or not self._history.num_recorded or self._recorder.moved_any(self._catalog):
-            self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
+        if step.kind != "start" or not self._history.num_recorded or self._recorder.moved_any(self._catalog):
+            self._recorder.record(self._catalog, step)
         return True
 
     def _look(self) -> None:
         """Outside training, read the model as it is now if it differs from the last record."""
-        if self._callback.is_training:
+        if self._session.is_training:
             return
         self._refresh_catalog()
         selection = resolve(self._catalog, self._choice)
         if selection.weight and self._recorder.differs(self._catalog, selection.weight.whole):
-            epoch, batch = self._callback.place
+            epoch, batch = self._session.place
             kind = "outside" if self._history.num_recorded else "start"
-            self._recorder.record(self._catalog, epoch=epoch, batch=batch, kind=kind)
-            self._callback.noticed(kind)
+            self._recorder.record(self._catalog, Step(0, epoch, batch, float(epoch), kind))
+            self._session.noticed(kind)
 
     # -- browser to choice -----------------------------------------------------------------------------------------
 
@@ -295,7 +294,7 @@ class WeightExplorer(ipywidgets.VBox):
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
-            self._callback.report(error)
+            self._session.report(error)
 
     # -- choice to screen ------------------------------------------------------------------------------------------
 
@@ -312,15 +311,15 @@ class WeightExplorer(ipywidgets.VBox):
         """Notice a training that ended without `on_train_end`, by Ctrl-C or an error, and renew what the notebook saves."""
         self._awaits_cell_end = False
         try:
-            if self._callback.is_training:
-                self._callback.finish("interrupted")
+            if self._session.is_training:
+                self._session.finish("interrupted")
             if self._is_displayed:
                 live.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
         except Exception as error:  # noqa: BLE001 - the user's cell has ended well, and must not end in our error
-            self._callback.report(error)
+            self._session.report(error)
 
     def _draw_from_training(self) -> None:
-        if not self._callback.is_training:
+        if not self._session.is_training:
             self._look()
         self._draw(wait=False)
 
@@ -344,7 +343,7 @@ class WeightExplorer(ipywidgets.VBox):
                     self._drawing.release()
 
     def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
-        return compose(catalog, self._history.snapshot(), choice, self._callback.status, clicks_wait=self._clicks_wait)
+        return compose(catalog, self._history.snapshot(), choice, self._session.status, clicks_wait=self._clicks_wait)
 
     def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
         with self._touching:

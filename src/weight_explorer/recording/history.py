@@ -1,12 +1,10 @@
-"""What was recorded: statistics of every record, values as far as memory allows. Read and written from two threads."""
+"""What was recorded live: statistics of every record, values as far as memory allows. Read and written from two threads."""
 
 from __future__ import annotations
 
-import bisect
-import difflib
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,16 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording.slices import ROOM, SliceRows, change
-from weight_explorer.recording.statistics import FIELDS, INDEX, UNKNOWN, summarize
+from weight_explorer.recording.past import Column, Past, Series
+from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.sheets import Piece, Sheet, Table
+from weight_explorer.recording.slices import ROOM, SliceRows
+from weight_explorer.recording.time import Step, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-QUANTITIES = ("value", "since_start", "since_last")
-
-
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+# What Python's own objects take beside the arrays: a record's step, and each array that is kept with its key.
+RECORD_BYTES = 600
+ARRAY_BYTES = 250
 
 
 def parse_memory(memory: int | str) -> int:
@@ -44,270 +46,309 @@ def parse_memory(memory: int | str) -> int:
     return num_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One record: its number, and where it stands in the training.
-
-    `epoch` counts finished epochs over all fits, `batch` the batches trained since then; `position` is both as one number for
-    an axis, such as 2.5 in the middle of the third epoch. `kind` is "start", "batch", "epoch" or "outside" (of training).
-    """
-
-    number: int
-    epoch: int
-    batch: int
-    position: float
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One quantity of one weight over time: `steps` and, for each field of the statistics, an array as long."""
-
-    steps: tuple[Step, ...]
-    rows: np.ndarray
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.rows[:, INDEX[name]]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class _Record:
-    step: Step
-    keys: Mapping[str, int]
-    table: np.ndarray
-    values: Mapping[str, np.ndarray]
-    values_nbytes: int
-    slices: SliceRows = field(default_factory=SliceRows)
+class _Kept:
+    """Values of one record, whole or sampled, and what is remembered of their parts."""
 
-    def without_values(self) -> _Record:
-        return replace(self, values=_NO_VALUES, values_nbytes=0, slices=SliceRows())
+    values: Mapping[str, np.ndarray]
+    slices: SliceRows = field(default_factory=SliceRows)
 
     @property
     def nbytes(self) -> int:
-        return self.table.nbytes + self.values_nbytes + (ROOM if self.values else 0)
+        return kept_nbytes(self.values)
 
 
-class Past:
-    """Records that do not change while one looks at them; `History.snapshot` makes one."""
+def kept_nbytes(values: Mapping[str, np.ndarray]) -> int:
+    """Bytes that values take once they are kept."""
+    return sum(array.nbytes + ARRAY_BYTES for array in values.values()) + (ROOM if values else 0)
 
-    def __init__(
-        self,
-        records: tuple[_Record, ...],
-        lengths: Mapping[int, int],
-        *,
-        memory: int,
-        num_recorded: int,
-    ) -> None:
-        self._records = records
-        self._lengths = lengths
-        self.memory = memory
-        self.num_recorded = num_recorded
 
-    @property
-    def records(self) -> tuple[Step, ...]:
-        """All records that are kept, oldest first, with their positions on the time axis."""
-        return tuple(self._placed(record.step) for record in self._records)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Newest:
+    """One of the last two records, of which nobody knows yet whether they will stay."""
 
-    def steps(self, key: str) -> tuple[int, ...]:
-        """Numbers of the records that keep values of this weight, oldest first."""
-        return tuple(record.step.number for record in self._records if key in record.values)
+    step: Step
+    sheet: Sheet
 
-    def values(self, key: str, index: Index = ()) -> np.ndarray:
-        """All kept values of a weight, of shape (records, *weight shape), in the order of `steps(key)`.
-
-        With the `index` of a part (see `Weight.part`), those of the part.
-        """
-        records = self._records
-        kept = [record.values[key][index] for record in records if key in record.values]
-        if not kept:
-            near = difflib.get_close_matches(key, records[-1].keys if records else (), n=1, cutoff=0.3)
-            raise KeyError(f"No values of {key!r} are kept." + (f" Did you mean {near[0]!r}?" if near else ""))
-        return np.stack(kept)
-
-    def value(self, key: str, number: int) -> np.ndarray | None:
-        """Values of a weight at one record, read-only, or None where they are not kept."""
-        record = self._record(number)
-        return record.values.get(key) if record else None
-
-    def step(self, number: int) -> Step | None:
-        """Return the record of this number, or None where it was thinned away."""
-        record = self._record(number)
-        return self._placed(record.step) if record else None
-
-    def recorded(self, key: str, index: Index = ()) -> tuple[int, ...]:
-        """Numbers of the records with statistics of this weight; of a part, of those that keep its values."""
-        return self.steps(key) if index else tuple(record.step.number for record in self._records if key in record.keys)
-
-    def row(self, key: str, number: int, quantity: str = "value", index: Index = ()) -> np.ndarray:
-        """Statistics of a weight, or of a part, at one of the records of `recorded`, in the order of `FIELDS`."""
-        record = self._record(number)
-        if record is None or key not in (record.values if index else record.keys):
-            raise KeyError(f"There is no record {number} of {key!r}. See recorded(key).")
-        if not index:
-            return record.table[record.keys[key], QUANTITIES.index(quantity)]
-        against = {"value": None, "since_start": self.steps(key)[0], "since_last": number - 1}[quantity]
-        return self._row_of_slice(record, key, index, against)
-
-    def series(self, key: str, quantity: str = "value", index: Index = ()) -> Series:
-        """Statistics of a weight over all records; `quantity` is one of `QUANTITIES`.
-
-        With an `index`, those of a part: over the records that keep values, from which they are computed when first asked for.
-        """
-        if index:
-            return self._series_of_slice(key, quantity, index)
-        column = QUANTITIES.index(quantity)
-        found = [record for record in self._records if key in record.keys]
-        rows = [record.table[record.keys[key], column] for record in found]
-        steps = tuple(self._placed(record.step) for record in found)
-        return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
-
-    def _series_of_slice(self, key: str, quantity: str, index: Index) -> Series:
-        kept = [record for record in self._records if key in record.values]
-        first = kept[0].step.number if kept else None
-        rows = []
-        for record in kept:
-            against = {"value": None, "since_start": first, "since_last": record.step.number - 1}[quantity]
-            rows.append(self._row_of_slice(record, key, index, against))
-        steps = tuple(self._placed(record.step) for record in kept)
-        return Series(steps, np.array(rows, dtype=np.float64).reshape(-1, len(FIELDS)))
-
-    def _row_of_slice(self, record: _Record, key: str, index: Index, against: int | None) -> np.ndarray:
-        now = record.values[key]
-        if against is None:
-            return record.slices.row(key, index, None, lambda: summarize(now[index]))
-        before = self.value(key, against)
-        if before is None or before.shape != now.shape:
-            return UNKNOWN
-        return record.slices.row(key, index, against, lambda: change(now[index], before[index], is_same=before is now))
-
-    def _record(self, number: int) -> _Record | None:
-        place = bisect.bisect_left(self._records, number, key=lambda record: record.step.number)
-        found = self._records[place] if place < len(self._records) else None
-        return found if found and found.step.number == number else None
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity."""
-        import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this method needs it
-
-        rows = [
-            (step.number, step.epoch, step.batch, step.position, key, quantity, *record.table[row, column])
-            for record in self._records
-            for step in [self._placed(record.step)]
-            for key, row in record.keys.items()
-            for column, quantity in enumerate(QUANTITIES)
-        ]
-        return pd.DataFrame(rows, columns=["step", "epoch", "batch", "position", "key", "quantity", *FIELDS])
-
-    def _placed(self, step: Step) -> Step:
-        """Give a step its position on the time axis."""
-        return replace(step, position=step.epoch + step.batch / max(self._lengths.get(step.epoch, 0), step.batch, 1))
+    def piece(self, key: str) -> Piece:
+        slot = self.sheet.keys.index(key)
+        return np.array([self.step.number]), *(array[slot : slot + 1] for array in self.sheet.arrays)
 
 
 class History(Past):
     """Records of a model's weights, bounded by `memory` bytes.
 
-    When it is full it thins the past: of the records between the first and the last two it keeps the values of every second,
+    When it is full it thins the past: of the records between the first and the newest it keeps the values of every second,
     fourth, eighth ..., and where the statistics alone fill half of the memory it drops whole records in the same way, so that
-    what stays is spread evenly. The first record and the last two always stay.
+    what stays is spread evenly. The first record and the newest always stay, with their values; the one before the newest
+    as long as there is room.
 
-    Read and written from two threads: the records are a tuple that is only ever replaced as a whole, under a lock.
+    Read and written from two threads: what readers get are arrays that are never written again.
 
     >>> import numpy as np
     >>> history = History(memory=1_000_000)
-    >>> step = history.append({"kernel": np.zeros((1, 3, 9))}, {"kernel": np.ones((2, 2))}, epoch=0, batch=0, kind="start")
+    >>> step = history.append(Sheet.empty(("kernel",)), {"kernel": np.ones((2, 2))}, Step(0, 0, 0, 0.0, "start"))
     >>> history.steps("kernel"), history.values("kernel").shape
     ((0,), (1, 2, 2))
     """
 
     def __init__(self, memory: int) -> None:
-        super().__init__((), {}, memory=memory, num_recorded=0)
+        self.memory = memory
+        self.num_recorded = 0
+        self.num_fits = 0
+        self.roles: dict[str, tuple[str, str]] = {}
+        self._lock = threading.RLock()
         self._lengths: dict[int, int] = {}
-        self._lock = threading.Lock()
-        self._known: set[int] = set()
-        self._nbytes = 0
+        self._measured: set[int] = set()
+        self._steps: dict[int, Step] = {}
+        self._tables: list[Table] = []
+        self._newest: list[_Newest] = []
+        self._kept: dict[int, _Kept] = {}
+        self._samples: dict[str, Sample] = {}
         self._values_stride = self._records_stride = 1
+        self._values_nbytes = self._tables_nbytes = self._samples_nbytes = 0
+
+    # -- reading ---------------------------------------------------------------------------------------------------
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays that are kept, at most `memory` once there are more than three records."""
-        return self._nbytes
+        """Bytes that are kept, at most `memory` once there are more than three records."""
+        return self._statistics_nbytes + self._values_nbytes
+
+    @property
+    def _statistics_nbytes(self) -> int:
+        newest = sum(record.sheet.nbytes for record in self._newest)
+        return self._tables_nbytes + newest + self._samples_nbytes + RECORD_BYTES * len(self._steps)
+
+    @property
+    def timeline(self) -> Timeline:
+        """All records that are kept."""
+        with self._lock:
+            return Timeline(tuple(self._steps.values()), dict(self._lengths))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the weights of which anything is known."""
+        with self._lock:
+            sources = [*(table.slots for table in self._tables), *(record.sheet.keys for record in self._newest)]
+            return tuple(dict.fromkeys(key for source in sources for key in source))
+
+    def column(self, key: str, until: int | None = None) -> Column | None:
+        """Return what is known of a weight now, or None; with `until`, of records up to that number."""
+        with self._lock:
+            last = self.num_recorded if until is None else until
+            pieces = [table.piece(slot, last) for table in self._tables if (slot := table.slots.get(key)) is not None]
+            newest = [record for record in self._newest if key in record.sheet.keys and record.step.number <= last]
+            pieces += [record.piece(key) for record in newest]
+            if not pieces:
+                return None
+            kept = {
+                number: (each.values[key], each.slices)
+                for number, each in self._kept.items()
+                if key in each.values and number <= last
+            }
+            return LiveColumn(key, pieces, kept, self._samples.get(key))
+
+    def series(
+        self, key: str, quantity: str = "value", index: Index = (), against: int | None = None, most: int | None = None
+    ) -> Series:
+        """Statistics of a weight over all records; see `Past.series`."""
+        return self.snapshot().series(key, quantity, index, against, most)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all statistics as a tidy pandas frame; see `Past.to_frame`."""
+        return self.snapshot().to_frame()
 
     def snapshot(self) -> Past:
         """Return the records as they are now, for a reader that asks more than once."""
-        with self._lock:
-            return Past(self._records, dict(self._lengths), memory=self.memory, num_recorded=self.num_recorded)
+        return Snapshot(self)
 
-    def append(
-        self,
-        tables: Mapping[str, np.ndarray],
-        values: Mapping[str, np.ndarray],
-        *,
-        epoch: int,
-        batch: int,
-        kind: str,
-    ) -> Step:
-        """Add a record: for each key its statistics (one row for each of `QUANTITIES`) and, where kept, its values."""
-        table = np.concatenate([np.reshape(rows, (1, len(QUANTITIES), len(FIELDS))) for rows in tables.values()] or [_NONE])
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def make_room(self, nbytes: int) -> None:
+        """Thin the past until so many more bytes fit, so that the memory is never exceeded, not even while a record is made."""
         with self._lock:
-            step = Step(self.num_recorded, epoch, batch, float(epoch), kind)
-            nbytes = sum(array.nbytes for array in values.values())
-            record = _Record(step, self._shared_keys(tables), table, MappingProxyType(dict(values)), nbytes)
+            while self.nbytes + nbytes > self.memory and self._thin():
+                pass
+
+    def append(self, sheet: Sheet, values: Mapping[str, np.ndarray], step: Step) -> Step:
+        """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
+        with self._lock:
+            step = replace(step, number=self.num_recorded, fit=max(self.num_fits - 1, 0))
             self.num_recorded += 1
-            if epoch not in self._known:
+            if step.epoch not in self._measured:
                 # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
-                self._lengths[epoch] = max(self._lengths.get(epoch, 0), batch + 1)
-            self._add(record)
+                self._lengths[step.epoch] = max(self._lengths.get(step.epoch, 0), step.batch + 1)
+            self._steps[step.number] = step
+            self._newest.append(_Newest(step, sheet))
+            self._keep(step.number, values)
+            if len(self._newest) > 2:
+                self._settle(self._newest.pop(0))
+            while self.nbytes > self.memory and self._thin():
+                pass
             return step
 
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
         """Say how many batches the epoch has, so that records within it find their position."""
         with self._lock:
             self._lengths[epoch] = num_batches
-            self._known.add(epoch)
+            self._measured.add(epoch)
+
+    def begin_fit(self) -> None:
+        """Note that the records from now on belong to another fit."""
+        with self._lock:
+            self.num_fits += 1
+
+    def set_sample(self, key: str, sample: Sample) -> None:
+        """Say which elements are kept of a weight from now on; whole values of it are dropped."""
+        with self._lock:
+            self._samples[key] = sample
+            self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())
+            self._drop_values(key)
 
     def forget(self, key: str) -> None:
         """Drop all that is kept of a weight, because another variable has taken its place."""
         with self._lock:
-            self._records = tuple(_without(record, key) for record in self._records)
-            self._nbytes = sum(record.nbytes for record in self._records)
+            for table in self._tables:
+                table.without(key)
+            self._newest = [_Newest(record.step, record.sheet.without(key)) for record in self._newest]
+            self._samples.pop(key, None)
+            self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())
+            self._drop_values(key)
 
-    def _shared_keys(self, tables: Mapping[str, np.ndarray]) -> Mapping[str, int]:
-        """Return from key to row of the table; one mapping serves all records of the same weights."""
-        last = self._records[-1].keys if self._records else None
-        if last is not None and list(last) == list(tables):
-            return last
-        return MappingProxyType({key: row for row, key in enumerate(tables)})
+    def _drop_values(self, key: str) -> None:
+        for number, kept in list(self._kept.items()):
+            if key in kept.values:
+                self._keep(number, {other: array for other, array in kept.values.items() if other != key})
 
-    def _add(self, record: _Record) -> None:
-        """Add a record; that before the last two is now past, and the memory may have no room for it."""
-        records = (*self._records, record)
-        self._nbytes += record.nbytes
-        if len(records) > 3:
-            kept = self._thinned(records[-3:-2])
-            self._nbytes += sum(each.nbytes for each in kept) - records[-3].nbytes
-            records = (*records[:-3], *kept, *records[-2:])
-        while self._nbytes > self.memory and len(records) > 3:
-            past = records[1:-2]
-            tables = sum(each.table.nbytes for each in records)
-            if tables <= self.memory / 2 and any(each.values for each in past):
-                self._values_stride *= 2
-            else:
-                self._records_stride *= 2
-            records = (records[0], *self._thinned(past), *records[-2:])
-            self._nbytes = sum(each.nbytes for each in records)
-        self._records = records
+    def _keep(self, number: int, values: Mapping[str, np.ndarray]) -> None:
+        before = self._kept.get(number)
+        self._values_nbytes += kept_nbytes(values) - (before.nbytes if before else 0)
+        if values:
+            self._kept[number] = _Kept(MappingProxyType(dict(values)))
+        elif before:
+            del self._kept[number]
 
-    def _thinned(self, past: Iterable[_Record]) -> tuple[_Record, ...]:
-        kept = (record for record in past if record.step.number % self._records_stride == 0)
-        return tuple(record.without_values() if record.step.number % self._values_stride else record for record in kept)
+    def _settle(self, record: _Newest) -> None:
+        """Decide about a record that is not one of the last two any more."""
+        number = record.step.number
+        if not self._stays(number):
+            del self._steps[number]
+            self._keep(number, {})
+            return
+        self._add_to_table(record.step.number, record.sheet)
+        if number and number % self._values_stride:
+            self._keep(number, {})
+
+    def _stays(self, number: int) -> bool:
+        return number == 0 or number % self._records_stride == 0
+
+    def _add_to_table(self, number: int, sheet: Sheet) -> None:
+        last = self._tables[-1] if self._tables else None
+        if last is None or last.is_full or last.keys != sheet.keys:
+            last = Table.for_sheet(sheet, self.memory)
+            self._tables.append(last)
+            self._tables_nbytes += last.nbytes
+        last.append(number, sheet)
+
+    def _thin(self) -> bool:
+        """Drop part of the past; say whether there was anything to drop."""
+        newest = {record.step.number for record in self._newest}
+        past = [number for number in self._kept if number and number not in newest]
+        if past and self._statistics_nbytes <= self.memory / 2:
+            self._values_stride *= 2
+            for number in past:
+                if number % self._values_stride:
+                    self._keep(number, {})
+        elif len(self._steps) > 3:
+            self._records_stride *= 2
+            self._thin_records(newest)
+        elif len(self._newest) > 1 and self._newest[0].step.number in self._kept and self._newest[0].step.number:
+            self._keep(self._newest[0].step.number, {})
+        else:
+            return False
+        return True
+
+    def _thin_records(self, newest: set[int]) -> None:
+        tables, self._tables, self._tables_nbytes = self._tables, [], 0
+        for table in tables:
+            for place in range(table.count):
+                number = int(table.numbers[place])
+                if self._stays(number):
+                    self._add_to_table(number, table.sheet(place))
+        for number in list(self._steps):
+            if not self._stays(number) and number not in newest:
+                del self._steps[number]
+                self._keep(number, {})
 
 
-_NONE = np.empty((0, len(QUANTITIES), len(FIELDS)))
-_NO_VALUES: Mapping[str, np.ndarray] = MappingProxyType({})
+class LiveColumn(Column):
+    """What a history knows of one weight."""
+
+    def __init__(
+        self,
+        key: str,
+        pieces: list[Piece],
+        kept: Mapping[int, tuple[np.ndarray, SliceRows]],
+        sample: Sample | None,
+    ) -> None:
+        self.key = key
+        self.sample = sample
+        self._pieces = pieces
+        self._kept = kept
+        self._numbers = np.concatenate([piece[0] for piece in pieces])
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Numbers of the records with statistics, ascending."""
+        return self._numbers
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Numbers of the records with values, ascending."""
+        return tuple(self._kept)
+
+    def rows(self, places: slice | np.ndarray) -> np.ndarray:
+        """Statistics at these places of `numbers`."""
+        return np.concatenate([piece[1] for piece in self._pieces])[places]
+
+    def bins(self, places: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Lattices and counts at these places of `numbers`."""
+        exponents, firsts, counts = (np.concatenate([piece[i] for piece in self._pieces])[places] for i in (2, 3, 4))
+        return exponents, firsts, counts
+
+    def value(self, number: int) -> np.ndarray | None:
+        """Values at a record, or None where they are not kept."""
+        return self._kept[number][0] if number in self._kept else None
+
+    def slices(self, number: int) -> SliceRows:
+        """Where the statistics of parts of this record are remembered."""
+        return self._kept[number][1]
 
 
-def _without(record: _Record, key: str) -> _Record:
-    values = {other: array for other, array in record.values.items() if other != key}
-    nbytes = sum(array.nbytes for array in values.values())
-    keys = MappingProxyType({other: row for other, row in record.keys.items() if other != key})
-    return replace(record, keys=keys, values=MappingProxyType(values), values_nbytes=nbytes, slices=SliceRows())
+class Snapshot(Past):
+    """A history as it was when it was first asked: what a picture is drawn from must not change in between."""
+
+    def __init__(self, history: History) -> None:
+        self.memory, self.num_recorded = history.memory, history.num_recorded
+        self.roles = history.roles
+        self._history = history
+        self._timeline = history.timeline
+        self._columns: dict[str, Column | None] = {}
+
+    @property
+    def timeline(self) -> Timeline:
+        """All records that were kept."""
+        return self._timeline
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the weights of which anything is known."""
+        return self._history.keys
+
+    def column(self, key: str) -> Column | None:
+        """Return what was known of a weight when it was first asked for."""
+        if key not in self._columns:
+            numbers = self._timeline.numbers
+            self._columns[key] = self._history.column(key, int(numbers[-1]) if len(numbers) else -1)
+        return self._columns[key]

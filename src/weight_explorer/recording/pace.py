@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-# The browser gets at most ten updates a second.
+# The browser gets at most ten updates a second, and one at least this often whatever it costs (both in seconds).
 SHORTEST_PAUSE = 0.1
+LONGEST_SILENCE = 2.0
+
+# Seconds that may be spent beyond the share: a small model has ten records and pictures in its first second.
+CREDIT = 0.1
 
 
 def check_pace(record_every: str | int, max_overhead: float) -> None:
@@ -23,52 +27,79 @@ def check_pace(record_every: str | int, max_overhead: float) -> None:
 
 
 class Pace:
-    """Decides when a record between two epochs is due, and adds up what recording has cost.
+    """Decides when a record between two epochs is due and when a picture is, and adds up what both have cost.
 
-    With "auto", the pause after a record is as many times as long as the record took as `max_overhead` asks for: after one of
-    20 ms, at an overhead of 0.02, one second. Never by batch index: with `steps_per_execution` the index jumps.
+    What they may cost is `max_overhead` of the time that the training itself takes, and `CREDIT` besides, so that the first
+    second shows something. With "auto" records and pictures together stay within it, those that are always made counted too;
+    with a fixed number of batches only the pictures do. What the next ones will cost is known from the last. Never by
+    batch index: with `steps_per_execution` the index jumps.
     """
 
     def __init__(self, record_every: str | int, max_overhead: float, clock: Callable[[], float] = perf_counter) -> None:
         self.record_every = record_every
         self.max_overhead = max_overhead
         self._clock = clock
+        self._record_cost = self._picture_cost = 0.0
         self.begin()
 
     def begin(self) -> None:
         """Start counting anew: a training begins."""
         self._began = self._recorded = self._clock()
-        self._drawn = -SHORTEST_PAUSE
-        self._pause = SHORTEST_PAUSE
-        self._cost = 0.0
+        self._drawn = -LONGEST_SILENCE
+        self._spent_on_records = self._spent_on_pictures = 0.0
         self._batches_since = 0
+        self.num_records = 0
 
     def is_due(self, num_batches: int) -> bool:
         """Note that so many more batches were trained and say whether a record is due."""
         self._batches_since += num_batches
         if self.record_every == "epoch":
             return False
-        if self.record_every == "auto":
-            return self._clock() >= self._recorded + self._pause
-        return self._batches_since >= int(self.record_every)
+        if self.record_every != "auto":
+            return self._batches_since >= int(self.record_every)
+        is_time = self._clock() >= self._recorded + SHORTEST_PAUSE
+        return is_time and self._cost + self._record_cost + self._picture_cost <= self._budget
 
     def may_draw(self) -> bool:
-        """Say whether the browser can take another picture yet."""
-        return self._clock() >= self._drawn + SHORTEST_PAUSE
+        """Say whether the browser can take another picture yet, and the training can afford it."""
+        silence = self._clock() - self._drawn
+        spent = self._cost if self.record_every == "auto" else self._spent_on_pictures
+        affordable = spent + self._picture_cost <= self._budget
+        return silence >= SHORTEST_PAUSE and (affordable or silence >= LONGEST_SILENCE)
 
-    def drawn(self) -> None:
-        """Note that the browser was sent a picture."""
+    def recorded(self, seconds: float) -> None:
+        """Add the time that a record took."""
+        self._spent_on_records += seconds
+        self._record_cost = seconds
+        self._recorded = self._clock()
+        self._batches_since = 0
+        self.num_records += 1
+
+    def drawn(self, seconds: float) -> None:
+        """Add the time that a picture took."""
+        self._spent_on_pictures += seconds
+        self._picture_cost = seconds
         self._drawn = self._clock()
 
-    def spent(self, seconds: float) -> None:
-        """Add the time that a record took, its picture included; the pause to the next one follows from it."""
-        self._cost += seconds
-        self._recorded = self._clock()
-        self._pause = max(SHORTEST_PAUSE, seconds / self.max_overhead)
-        self._batches_since = 0
+    @property
+    def _cost(self) -> float:
+        return self._spent_on_records + self._spent_on_pictures
+
+    @property
+    def _trained(self) -> float:
+        return self._clock() - self._began - self._cost
+
+    @property
+    def _budget(self) -> float:
+        return self.max_overhead * self._trained + CREDIT
 
     @property
     def share(self) -> float:
         """What recording and drawing have cost since `begin`, as a share of the time without them."""
-        training = self._clock() - self._began - self._cost
-        return self._cost / training if training > 0 else 0.0
+        return self._cost / self._trained if self._trained > 0 else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Records a second since `begin`."""
+        seconds = self._clock() - self._began
+        return self.num_records / seconds if seconds > 0 else 0.0

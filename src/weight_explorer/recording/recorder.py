@@ -9,92 +9,184 @@ from collections.abc import Callable
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.recording.history import QUANTITIES, History, Step
-from weight_explorer.recording.statistics import NO_CHANGE, UNKNOWN, summarize
+from weight_explorer.recording.history import History
+from weight_explorer.recording.lattice import Lattices, Tally
+from weight_explorer.recording.plan import Plan, plan_for
+from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.sheets import Sheet
+from weight_explorer.recording.statistics import INDEX, UNKNOWN, Reference, Workspace, no_change, scan
+from weight_explorer.recording.time import Step
+
+MEAN, MINIMUM, MAXIMUM = INDEX["mean"], INDEX["minimum"], INDEX["maximum"]
 
 
 class Recorder:
-    """Makes records. Keeps the values of the start and of the last record, against which changes are measured.
+    """Makes records. Holds the values of the start and of the last record, against which changes are measured.
 
-    A weight whose three copies (start, last, now) do not fit the history's memory beside those of smaller weights gets
-    statistics of its value only.
+    Args:
+        history: Where records go.
+        read: Gives the values of a variable. They are used at once and may be overwritten afterwards.
     """
 
-    def __init__(self, history: History, read_values: Callable[[object], np.ndarray]) -> None:
+    def __init__(self, history: History, read: Callable[[object], np.ndarray]) -> None:
         self.history = history
-        self._read_values = read_values
+        self._read = read
         self._lock = threading.Lock()
+        self._workspace = Workspace()
         self._variables: dict[str, weakref.ref[object]] = {}
-        self._start: dict[str, np.ndarray] = {}
-        self._last: dict[str, np.ndarray] = {}
+        self._start: dict[str, Reference] = {}
+        self._last: dict[str, Reference] = {}
+        self._planned: tuple[Catalog, Plan] | None = None
+        self._lattices = Lattices(0)
 
     def moved_any(self, catalog: Catalog) -> bool:
         """Say whether any weight differs from the last record."""
         return any(self.differs(catalog, key) for key in catalog.variables)
 
-    def record(self, catalog: Catalog, *, epoch: int, batch: int, kind: str) -> Step:
-        """Read every weight once and add a record."""
-        with self._lock:
-            self._forget_replaced(catalog)
-            kept = self._affordable(catalog)
-            tables: dict[str, np.ndarray] = {}
-            values: dict[str, np.ndarray] = {}
-            for key, variable in catalog.variables.items():
-                now = self._read_values(variable)
-                if key in kept:
-                    values[key] = now
-                tables[key] = self._summaries(key, now, self._start.get(key, values.get(key)))
-            step = self.history.append(tables, values, epoch=epoch, batch=batch, kind=kind)
-            self._start = {key: self._start.get(key, now) for key, now in values.items()}
-            self._last = values
-            return step
-
     def differs(self, catalog: Catalog, key: str) -> bool:
-        """Say whether the model's weight differs, in any bit, from the last record."""
+        """Say whether the model's weight differs from the last record in any bit; of a sampled one, in any that is kept."""
+        plan = self._prepare(catalog)
         last = self._last.get(key)
         if last is None:
-            return key in self._affordable(catalog)
-        now = self._read_values(catalog.variables[key])
-        if now.shape != last.shape or now.dtype != last.dtype:
-            return True
+            return not self.history.num_recorded or plan.keeps(key)
+        now = self._read(catalog.variables[key])
+        sample = plan.samples.get(key)
         bits = np.dtype(f"u{now.itemsize}")  # as bits, in which NaN equals NaN
-        return not np.array_equal(now.reshape(-1).view(bits), last.reshape(-1).view(bits))
+        now = now.reshape(-1) if sample is None else sample.take(now)
+        return not np.array_equal(now.view(bits), last.values.reshape(-1).view(bits))
 
-    def _affordable(self, catalog: Catalog) -> set[str]:
-        # Beside the values stand the statistics, of which at least three records are always kept.
-        room = self.history.memory * 0.9 - 3 * len(catalog.weights) * len(QUANTITIES) * UNKNOWN.nbytes
-        kept = set()
-        for key, weight in sorted(catalog.weights.items(), key=lambda item: item[1].size):
-            room -= 3 * weight.size * _item_size(weight.dtype)
-            if room < 0:
-                break
-            kept.add(key)
+    def record(self, catalog: Catalog, step: Step) -> Step:
+        """Read every weight once and add a record; `step` says when it is."""
+        with self._lock:
+            plan = self._prepare(catalog)
+            self.history.make_room(plan.nbytes)
+            sheet = Sheet.empty(plan.keys)
+            values = self._record_together(catalog, plan, sheet)
+            for key in plan.alone:
+                kept = self._record_alone(catalog, key, plan, sheet)
+                if kept is not None:
+                    values[key] = kept
+            sheet.exponents[:], sheet.firsts[:] = self._lattices.exponents, self._lattices.firsts
+            means = sheet.rows[:, 0, MEAN].tolist()
+            self._last = {key: Reference(array, means[plan.places[key]]) for key, array in values.items()}
+            self._start = self._last | self._start
+            return self.history.append(sheet, values, step)
+
+    # -- one by one ------------------------------------------------------------------------------------------------
+
+    def _record_alone(self, catalog: Catalog, key: str, plan: Plan, sheet: Sheet) -> np.ndarray | None:
+        """Fill in what one weight has to say, and return what is kept of its values."""
+        now, place = self._read(catalog.variables[key]), plan.places[key]
+        references = [store[key] for store in (self._start, self._last) if key in store]
+        if key in plan.samples:
+            sheet.rows[place, 0] = self._scan(now, [], sheet, place, None)[0]
+            return self._record_sample(now, plan.samples[key], references, sheet.rows[place])
+        kept = np.empty(now.shape, now.dtype)
+        rows = self._scan(now, references, sheet, place, kept)
+        sheet.rows[place, : len(rows)] = rows
+        if not references:
+            sheet.rows[place, 1] = no_change(now.size)
+        kept.setflags(write=False)
         return kept
 
-    def _summaries(self, key: str, now: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-        return np.stack([summarize(now), _change(now, start), _change(now, self._last.get(key))])
+    def _record_sample(
+        self, now: np.ndarray, sample: Sample | None, references: list[Reference], rows: np.ndarray
+    ) -> np.ndarray | None:
+        """Fill in the changes of a sample, and return its values."""
+        if sample is None:
+            return None
+        kept = sample.take(now)
+        changes = scan(kept, references, self._workspace)[1:] if references else [no_change(kept.size)]
+        for number, row in enumerate(changes):
+            rows[1 + number] = sample.estimate(row)
+        kept.setflags(write=False)
+        return kept
+
+    def _scan(
+        self, now: np.ndarray, references: list[Reference], sheet: Sheet, place: int, kept: np.ndarray | None
+    ) -> np.ndarray:
+        """Summarize and count; the lattice of a weight is laid once its elements differ."""
+        copy = None if kept is None else kept.reshape(-1)
+        lattice = self._lattices[place]
+        tally = Tally(lattice) if lattice else None
+        rows = scan(now, references, self._workspace, copy=copy, watch=tally.add if tally else None)
+        if tally is not None:
+            self._lattices[place] = tally.lattice
+        self._lattices.cover(np.array([place]), rows[:1, MINIMUM], rows[:1, MAXIMUM])
+        if tally is None and (laid := self._lattices[place]):
+            tally = Tally(laid)
+            scan(now, [], self._workspace, watch=tally.add)
+        if tally is not None:
+            sheet.counts[place] = tally.counts
+        return rows
+
+    # -- many at once ----------------------------------------------------------------------------------------------
+
+    def _record_together(self, catalog: Catalog, plan: Plan, sheet: Sheet) -> dict[str, np.ndarray]:
+        """Fill in what the small weights have to say, and return their values."""
+        if not plan.together:
+            return {}
+        now = np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together])
+        own = np.array([plan.places[key] for key in plan.together])
+        sheet.rows[own, 0] = plan.segments.summarize(now)
+        for quantity, store in ((1, self._start), (2, self._last)):
+            before, missing = self._flat_of(store, plan, now)
+            rows = plan.segments.summarize(now, before)
+            rows[missing] = UNKNOWN if quantity == 2 else rows[missing]
+            sheet.rows[own, quantity] = rows
+        self._lattices.cover(own, sheet.rows[own, 0, MINIMUM], sheet.rows[own, 0, MAXIMUM])
+        sheet.counts[own] = plan.segments.tally(now, self._lattices.exponents[own], self._lattices.firsts[own])
+        now.setflags(write=False)
+        return {key: plan.segments.cut(now, i).reshape(catalog.weights[key].shape) for i, key in enumerate(plan.together)}
+
+    def _flat_of(self, store: dict[str, Reference], plan: Plan, now: np.ndarray) -> tuple[np.ndarray, list[int]]:
+        """Return the values before in the layout of the plan, and which are missing, for which those of now stand in."""
+        missing = [i for i, key in enumerate(plan.together) if key not in store]
+        first = store[plan.together[0]].values.base if not missing else None
+        if first is not None and first.shape == now.shape and all(store[key].values.base is first for key in plan.together):
+            return first, missing
+        parts = [store[key].values if key in store else plan.segments.cut(now, i) for i, key in enumerate(plan.together)]
+        return np.concatenate([part.reshape(-1) for part in parts]), missing
+
+    # -- what there is to record -----------------------------------------------------------------------------------
+
+    def _prepare(self, catalog: Catalog) -> Plan:
+        """Return how to record this catalog; where it is another one than last time, see what has changed."""
+        if self._planned is not None and self._planned[0] is catalog:
+            return self._planned[1]
+        plan = plan_for(catalog, self.history.memory)
+        self._forget_replaced(catalog)
+        self._carry_lattices(plan)
+        self._hold_samples(plan)
+        self.history.roles = {key: (weight.layer, weight.role) for key, weight in catalog.weights.items()}
+        self._planned = (catalog, plan)
+        return plan
+
+    def _carry_lattices(self, plan: Plan) -> None:
+        before = self._planned[1].places if self._planned else {}
+        lattices = Lattices(len(plan.keys))
+        lattices.copy_from(self._lattices, [(place, before[key]) for key, place in plan.places.items() if key in before])
+        self._lattices = lattices
+
+    def _hold_samples(self, plan: Plan) -> None:
+        """Bring what is held of weights that do not fit whole to the sample that is kept from now on."""
+        for key, sample in plan.samples.items():
+            for store in (self._start, self._last):
+                held = store.pop(key, None)
+                if held is not None and sample is not None:
+                    whole = held.values.size == sample.size
+                    store[key] = Reference(sample.take(held.values)) if whole else held
+            if sample is not None:
+                self.history.set_sample(key, sample)
 
     def _forget_replaced(self, catalog: Catalog) -> None:
         """Start anew with weights whose variable is another one, or of another shape or type, than when last recorded."""
+        before = self._planned[0].weights if self._planned else {}
         for key, weight in catalog.weights.items():
-            before = self._last.get(key)
-            changed = before is not None and (before.shape != weight.shape or str(before.dtype) != weight.dtype)
-            known = self._variables.get(key)
+            old, known = before.get(key), self._variables.get(key)
+            changed = old is not None and (old.shape, old.dtype) != (weight.shape, weight.dtype)
             if changed or (known is not None and known() is not catalog.variables[key]):
                 self._start.pop(key, None)
                 self._last.pop(key, None)
                 self.history.forget(key)
         self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}
-
-
-def _change(now: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-    if before is now:
-        return NO_CHANGE * now.size
-    if before is None:
-        return UNKNOWN
-    return summarize(now, before)
-
-
-def _item_size(dtype: str) -> int:
-    digits = "".join(character for character in dtype.partition("_")[0] if character.isdigit())
-    return max(int(digits or 8) // 8, 1)

@@ -1,4 +1,4 @@
-"""Statistics of slices of weights, such as one gate: computed from values that are kept, and only when someone looks."""
+"""Statistics that are computed from kept values when someone looks: of parts, such as one gate, and between two records."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index, index_text
-from weight_explorer.recording.statistics import NO_CHANGE, UNKNOWN, summarize
+from weight_explorer.recording.statistics import UNKNOWN
 
 # Slices whose rows a record remembers: the one that is looked at, and the one before, to go back to.
 MOST_SLICES = 2
-# Room that is set aside for them with every record that keeps values: a value, and a change against two others.
-ROOM = MOST_SLICES * 3 * UNKNOWN.nbytes
+# Of each a value, and changes against three others.
+MOST_ROWS = 4
+# Room that is set aside for them with every record that keeps values.
+ROOM = MOST_SLICES * MOST_ROWS * UNKNOWN.nbytes
 
 _Name = tuple[str, str]
 
@@ -36,9 +38,6 @@ class SliceRows:
         found = rows.get(against)
         if found is None:
             found = rows[against] = compute()
+            if len(rows) > MOST_ROWS:
+                rows.pop(next(iter(rows)), None)
         return found
-
-
-def change(now: np.ndarray, before: np.ndarray, *, is_same: bool) -> np.ndarray:
-    """Return the row of the change between two slices; `is_same` says that they are of one record."""
-    return NO_CHANGE * now.size if is_same else summarize(now, before)

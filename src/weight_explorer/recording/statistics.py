@@ -1,112 +1,297 @@
-"""Statistics of a weight and of its change, in one pass over blocks that fit the processor's cache.
+"""Statistics of a weight and of its changes, in one pass over blocks that fit the processor's cache.
 
-Everything is summed in float64, around the first element: E[x^2] - E[x]^2 loses every digit where all weights are nearly the
-same, and of a constant weight the deviation must be exactly zero.
+All sums are taken in float64. What NumPy is slow at is done another way, each measured: sums by `einsum`, squares as dot
+products of short rows, counts by way of a mask.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-FIELDS = ("minimum", "maximum", "mean", "std", "norm", "zeros", "nans", "infs", "moved")
+FIELDS = (
+    "count",
+    "minimum",
+    "maximum",
+    "mean",
+    "std",
+    "norm",
+    "zeros",
+    "nans",
+    "positive_infs",
+    "negative_infs",
+    "moved",
+    "largest",
+    "place",
+)
 INDEX = {name: index for index, name in enumerate(FIELDS)}
+QUANTITIES = ("value", "since_start", "since_last")
+COUNTS = ("count", "zeros", "nans", "positive_infs", "negative_infs", "moved")
 UNKNOWN = np.full(len(FIELDS), np.nan)
 
-# The change of one element that did not change; times the size, that of a whole weight.
-NO_CHANGE = np.array([float(name == "zeros") for name in FIELDS])
-
-# 2**16 elements: the block, its float64 copy and the mask fit a core's second-level cache together.
+# A block, its difference and their float64 copy fit a core's second-level cache together; half of it pays twice for the calls.
 BLOCK = 1 << 16
+
+# BLAS hands dot products of more than 10 000 elements to several threads, and waits for them while the training has the cores.
+_ROW = 4096
+
+# Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown.
+_CANCELED = 1e-6
+
+# A norm below this is one of squares too small for float64.
+_TINY = 1e-150
+
+Watch = Callable[[np.ndarray, float, float], None]
+Again = Callable[[], Iterator[np.ndarray]]
+
+
+class Workspace:
+    """Buffers for one block, kept from record to record: allocating them anew costs as much as a pass. For one thread."""
+
+    def __init__(self) -> None:
+        self.wide = np.empty(BLOCK)
+        self.narrow = np.empty(BLOCK, np.float32)
+        self.mask = np.empty(BLOCK, bool)
 
 
 @dataclass(slots=True)
 class _Sums:
-    """What is added up over the blocks; sums are of the elements minus `shift`."""
+    """What is added up over the blocks. `low` and `high` are the finite extremes, and where they were found."""
 
-    shift: float | None = None
-    count: int = 0
     total: float = 0.0
     squares: float = 0.0
-    minimum: float = math.inf
-    maximum: float = -math.inf
+    low: float = math.inf
+    high: float = -math.inf
+    low_place: int = 0
+    high_place: int = 0
     zeros: int = 0
     nans: int = 0
-    infs: int = 0
+    positive_infs: int = 0
+    negative_infs: int = 0
+    moved: int = 0
 
-    def add(self, block: np.ndarray, shifted: np.ndarray) -> None:
-        """Add a block of finite elements, using `shifted` as room for its float64 copy."""
-        if not block.size:
-            return
-        if self.shift is None:
-            self.shift = float(block[0])
-        np.subtract(block, self.shift, out=shifted, dtype=np.float64)
-        self.count += block.size
-        self.total += float(shifted.sum())
-        self.squares += float(np.dot(shifted, shifted))
-        self.minimum = min(self.minimum, float(block.min()))
-        self.maximum = max(self.maximum, float(block.max()))
+    def add(self, block: np.ndarray, start: int, *, zeros: int, squares: float, total: float = 0.0) -> tuple[float, float]:
+        """Add a block of finite elements that begins at element `start`; return its minimum and maximum."""
+        self.zeros += zeros
+        self.squares += squares
+        self.total += total
+        places = int(block.argmin()), int(block.argmax())
+        low, high = (float(block[place]) for place in places)
+        self._extend(low, high, start + places[0], start + places[1])
+        return low, high
 
-    def row(self, size: int) -> np.ndarray:
-        """Return the row of `FIELDS`."""
-        counts = [self.zeros, self.nans, self.infs, size - self.zeros]
-        if self.shift is None:
-            return np.array([np.nan] * 5 + counts, dtype=np.float64)
-        mean = self.total / self.count
-        std = math.sqrt(max(self.squares / self.count - mean * mean, 0.0))
-        norm = math.sqrt(max(self.squares + self.shift * (2 * self.total + self.count * self.shift), 0.0))
-        return np.array([self.minimum, self.maximum, self.shift + mean, std, norm, *counts])
+    def add_any(self, block: np.ndarray, start: int) -> np.ndarray:
+        """Add a block of float64 that may hold NaN and infinities; return its finite elements."""
+        places = np.flatnonzero(np.isfinite(block))
+        finite = block[places]
+        nans, positive = int(np.isnan(block).sum()), int(np.isposinf(block).sum())
+        self.nans += nans
+        self.positive_infs += positive
+        self.negative_infs += block.size - finite.size - nans - positive
+        self.zeros += finite.size - int(np.count_nonzero(finite))
+        if finite.size:
+            self.squares += float(np.einsum("i,i->", finite, finite))
+            self.total += float(finite.sum())
+            at_low, at_high = int(finite.argmin()), int(finite.argmax())
+            ends = start + int(places[at_low]), start + int(places[at_high])
+            self._extend(float(finite[at_low]), float(finite[at_high]), *ends)
+        return finite
+
+    def _extend(self, low: float, high: float, low_place: int, high_place: int) -> None:
+        if low < self.low:
+            self.low, self.low_place = low, low_place
+        if high > self.high:
+            self.high, self.high_place = high, high_place
+
+    def finite(self, size: int) -> int:
+        """Return the number of finite elements."""
+        return size - self.nans - self.positive_infs - self.negative_infs
+
+    def row(self, size: int, again: Again, mean_of: Callable[[], float]) -> np.ndarray:
+        """Return the row of `FIELDS`.
+
+        Args:
+            size: The number of elements.
+            again: Reads the finite elements once more, where the sums have lost their digits or have overflowed.
+            mean_of: Finds their mean.
+        """
+        finite = self.finite(size)
+        counts = (self.zeros, self.nans, self.positive_infs, self.negative_infs, self.moved)
+        if not finite:
+            return np.array([size, *[np.nan] * 5, *counts, np.nan, np.nan], dtype=np.float64)
+        at_low = -self.low > self.high
+        largest, place = (self.low, self.low_place) if at_low else (self.high, self.high_place)
+        mean = self.low if self.low == self.high else mean_of()
+        std, norm = self._std(finite, mean, again), math.sqrt(self.squares)
+        if largest and not _TINY < norm < math.inf:
+            norm = _distance(again(), 0.0, abs(largest))
+        return np.array([size, self.low, self.high, mean, std, norm, *counts, largest, place], dtype=np.float64)
+
+    def _std(self, finite: int, mean: float, again: Again) -> float:
+        if self.low == self.high:
+            return 0.0
+        variance = self.squares / finite - mean * mean
+        if math.isfinite(variance) and variance > max(_CANCELED * mean * mean, _TINY**2):
+            return math.sqrt(variance)
+        return _distance(again(), mean, max(-self.low, self.high)) / math.sqrt(finite)
 
 
 def summarize(values: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
     """Summarize an array, or its difference to a reference of equal shape, as one row of `FIELDS`.
 
-    Minimum, maximum, mean, std (population) and norm (L2) are those of the finite elements, NaN where there are none; `zeros`,
-    `nans` and `infs` count elements; `moved` counts the elements that differ from zero, which of a difference are those that
-    changed at all (a NaN that stayed NaN did not). All are float64.
+    Minimum, maximum, mean, std (population) and norm (L2) are those of the finite elements, NaN where there are none; `count`
+    is the number of all; `zeros`, `nans`, `positive_infs` and `negative_infs` count elements; `moved` counts those that differ
+    from zero, which of a difference are those that changed at all (a NaN that stayed NaN did not). `largest` is the finite
+    element farthest from zero, with its sign, and `place` where it stands in the flattened array. All are float64.
 
     >>> import numpy as np
-    >>> row = summarize(np.array([1.0, 2.0, np.nan]))
-    >>> float(row[INDEX["mean"]]), int(row[INDEX["nans"]])
-    (1.5, 1)
+    >>> row = summarize(np.array([1.0, -2.0, np.nan]))
+    >>> float(row[INDEX["mean"]]), int(row[INDEX["nans"]]), float(row[INDEX["largest"]]), int(row[INDEX["place"]])
+    (-0.5, 1, -2.0, 1)
     """
-    sums = _Sums()
-    room = np.empty(min(values.size, BLOCK))
-    mask = np.empty(room.size, dtype=bool)
-    for block in _blocks(values, reference):
-        # Comparing first: of floats np.count_nonzero is several times slower than of booleans.
-        sums.zeros += int(np.count_nonzero(np.equal(block, 0, out=mask[: block.size])))
-        if np.isfinite(block, out=mask[: block.size]).all():
-            sums.add(block, room[: block.size])
-        else:
-            finite = block[mask[: block.size]]
-            nans = int(np.isnan(block).sum())
-            sums.nans += nans
-            sums.infs += block.size - finite.size - nans
-            sums.add(finite, room[: finite.size])
-    row = sums.row(values.size)
-    if sums.nans and reference is not None:
-        row[INDEX["moved"]] = np.count_nonzero((values != reference) & ~(np.isnan(values) & np.isnan(reference)))
+    return scan(values, [] if reference is None else [Reference(reference)])[-1]
+
+
+def no_change(size: int) -> np.ndarray:
+    """Return the row of a weight none of whose elements changed: that of so many zeros."""
+    row = np.zeros(len(FIELDS)) if size else np.where([name in COUNTS for name in FIELDS], 0.0, np.nan)
+    row[[INDEX["count"], INDEX["zeros"]]] = size
     return row
 
 
-def _blocks(values: np.ndarray, reference: np.ndarray | None) -> Iterator[np.ndarray]:
-    """Yield the elements, or their differences, block by block in a precision that NumPy computes in."""
-    flat = _wide(values.reshape(-1))
-    against = None if reference is None else _wide(reference.reshape(-1))
-    difference = np.empty(min(flat.size, BLOCK))
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What an array is compared with, and its mean where that is known and all its elements are finite."""
+
+    values: np.ndarray
+    mean: float = math.nan
+
+
+def scan(
+    values: np.ndarray,
+    references: Sequence[Reference],
+    workspace: Workspace | None = None,
+    *,
+    copy: np.ndarray | None = None,
+    watch: Watch | None = None,
+) -> np.ndarray:
+    """Summarize an array and its differences to references of equal shape, reading each once.
+
+    Args:
+        values: Any shape and number type. Low precision is widened: statistics taken in float16 or int8 are nonsense.
+        references: Arrays of equal shape. Each gives a row of its own, behind that of the values. The difference of two
+            float32 is taken in float32: exact where they are near each other, else rounded as they are.
+        workspace: Buffers to use again.
+        copy: A flat array of the same type to fill with the values on the way.
+        watch: Called with the finite elements of each block, and their minimum and maximum.
+
+    Returns:
+        Rows of `FIELDS`, of shape (1 + number of references, number of fields).
+    """
+    work = workspace or Workspace()
+    flat, others = values.reshape(-1), [Reference(other.values.reshape(-1), other.mean) for other in references]
+    sums = [_Sums() for _ in range(1 + len(others))]
+    # NaN and infinities are counted, and so are sums that overflow: no reason to warn of them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        _scan_blocks(flat, others, sums, work, copy, watch)
+    value = sums[0].row(flat.size, lambda: _finite_blocks(flat, None), lambda: sums[0].total / sums[0].finite(flat.size))
+    rows = [value]
+    for each, other in zip(sums[1:], others, strict=True):
+        again = functools.partial(_finite_blocks, flat, other.values)
+        mean = functools.partial(_mean_change, each, value, other.mean, again)
+        rows.append(each.row(flat.size, again, mean))
+    return np.stack(rows)
+
+
+def _mean_change(sums: _Sums, value: np.ndarray, before: float, again: Again) -> float:
+    """Return the mean of a change: the change of the mean, but for where few elements moved, and next to nothing is left."""
+    size = int(value[INDEX["count"]])
+    if sums.finite(size) == size and sums.moved * 64 > size and math.isfinite(before):
+        return float(value[INDEX["mean"]]) - before
+    return sum(float(block.sum()) for block in again()) / sums.finite(size)
+
+
+def _scan_blocks(
+    flat: np.ndarray,
+    others: Sequence[Reference],
+    sums: Sequence[_Sums],
+    work: Workspace,
+    copy: np.ndarray | None,
+    watch: Watch | None,
+) -> None:
     for start in range(0, flat.size, BLOCK):
-        block = flat[start : start + BLOCK]
-        if against is None:
-            yield block
-        else:
-            with np.errstate(invalid="ignore"):
-                yield np.subtract(block, against[start : start + BLOCK], out=difference[: block.size], dtype=np.float64)
+        part = slice(start, start + BLOCK)
+        if copy is not None:
+            np.copyto(copy[part], flat[part])
+        block = widened(flat[part])
+        _add_values(sums[0], start, block, work, watch)
+        for each, other in zip(sums[1:], others, strict=True):
+            _add_change(each, start, block, widened(other.values[part]), work)
 
 
-def _wide(flat: np.ndarray) -> np.ndarray:
-    """Widen low precision floats and integers: statistics taken in float16 or int8 are nonsense."""
-    return flat if flat.dtype in (np.float32, np.float64) else flat.astype(np.float64)
+def widened(values: np.ndarray) -> np.ndarray:
+    """Return numbers in float32 or float64, whichever holds them without loss and NumPy computes in."""
+    if values.dtype in (np.float32, np.float64):
+        return values
+    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+
+
+def _add_values(sums: _Sums, start: int, block: np.ndarray, work: Workspace, watch: Watch | None) -> None:
+    wide, squares = _squares(block, work)
+    if math.isfinite(squares):
+        zeros = int(np.count_nonzero(np.equal(block, 0, out=work.mask[: block.size])))
+        sums.moved += block.size - zeros
+        ends = sums.add(block, start, zeros=zeros, squares=squares, total=float(np.einsum("i->", wide)))
+    else:
+        sums.moved += int(np.count_nonzero(block))
+        block = sums.add_any(block.astype(np.float64), start)
+        ends = (float(block.min()), float(block.max())) if block.size else (0.0, 0.0)
+    if watch is not None and block.size:
+        watch(block, *ends)
+
+
+def _add_change(sums: _Sums, start: int, block: np.ndarray, before: np.ndarray, work: Workspace) -> None:
+    # In float32 the difference of two near float32 is exact, and zero only where they are equal.
+    difference = np.subtract(block, before, out=work.narrow[: block.size] if block.dtype == np.float32 else None)
+    squares = _squares(difference, work)[1]
+    if math.isfinite(squares):
+        moved = int(np.count_nonzero(np.not_equal(difference, 0, out=work.mask[: block.size])))
+        sums.add(difference, start, zeros=block.size - moved, squares=squares)
+    else:
+        moved = int(np.count_nonzero((block != before) & ~(np.isnan(block) & np.isnan(before))))
+        sums.add_any(np.subtract(block, before, dtype=np.float64), start)
+    sums.moved += moved
+
+
+def _squares(block: np.ndarray, work: Workspace) -> tuple[np.ndarray, float]:
+    """Return a block in float64 and the sum of its squares, which is not finite where an element is not."""
+    wide = block
+    if block.dtype != np.float64:
+        wide = work.wide[: block.size]
+        np.copyto(wide, block)
+    rows = wide[: wide.size // _ROW * _ROW].reshape(-1, _ROW)
+    rest = wide[rows.size :]
+    return wide, float(np.vecdot(rows, rows).sum() + np.dot(rest, rest))
+
+
+def _finite_blocks(flat: np.ndarray, other: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Yield the finite elements, or differences, in float64."""
+    for start in range(0, flat.size, BLOCK):
+        part = flat[start : start + BLOCK].astype(np.float64)
+        if other is not None:
+            with np.errstate(invalid="ignore", over="ignore"):
+                part -= other[start : start + BLOCK].astype(np.float64)
+        yield part[np.isfinite(part)]
+
+
+def _distance(blocks: Iterator[np.ndarray], mean: float, scale: float) -> float:
+    """Return the L2 norm of elements minus their mean, summed in units of `scale` so that no square overflows."""
+    total = 0.0
+    for block in blocks:
+        scaled = (block - mean) / scale
+        total += float(np.einsum("i,i->", scaled, scaled))
+    return scale * math.sqrt(total)

@@ -17,6 +17,7 @@ class Status:
         batch: Batches trained in this epoch.
         batches: Batches of an epoch, None where nobody knows.
         cost: The share of the training time that records and their pictures took, None before the first.
+        rate: Records a second, None before the first.
         problem: The last error of ours.
         epochs_before: Epochs of earlier fits.
     """
@@ -27,5 +28,6 @@ class Status:
     batch: int = 0
     batches: int | None = None
     cost: float | None = None
+    rate: float | None = None
     problem: str = ""
     epochs_before: int = 0

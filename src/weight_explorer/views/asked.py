@@ -8,7 +8,7 @@ from typing import Any
 
 from weight_explorer.catalog.names import check, find_layer
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.recording.history import Past
+from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Selection, resolve, with_block
 from weight_explorer.views.registry import VIEWS
 

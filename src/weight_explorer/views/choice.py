@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 
 from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, LayerNode, Weight, cut, plural
 
-QUANTITY_LABELS = {"value": "Value", "since_start": "Since start", "since_last": "Since last record"}
+QUANTITY_LABELS = {"value": "Value", "since_start": "Since start", "since_last": "Since last record", "since_record": "Since"}
 FIRST_ROLES = ("kernel", "recurrent", "bias")
 LAST_ROLES = (SEED_STATE,)
 # The menus of blocks, in the order of a weight's axes; no weight of Keras has more than two axes of blocks.
 BLOCK_FIELDS = ("first blocks", "second blocks")
-# A layer or a role that the user chooses starts with its first weight.
+# What else changes with a choice: a layer or a role starts with its first weight.
 RESETS: dict[str, dict[str, None]] = {"layer": {"weight": None}, "role": {"weight": None}}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What the user asked for. None stands for "whatever comes first"; `step` None for the newest record.
+
+    `against` is the number of the record that the quantity "since_record" compares with.
 
     `blocks` are names of blocks, such as "forget gate": of every axis that has one of them only that is shown. They stay
     when another weight is chosen, so that one can walk through the layers of a model gate by gate.
@@ -30,6 +32,7 @@ class Choice:
     view: str = "matrix"
     quantity: str = "value"
     step: int | None = None
+    against: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,21 @@ def choose(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
         # By its name, not its place: what was on screen may be another weight than what was chosen since.
         offered = (offer for offer in resolve(catalog, choice).blocks if value in {option.key for option in offer.offers})
         offer = next(offered, None)
-        return replace(choice, step=None, blocks=with_block(choice.blocks, offer, value)) if offer else choice
-    return replace(choice, **{"step": None} | RESETS.get(field, {}) | {field: value})
+        return replace(choice, blocks=with_block(choice.blocks, offer, value)) if offer else choice
+    if field == "against":
+        return comparing(choice, _number(value))
+    return replace(choice, **RESETS.get(field, {}) | {field: _number(value) if field == "step" else value})
+
+
+def comparing(choice: Choice, against: int | None) -> Choice:
+    """Return the choice that compares with a record, or with none any more."""
+    if against is not None:
+        return replace(choice, against=against, quantity="since_record")
+    return replace(choice, against=None, quantity="value" if choice.quantity == "since_record" else choice.quantity)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
 
 
 def with_block(blocks: tuple[str, ...], offer: BlockOffer, chosen: str) -> tuple[str, ...]:

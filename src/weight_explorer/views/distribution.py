@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.history import Past
+from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice
 from weight_explorer.views.numbers import exact, grouped
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
@@ -25,8 +25,8 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     if choice.quantity == "value":
         first = kept_steps(weight, history)[0]
         start = value_of(weight, history, first)
-        if start is not None and start.shape == reading.values.shape and reading.step.number != first:
-            shown["at the start"] = start.astype(np.float32, copy=False)
+        if start is not None and start[0].shape == reading.values.shape and reading.step.number != first:
+            shown["at the start"] = start[0].astype(np.float32, copy=False)
     finite = {name: values[np.isfinite(values)] for name, values in shown.items()}
     if not finite["now"].size:
         return EmptyPicture("No element is finite, so there is no distribution to show.")

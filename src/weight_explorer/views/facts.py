@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
-from weight_explorer.recording.history import Past, Step
+from weight_explorer.recording.past import Comparison, Past
 from weight_explorer.recording.statistics import INDEX, summarize
 from weight_explorer.recording.status import Status
+from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import exact, grouped, rough, share, signed
 from weight_explorer.views.reading import Reading, chosen_step, read, row_of
@@ -25,7 +26,7 @@ class StatisticsTable:
 
 # (label, field): floats in full, with how far they have moved; then counts.
 MOMENTS = (("minimum", "minimum"), ("mean", "mean"), ("std. deviation", "std"), ("maximum", "maximum"), ("norm (L2)", "norm"))
-COUNTS = (("zero", "zeros"), ("NaN", "nans"), ("Inf", "infs"))
+COUNTS = (("zero", ("zeros",)), ("NaN", ("nans",)), ("Inf", ("positive_infs", "negative_infs")))
 
 # More blocks than this would push the statistics of the whole off the screen.
 MOST_BLOCKS = 4
@@ -49,23 +50,31 @@ def explanation(weight: Weight, place: str) -> str:
 
 def statistics_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTable:
     """Return the statistics of what is shown, in full digits, and how far they moved since the start."""
-    numbers = history.recorded(weight.whole, weight.index)
-    if not numbers:
+    numbers = history.recorded(weight.whole, Comparison(choice.quantity, weight.index))
+    if not len(numbers):
         return StatisticsTable(("", "", ""), ())
     is_value = choice.quantity == "value"
     chosen = chosen_step(weight, history, choice)
-    number = chosen if chosen in numbers else numbers[-1]
-    now, start = (row_of(weight, history, at, choice.quantity) for at in (number, numbers[0]))
+    number = chosen if chosen is not None and chosen in numbers else int(numbers[-1])
+    now, start = (row_of(weight, history, choice, at) for at in (number, int(numbers[0])))
     rows = [(label, exact(now[INDEX[name]]), _moved(now, start, name) if is_value else "") for label, name in MOMENTS]
-    rows.append(("elements", grouped(weight.size), ""))
-    change = row_of(weight, history, number, "since_start" if is_value else choice.quantity)
-    rows.append(("moved", *_moved_share(change, weight.size)))
-    rows += [(label, _count(now[INDEX[name]]), "") for label, name in COUNTS]
+    rows.append(("elements", grouped(weight.size), _estimated(now, weight)))
+    change = row_of(weight, history, choice, number, "since_start") if is_value else now
+    rows.append(("moved", *_moved_share(change, weight)))
+    rows += [(label, _count(sum(now[INDEX[name]] for name in names)), "") for label, names in COUNTS]
     step = history.step(number)
     return StatisticsTable(("", _record_name(step) if step else "", "since start" if is_value else ""), tuple(rows))
 
 
+def _estimated(row: np.ndarray, weight: Weight) -> str:
+    """Say where a row is that of a sample: `count` is how many elements it was computed from."""
+    count = row[INDEX["count"]]
+    return f"from {grouped(count)}" if count < weight.size else ""
+
+
 def _record_name(step: Step) -> str:
+    if step.name:
+        return step.name
     return "start" if step.kind == "start" and step.epoch == 0 else f"record {step.number}"
 
 
@@ -73,7 +82,7 @@ def block_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTabl
     """Return mean and norm of what is shown gate by gate, or head by head: along the last axis that has blocks."""
     found = [(i, axis) for i, axis in enumerate(weight.axes) if 1 < len(axis.blocks) <= MOST_BLOCKS]
     reading = read(weight, history, choice) if found else None
-    if not isinstance(reading, Reading):
+    if not isinstance(reading, Reading) or reading.sample is not None:
         return None
     number, axis = found[-1]
     parts = [reading.values[(slice(None),) * number + (slice(block.start, block.stop),)] for block in axis.blocks]
@@ -91,9 +100,12 @@ def _moved(now: np.ndarray, start: np.ndarray, name: str) -> str:
         return signed(float(now[INDEX[name]] - start[INDEX[name]]))
 
 
-def _moved_share(change: np.ndarray, size: int) -> tuple[str, str]:
+def _moved_share(change: np.ndarray, weight: Weight) -> tuple[str, str]:
     moved = change[INDEX["moved"]]
-    return ("unknown", "") if np.isnan(moved) else (f"{grouped(moved)}", share(moved, size))
+    if np.isnan(moved):
+        return "unknown", ""
+    about = "≈ " if _estimated(change, weight) else ""
+    return f"{about}{grouped(moved)}", share(moved, weight.size)
 
 
 def _count(number: float) -> str:
@@ -130,8 +142,18 @@ def status_words(status: Status, *, clicks_wait: bool = False) -> str:
         "interrupted": f"interrupted · {where}{batch}",
     }[status.phase]
     cost = "" if status.cost is None else f" · recording costs {status.cost * 100:.1f} %"
+    cost += f", {_rate_words(status.rate)}" if status.rate and status.phase == "training" else ""
     waits = " · clicks are answered when the cell ends (ipykernel 7 answers at once)"
     return words + cost + (waits if clicks_wait and status.phase == "training" else "")
+
+
+def _rate_words(rate: float) -> str:
+    """Say how often records are made, of which there may be many a second or one in many.
+
+    >>> _rate_words(4.2), _rate_words(0.05)
+    ('4.2 records/s', 'a record every 20 s')
+    """
+    return f"{rate:.1f} records/s" if rate >= 0.95 else f"a record every {1 / rate:.2g} s"
 
 
 def empty_words(node: LayerNode) -> str:

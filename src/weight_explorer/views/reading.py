@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.history import Past, Series, Step
+from weight_explorer.recording.past import Past, Series
+from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import EmptyPicture
@@ -15,17 +17,22 @@ from weight_explorer.views.pictures import EmptyPicture
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """Values of a quantity at one record, and the record they are compared with (None for the value itself)."""
+    """Values of a quantity at one record, and the record they are compared with (None for the value itself).
+
+    Of a weight that is too large to keep, `values` are those of `sample`, and else of the weight's own shape.
+    """
 
     values: np.ndarray
     step: Step
     against: Step | None
+    sample: Sample | None = None
 
     @property
     def words(self) -> str:
-        """What is shown, of which record, for a caption."""
+        """What is shown, of which record, for a caption, and whether it is estimated."""
         shown = "The value" if self.against is None else f"The change since {step_words(self.against)}"
-        return f"{shown}, at {step_words(self.step)}."
+        estimated = f" Estimated from {self.sample.words} elements." if self.sample else ""
+        return f"{shown}, at {step_words(self.step)}.{estimated}"
 
 
 def step_words(step: Step) -> str:
@@ -33,62 +40,84 @@ def step_words(step: Step) -> str:
     if step.kind == "start" and step.epoch == 0:
         return "the start"
     place = f"epoch {step.epoch}" if not step.batch else f"epoch {step.epoch + 1}, batch {step.batch}"
-    return f"record {step.number} ({place})"
+    return f"record {step.number} ({step.name or place})"
 
 
 def kept_steps(weight: Weight, history: Past) -> tuple[int, ...]:
-    """Return the numbers of the records that keep values of a weight or of a slice."""
+    """Return the numbers of the records that keep values of a weight or of a slice, or a sample of them."""
     return history.steps(weight.whole)
 
 
-def series_of(weight: Weight, history: Past, quantity: str) -> Series:
-    """Return the statistics of a weight or of a slice over time."""
-    return history.series(weight.whole, quantity, weight.index)
+def series_of(weight: Weight, history: Past, choice: Choice, quantity: str = "", most: int | None = None) -> Series:
+    """Return the statistics of a weight or of a slice over time, of the chosen quantity or another."""
+    return history.series(weight.whole, quantity or choice.quantity, weight.index, choice.against, most)
 
 
-def row_of(weight: Weight, history: Past, number: int, quantity: str) -> np.ndarray:
-    """Return the statistics of a weight or of a slice at one record."""
-    return history.row(weight.whole, number, quantity, weight.index)
+def row_of(weight: Weight, history: Past, choice: Choice, number: int, quantity: str = "") -> np.ndarray:
+    """Return the statistics of a weight or of a slice at one record, of the chosen quantity or another."""
+    return history.row(weight.whole, number, quantity or choice.quantity, weight.index, choice.against)
 
 
-def value_of(weight: Weight, history: Past, number: int) -> np.ndarray | None:
-    """Return the values of a weight or of a slice at one record, or None where they are not kept in this shape."""
-    values = history.value(weight.whole, number)
-    if values is None or not weight.index:
-        return values
+def value_of(weight: Weight, history: Past, number: int) -> tuple[np.ndarray, Sample | None] | None:
+    """Return the values of a weight or of a slice at one record, whole or sampled; None where they are not kept so."""
+    column = history.column(weight.whole)
+    values = column.value(number) if column else None
+    if column is None or values is None:
+        return None
+    if column.sample is not None:
+        inside, sample = column.sample.part(weight.index)
+        return values[inside], sample
     fits = values.ndim >= len(weight.index)
     part = values[weight.index] if fits else None
-    return part if part is not None and part.shape == weight.shape else None
+    return (part, None) if part is not None and part.shape == weight.shape else None
 
 
 def chosen_step(weight: Weight, history: Past, choice: Choice) -> int | None:
-    """Return the number of the record to show: of those that keep values the chosen one, else the newest."""
+    """Return the number of the record to show: of those that keep values the chosen one, the one before it, or the newest."""
     kept = kept_steps(weight, history)
-    return choice.step if choice.step in kept else (kept[-1] if kept else None)
+    if not kept:
+        return None
+    return kept[-1] if choice.step is None else max((number for number in kept if number <= choice.step), default=kept[0])
+
+
+def compared_step(kept: tuple[int, ...], choice: Choice, number: int) -> int | None:
+    """Return the number of the record that one is compared with, None where there is none."""
+    earlier = [other for other in kept if other < number]
+    wanted = {"since_start": earlier[:1], "since_last": earlier[-1:]}.get(choice.quantity)
+    if wanted is None:
+        wanted = [other for other in kept if other == choice.against]
+    return wanted[0] if wanted else None
 
 
 def read(weight: Weight, history: Past, choice: Choice) -> Reading | EmptyPicture:
     """Read what the choice asks for, or say why it is not there."""
-    kept = kept_steps(weight, history)
     number = chosen_step(weight, history, choice)
     step = history.step(number) if number is not None else None
-    values = value_of(weight, history, number) if number is not None else None
-    if number is None or step is None or values is None:
+    now = value_of(weight, history, number) if number is not None else None
+    if number is None or step is None or now is None:
         return missing(weight, history)
     if choice.quantity == "value":
-        return Reading(_numbers(values), step, None)
-    earlier = [other for other in kept if other < number]
-    if not earlier:
-        return EmptyPicture("There is one record so far. A change needs two: train, and it will be shown here.")
-    against = earlier[0] if choice.quantity == "since_start" else earlier[-1]
-    recorded = [other for other in history.recorded(weight.whole) if other < number]
-    if choice.quantity == "since_last" and against != recorded[-1]:
+        return Reading(_numbers(now[0]), step, None, now[1])
+    kept = kept_steps(weight, history)
+    against = compared_step(kept, choice, number)
+    if against is None:
+        return EmptyPicture(_NOTHING_TO_COMPARE.get(choice.quantity, _NO_EARLIER))
+    if choice.quantity == "since_last" and against != _recorded_before(weight, history, number):
         return EmptyPicture("The values of the record before this one are not kept any more, so their change cannot be shown.")
     before, against_step = value_of(weight, history, against), history.step(against)
-    if before is None or against_step is None or before.shape != values.shape:
+    if before is None or against_step is None or before[0].shape != now[0].shape:
         return EmptyPicture("The weight had another shape then, so there is no change to show.")
     with np.errstate(invalid="ignore"):
-        return Reading(_numbers(values) - _numbers(before), step, against_step)
+        return Reading(_numbers(now[0]) - _numbers(before[0]), step, against_step, now[1])
+
+
+_NO_EARLIER = "There is no record before this one. A change needs two: train, or choose a later record."
+_NOTHING_TO_COMPARE = {"since_record": "The record to compare with is not kept any more. Choose another one and press Compare."}
+
+
+def _recorded_before(weight: Weight, history: Past, number: int) -> int:
+    recorded = history.recorded(weight.whole)
+    return int(recorded[recorded < number][-1])
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
@@ -102,7 +131,7 @@ def missing(weight: Weight, history: Past) -> EmptyPicture:
         return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
     what = "The whole of this" if weight.source else "This"
     return EmptyPicture(
-        f"{what} weight has too many elements to keep within the history's bound of "
+        f"{what} weight has too many elements to keep even a sample within the history's bound of "
         f"{grouped(history.memory // 1_000_000)} MB, so only its statistics over time are kept. "
         f'WeightExplorer(model, memory="...") sets the bound.'
     )

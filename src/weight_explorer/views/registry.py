@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.history import Past
+from weight_explorer.recording.past import Past
 from weight_explorer.views import distribution, matrix, over_time
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.pictures import Picture

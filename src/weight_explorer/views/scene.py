@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.recording.history import Past
+from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
 from weight_explorer.views.choice import Choice, Selection, resolve

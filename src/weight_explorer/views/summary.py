@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
-from weight_explorer.recording.history import Past
+from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.status import Status
 from weight_explorer.views.facts import status_words
@@ -48,14 +48,14 @@ def _weights(catalog: Catalog) -> list[Weight]:
 
 
 def _row(weight: Weight, history: Past) -> tuple[str, str, str, str, str]:
-    value, change = history.series(weight.key), history.series(weight.key, "since_start")
-    if not value.steps:
+    recorded = history.recorded(weight.key)
+    if not len(recorded):
         return weight.key, weight.shape_text, "", "", ""
-    moved = change.rows[-1, INDEX["moved"]]
+    value, change = (history.row(weight.key, int(recorded[-1]), quantity) for quantity in ("value", "since_start"))
     return (
         weight.key,
         weight.shape_text,
-        rough(value["mean"][-1]),
-        rough(value["std"][-1]),
-        share(moved, weight.size),
+        rough(value[INDEX["mean"]]),
+        rough(value[INDEX["std"]]),
+        share(change[INDEX["moved"]], weight.size),
     )

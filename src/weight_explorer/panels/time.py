@@ -1,0 +1,73 @@
+"""The time axis: a slider over the records of the training, which also plays them, compares them and follows the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+from numpy.typing import ArrayLike
+
+HERE = Path(__file__).parent
+
+KEPT = 1
+"""Mark of a record whose values are kept."""
+SEAM = 2
+"""Mark of the first record of a new fit."""
+START = 4
+"""Mark of the record before training."""
+
+
+class TimePanel(anywidget.AnyWidget):
+    """Offers the records that one may stop at; the user's choice arrives in `selected` and `against`.
+
+    `numbers`, `epochs` and `batches` (little-endian int32) and `marks` (uint8) hold one entry for each record, oldest first:
+    its number, the epochs finished before it, the batches trained since, and `KEPT | SEAM | START`. `names`, if any, are those
+    of checkpoint files. `shown` is the record on screen, -1 for none: the browser takes its change for the answer to a choice.
+    `selected` is a record's number as text, or "" to follow the newest; `against` likewise, or "" to compare with none.
+    """
+
+    _esm = HERE / "time.js"
+    _css = HERE / "time.css"
+
+    numbers = traitlets.Bytes().tag(sync=True)
+    epochs = traitlets.Bytes().tag(sync=True)
+    batches = traitlets.Bytes().tag(sync=True)
+    marks = traitlets.Bytes().tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    shown = traitlets.Int(-1).tag(sync=True)
+    selected = traitlets.Unicode().tag(sync=True)
+    against = traitlets.Unicode().tag(sync=True)
+    speed = traitlets.Int(2, min=1).tag(sync=True)
+
+    def show(  # noqa: PLR0913 - one argument for each trait, by name
+        self,
+        *,
+        numbers: ArrayLike,
+        epochs: ArrayLike,
+        batches: ArrayLike,
+        marks: ArrayLike,
+        names: Sequence[str] = (),
+        shown: int,
+        selected: str,
+        against: str,
+    ) -> None:
+        """Bring records and choices up to date in one message, or in none where nothing changed."""
+        columns = {"numbers": numbers, "epochs": epochs, "batches": batches, "marks": marks}
+        arrays = {name: np.asarray(values) for name, values in columns.items()}
+        _refuse_different_lengths(arrays, len(names))
+        with self.hold_sync():
+            for name, array in arrays.items():
+                self.set_trait(name, array.astype("u1" if name == "marks" else "<i4").tobytes())
+            self.names = list(names)
+            self.shown = int(shown)
+            self.selected, self.against = selected, against
+
+
+def _refuse_different_lengths(arrays: dict[str, np.ndarray], num_names: int) -> None:
+    lengths = {name: array.size for name, array in arrays.items()}
+    allowed = set(lengths.values()) | ({num_names} if num_names else set())
+    if len(allowed) > 1:
+        raise ValueError(f"Expected one entry for each record in every column, got {lengths} and {num_names} names.")

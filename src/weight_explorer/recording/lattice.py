@@ -1,0 +1,166 @@
+"""Bins of histograms, on a lattice of powers of two: counts stay exact when the range grows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+BINS = 256
+
+# Bins for the range of the first values; the rest is room to grow.
+_FIRST_BINS = 128
+
+# Bin widths by which float32 is scaled without loss, whatever it holds; with others it is done in float64.
+_FLOAT32_EXPONENTS = range(-100, 1)
+
+
+# The exponent of a lattice that is not laid yet: all elements so far were the same.
+UNSET = np.iinfo(np.int16).min
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """Bins of width `2**exponent`: bin `i` holds what is in `[(first + i) * width, (first + i + 1) * width)`.
+
+    Edges are multiples of a power of two, so scaling an element to find its bin loses nothing, and two bins become one of
+    twice the width by adding their counts.
+    """
+
+    exponent: int
+    first: int
+
+    @property
+    def edges(self) -> np.ndarray:
+        """The `BINS + 1` edges."""
+        return np.ldexp(np.arange(self.first, self.first + BINS + 1, dtype=np.float64), self.exponent)
+
+    def holds(self, low: float, high: float) -> bool:
+        """Say whether both ends lie in one of the bins."""
+        return self.first <= self.bin_of(low) and self.bin_of(high) < self.first + BINS
+
+    def bin_of(self, value: float) -> int:
+        """Return the number of the bin of a value, counted from zero at the value zero."""
+        return math.floor(math.ldexp(value, -self.exponent))
+
+    def grown(self, low: float, high: float) -> Lattice:
+        """Return the finest lattice of doubled widths whose bins hold all of this one's, and both ends."""
+        exponent, first, last = self.exponent, self.first, self.first + BINS - 1
+        while True:
+            exponent, first, last = exponent + 1, first // 2, last // 2
+            wider = Lattice(exponent, first)
+            ends = min(first, wider.bin_of(low)), max(last, wider.bin_of(high))
+            if ends[1] - ends[0] < BINS:
+                return Lattice(exponent, _centered(*ends))
+
+    def moved_to(self, wider: Lattice, counts: np.ndarray) -> np.ndarray:
+        """Return counts over these bins as counts over those of a lattice that grew out of this one."""
+        halvings = wider.exponent - self.exponent
+        bins = ((self.first + np.arange(BINS)) >> halvings) - wider.first
+        filled = counts > 0
+        result = np.zeros(BINS, np.int64)
+        np.add.at(result, bins[filled], counts[filled])
+        return result
+
+
+def lattice_for(low: float, high: float) -> Lattice | None:
+    """Return a lattice for values of this range with room to grow, or None where they are all the same."""
+    if not low < high:
+        return None
+    # No finer than float32 counts: the number of a bin is one as well.
+    finest = math.frexp(max(abs(low), abs(high)))[1] - 23
+    exponent = max(math.frexp(high - low if math.isfinite(high - low) else high)[1] - int(math.log2(_FIRST_BINS)), finest)
+    while True:
+        lattice = Lattice(exponent, 0)
+        ends = lattice.bin_of(low), lattice.bin_of(high)
+        if ends[1] - ends[0] < _FIRST_BINS:
+            return Lattice(exponent, _centered(*ends))
+        exponent += 1
+
+
+def _centered(low: int, high: int) -> int:
+    """Return the first of `BINS` bins around a range: as many on both sides of zero where that holds it."""
+    half = BINS // 2
+    if -half <= low and high < half:
+        return -half
+    return low - (BINS - 1 - (high - low)) // 2
+
+
+class Tally:
+    """Counts the elements of one array block by block; the lattice grows as far as they need.
+
+    Exact for every float32, and for float64 but below 1e-200, where scaling may round to zero.
+
+    Pillow counts bytes twice as fast as `np.bincount`, and five times as fast as `np.histogram` counts numbers.
+    """
+
+    def __init__(self, lattice: Lattice) -> None:
+        self.lattice = lattice
+        self.counts = np.zeros(BINS, np.int64)
+
+    def add(self, block: np.ndarray, low: float, high: float) -> None:
+        """Count a block of finite elements, float32 or float64, of the given minimum and maximum."""
+        if not self.lattice.holds(low, high):
+            wider = self.lattice.grown(low, high)
+            self.counts = self.lattice.moved_to(wider, self.counts)
+            self.lattice = wider
+        scaled = _scaled(block, self.lattice.exponent)
+        np.floor(scaled, out=scaled)
+        shift = self.lattice.first + BINS // 2
+        if shift:
+            np.subtract(scaled, shift, out=scaled)
+        signed = scaled.astype(np.int8)
+        image = Image.frombuffer("L", (signed.size, 1), signed, "raw", "L", 0, 1)
+        counts = np.array(image.histogram())
+        # Bytes count from 0, 1 ... to -1: the negative ones come first.
+        self.counts[: BINS // 2] += counts[BINS // 2 :]
+        self.counts[BINS // 2 :] += counts[: BINS // 2]
+
+
+def _scaled(block: np.ndarray, exponent: int) -> np.ndarray:
+    if block.dtype == np.float32 and exponent in _FLOAT32_EXPONENTS:
+        return block * np.float32(2.0**-exponent)
+    return np.ldexp(block.astype(np.float64), -exponent)
+
+
+class Lattices:
+    """The lattices of several weights, as arrays, and the range of all that each has been. `UNSET` where that is one value."""
+
+    def __init__(self, count: int) -> None:
+        self.exponents = np.full(count, UNSET, np.int16)
+        self.firsts = np.zeros(count, np.int64)
+        self._lows = np.full(count, np.inf)
+        self._highs = np.full(count, -np.inf)
+
+    def __getitem__(self, place: int) -> Lattice | None:
+        exponent = int(self.exponents[place])
+        return None if exponent == UNSET else Lattice(exponent, int(self.firsts[place]))
+
+    def __setitem__(self, place: int, lattice: Lattice | None) -> None:
+        if lattice is not None:
+            self.exponents[place], self.firsts[place] = lattice.exponent, lattice.first
+
+    def copy_from(self, other: Lattices, pairs: list[tuple[int, int]]) -> None:
+        """Take over lattices and ranges of another one, given pairs of (place here, place there)."""
+        for here, there in pairs:
+            for name in vars(self):
+                getattr(self, name)[here] = getattr(other, name)[there]
+
+    def cover(self, places: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> None:
+        """Lay or widen the lattices at these places so that they hold the ranges; NaN stands for none."""
+        self._lows[places] = np.fmin(self._lows[places], lows)
+        self._highs[places] = np.fmax(self._highs[places], highs)
+        is_laid = self.exponents[places] != UNSET
+        scale = np.ldexp(1.0, np.where(is_laid, -self.exponents[places].astype(np.int64), 0))
+        with np.errstate(invalid="ignore", over="ignore"):
+            first, last = np.floor(self._lows[places] * scale), np.floor(self._highs[places] * scale)
+            inside = (first >= self.firsts[places]) & (last < self.firsts[places] + BINS)
+        for place in places[~(inside & is_laid)]:
+            low, high = float(self._lows[place]), float(self._highs[place])
+            lattice = self[place]
+            if lattice is None:
+                self[place] = lattice_for(low, high)
+            elif not lattice.holds(low, high):
+                self[place] = lattice.grown(low, high)

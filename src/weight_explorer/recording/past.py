@@ -1,0 +1,279 @@
+"""What is known of the past, whether recorded live, read from checkpoints, or loaded from a file."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Index
+from weight_explorer.recording.frame import frame_of
+from weight_explorer.recording.histogram import Histograms
+from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.slices import SliceRows
+from weight_explorer.recording.statistics import FIELDS, INDEX, QUANTITIES, UNKNOWN, no_change, summarize
+from weight_explorer.recording.time import Step, Timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Statistics of one weight over time.
+
+    `numbers` and `positions` are those of the records, and `rows` has a row of `FIELDS` for each. `estimated` says that they
+    are those of a sample.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    rows: np.ndarray
+    estimated: bool = False
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.rows[:, INDEX[name]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Column(ABC):
+    """All that is known of one weight: of each record its statistics, of some its values or a sample of them."""
+
+    key: str
+    sample: Sample | None = None
+
+    @property
+    @abstractmethod
+    def numbers(self) -> np.ndarray:
+        """Numbers of the records with statistics, ascending."""
+
+    @property
+    @abstractmethod
+    def kept(self) -> tuple[int, ...]:
+        """Numbers of the records with values, or with a sample where `sample` is not None, ascending."""
+
+    @abstractmethod
+    def rows(self, places: slice | np.ndarray) -> np.ndarray:
+        """Statistics of the records at these places of `numbers`, of shape (records, `QUANTITIES`, `FIELDS`)."""
+
+    @abstractmethod
+    def bins(self, places: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Exponents and first bins of the lattices of these records, and the counts, of shape (records, `BINS`)."""
+
+    @abstractmethod
+    def value(self, number: int) -> np.ndarray | None:
+        """Values at a record, read-only: the whole array, or those of the sample; None where they are not kept."""
+
+    @abstractmethod
+    def slices(self, number: int) -> SliceRows:
+        """Where the statistics of parts of this record are remembered."""
+
+
+class Past(ABC):
+    """Records that one can look at. All numbers of records are those of `Step.number`."""
+
+    memory: int = 0
+    num_recorded: int = 0
+    # From key to the path of the layer and the role.
+    roles: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    # What went wrong while it was read, for the user to see.
+    notes: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def timeline(self) -> Timeline:
+        """All records that are kept."""
+
+    @property
+    @abstractmethod
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the weights of which anything is known."""
+
+    @abstractmethod
+    def column(self, key: str) -> Column | None:
+        """Return what is known of a weight, or None."""
+
+    @property
+    def records(self) -> tuple[Step, ...]:
+        """All records that are kept, oldest first, with their positions on the time axis."""
+        return self.timeline.steps()
+
+    def step(self, number: int) -> Step | None:
+        """Return the record of this number, or None where it was thinned away."""
+        return self.timeline.step(number)
+
+    # -- values ----------------------------------------------------------------------------------------------------
+
+    def steps(self, key: str) -> tuple[int, ...]:
+        """Numbers of the records that keep values of this weight, or a sample of them, oldest first."""
+        column = self.column(key)
+        return column.kept if column else ()
+
+    def values(self, key: str, index: Index = ()) -> np.ndarray:
+        """All kept values of a weight, of shape (records, *weight shape), in the order of `steps(key)`.
+
+        With the `index` of a part (see `Weight.part`), those of the part.
+
+        Raises:
+            KeyError: No values are kept; the message names the nearest key.
+            ValueError: Only a sample of them is; the message says how to get at it.
+        """
+        column = self._known(key)
+        if column.sample is not None:
+            raise ValueError(
+                f"Of {key!r} {column.sample.words} elements are kept: too large for the history's memory. "
+                f"history.samples(key) has them, and which they are."
+            )
+        return np.stack([values[index] for number in column.kept if (values := column.value(number)) is not None])
+
+    def samples(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the elements that are kept of a weight too large for the memory: their flat indexes, and their values.
+
+        The values have the shape (records, elements), in the order of `steps(key)`; `np.unravel_index(indexes, weight.shape)`
+        says where in the weight they stand.
+        """
+        column = self._known(key)
+        values = [value.reshape(-1) for number in column.kept if (value := column.value(number)) is not None]
+        indexes = np.arange(values[0].size) if column.sample is None else column.sample.indexes
+        return indexes, np.stack(values)
+
+    def value(self, key: str, number: int) -> np.ndarray | None:
+        """Values of a weight at one record, read-only, or None where they are not kept, or only a sample of them."""
+        column = self.column(key)
+        return None if column is None or column.sample is not None else column.value(number)
+
+    def _known(self, key: str) -> Column:
+        column = self.column(key)
+        if column is None or not column.kept:
+            raise KeyError(self._unknown(key))
+        return column
+
+    def _unknown(self, key: str) -> str:
+        near = difflib.get_close_matches(key, self.keys, n=1, cutoff=0.3)
+        return f"No values of {key!r} are kept." + (f" Did you mean {near[0]!r}?" if near and near[0] != key else "")
+
+    # -- statistics ------------------------------------------------------------------------------------------------
+
+    def recorded(self, key: str, compared: Comparison | None = None) -> np.ndarray:
+        """Numbers of the records with statistics of this weight; of those that are computed from values, that keep them."""
+        column = self.column(key)
+        if column is None:
+            return np.empty(0, np.int64)
+        return np.array(column.kept, np.int64) if compared and compared.is_computed else column.numbers
+
+    def row(self, key: str, number: int, quantity: str = "value", index: Index = (), against: int | None = None) -> np.ndarray:
+        """Statistics of a weight, or of a part, at one of the records of `recorded`, in the order of `FIELDS`."""
+        compared = Comparison(quantity, index, against)
+        column, numbers = self.column(key), self.recorded(key, compared)
+        place = int(np.searchsorted(numbers, number))
+        if column is None or place == len(numbers) or numbers[place] != number:
+            raise KeyError(f"There is no record {number} of {key!r}. See recorded(key).")
+        if compared.is_computed:
+            return compared.row(column, number)
+        return column.rows(slice(place, place + 1))[0, QUANTITIES.index(quantity)]
+
+    def series(
+        self, key: str, quantity: str = "value", index: Index = (), against: int | None = None, most: int | None = None
+    ) -> Series:
+        """Statistics of a weight over all records.
+
+        Args:
+            key: The weight.
+            quantity: One of `QUANTITIES`, or "since_record": the change since the record `against`.
+            index: Of a part, its index: its statistics are computed from the records that keep values when first asked for.
+            against: The number of a record that keeps values.
+            most: Of more records than this, as many as that: the first, the last, and others evenly spread.
+        """
+        compared = Comparison(quantity, index, against)
+        column, numbers = self.column(key), self.recorded(key, compared)
+        if column is None or not len(numbers):
+            return Series(numbers, np.empty(0), np.empty((0, len(FIELDS))))
+        places = spread_places(len(numbers), most)
+        shown = numbers[places]
+        if compared.is_computed:
+            rows = np.stack([compared.row(column, int(number)) for number in shown])
+        else:
+            rows = column.rows(places)[:, QUANTITIES.index(quantity)]
+        estimated = column.sample is not None and (quantity != "value" or compared.is_computed)
+        return Series(shown, self.timeline.positions_of(shown), rows, estimated)
+
+    def histograms(self, key: str, most: int | None = None) -> Histograms:
+        """Histograms of a weight at all records, over common edges; of more than `most`, of as many as that.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> histograms = explorer.history.histograms("tiny/dense/kernel")
+        >>> histograms.edges.shape, histograms.counts.shape, int(histograms.counts.sum())
+        ((257,), (1, 256), 6)
+        """
+        column = self.column(key)
+        if column is None:
+            raise KeyError(self._unknown(key))
+        places = spread_places(len(column.numbers), most)
+        return Histograms.of(column.numbers[places], *column.bins(places), column.rows(places)[:, 0])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity.
+
+        Columns are `step`, `epoch`, `batch`, `position`, `kind`, `fit`, `key`, `layer`, `role`, `quantity`, the statistics,
+        `infs`, `update_ratio` (the norm of a change over that of the weight), `estimated` (the row is that of a sample), and
+        of values the quantiles `q01` to `q99`, which are right to within a bin of the histogram.
+        """
+        return frame_of(self)
+
+
+def spread_places(count: int, most: int | None) -> slice | np.ndarray:
+    """Return places of `most` out of `count` things, spread evenly, the first and the last among them."""
+    if most is None or count <= most:
+        return slice(None)
+    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A quantity of a weight, or of a part of it, and the record it is compared with where the quantity does not say."""
+
+    quantity: str
+    index: Index = ()
+    against: int | None = None
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it was not recorded, and has to be computed from values."""
+        return bool(self.index) or self.quantity not in QUANTITIES
+
+    def row(self, column: Column, number: int) -> np.ndarray:
+        """Compute the statistics at a record that keeps values."""
+        now, against = column.value(number), self._against(column, number)
+        before = None if against is None else column.value(against)
+        if now is None or (against is not None and (before is None or before.shape != now.shape)):
+            return UNKNOWN
+
+        def compute() -> np.ndarray:
+            taken, estimate = self._part_of(column.sample)
+            if against == number:
+                return estimate(no_change(now[taken].size))
+            return estimate(summarize(now[taken], None if before is None else before[taken]))
+
+        return column.slices(number).row(column.key, self.index, against, compute)
+
+    def _against(self, column: Column, number: int) -> int | None:
+        if self.quantity == "since_last":
+            return number - 1
+        return {"value": None, "since_start": column.kept[0]}.get(self.quantity, self.against)
+
+    def _part_of(self, sample: Sample | None) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
+        """Return what kept values are to be indexed with, and how their statistics become those of the part."""
+        if sample is None:
+            return self.index, lambda row: row
+        inside, part = sample.part(self.index)
+        return inside, part.estimate

@@ -1,0 +1,73 @@
+"""A fixed random sample of the elements of a weight that is too large to keep whole."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Index
+from weight_explorer.recording.statistics import COUNTS, INDEX
+
+MOST_ELEMENTS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Which elements of a weight are kept: their flat `indexes`, ascending, in an array of `shape`."""
+
+    indexes: np.ndarray
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of elements of the whole weight."""
+        return math.prod(self.shape)
+
+    @property
+    def words(self) -> str:
+        """How many of how many, such as `65 536 of 23 440 896`."""
+        return " of ".join(f"{count:,}".replace(",", "\u202f") for count in (len(self.indexes), self.size))
+
+    def take(self, values: np.ndarray) -> np.ndarray:
+        """Return the sampled elements of the whole weight."""
+        return values.reshape(-1)[self.indexes]
+
+    def estimate(self, row: np.ndarray) -> np.ndarray:
+        """Turn statistics of the sample into an estimate of those of the whole weight; `count` says of how many it is.
+
+        Sums grow with the number of elements; extremes are those of the sample.
+        """
+        scaled, factor = row.copy(), self.size / max(len(self.indexes), 1)
+        scaled[[INDEX[name] for name in COUNTS if name != "count"]] *= factor
+        scaled[INDEX["norm"]] *= math.sqrt(factor)
+        if not np.isnan(row[INDEX["place"]]):
+            scaled[INDEX["place"]] = self.indexes[int(row[INDEX["place"]])]
+        return scaled
+
+    def part(self, index: Index) -> tuple[np.ndarray, Sample]:
+        """Return which of the sampled elements lie in a part of the weight, and the sample of that part."""
+        places = list(np.unravel_index(self.indexes, self.shape))
+        inside, shape = np.ones(len(self.indexes), bool), list(self.shape)
+        for axis, item in enumerate(index):
+            start, stop = (item, item + 1) if isinstance(item, int) else item.indices(self.shape[axis])[:2]
+            inside &= (places[axis] >= start) & (places[axis] < stop)
+            places[axis] = places[axis] - start
+            shape[axis] = stop - start
+        # An axis of one entry that indexing takes away does not change how the others are counted.
+        flat = np.ravel_multi_index([place[inside] for place in places], shape) if shape else np.zeros(0, np.int64)
+        taken = {axis for axis, item in enumerate(index) if isinstance(item, int)}
+        return inside, Sample(flat, tuple(size for axis, size in enumerate(shape) if axis not in taken))
+
+
+def sample_of(key: str, shape: tuple[int, ...], count: int) -> Sample:
+    """Choose `count` elements of a weight: one at random of each of as many equal stretches of its flat array.
+
+    The same key and shape always give the same. Stretches cover every region, and the random place within each keeps the
+    sample from falling on one column, as equal steps would.
+    """
+    random = np.random.default_rng(zlib.crc32(key.encode()))
+    ends = np.arange(count + 1) * math.prod(shape) // max(count, 1)
+    return Sample(ends[:-1] + (random.random(count) * np.diff(ends)).astype(np.int64), shape)

@@ -1,0 +1,100 @@
+"""Statistics of many small weights at once: a call of NumPy costs as much as a thousand elements.
+
+All elements stand behind each other in one flat array of float32, of which each weight is a segment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.recording.lattice import BINS, UNSET
+from weight_explorer.recording.statistics import FIELDS, INDEX, summarize
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segments:
+    """Where each weight begins, and how many elements it has: none is empty, and they tile the flat array."""
+
+    starts: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, sizes: list[int]) -> Segments:
+        """Lay segments of these sizes behind each other."""
+        ends = np.cumsum([0, *sizes])
+        return cls(ends[:-1], np.asarray(sizes, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def spread(self, numbers: np.ndarray) -> np.ndarray:
+        """Give every element the number of its segment."""
+        return np.repeat(numbers, self.sizes)
+
+    def cut(self, flat: np.ndarray, number: int) -> np.ndarray:
+        """Return the elements of one segment."""
+        return flat[self.starts[number] : self.starts[number] + self.sizes[number]]
+
+    def summarize(self, flat: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+        """Summarize each segment, or its difference to `before`, as a row of `FIELDS`: what `statistics.summarize` gives."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            wide = flat.astype(np.float64)
+            if before is not None:
+                wide -= before
+            shown = flat.copy() if before is None else wide.copy()
+            squares = np.add.reduceat(wide * wide, self.starts)
+        others = np.flatnonzero(~np.isfinite(squares)).tolist()
+        for number in others:
+            self.cut(wide, number)[:] = self.cut(shown, number)[:] = squares[number] = 0
+        rows = self._rows(shown, wide, squares)
+        for number in others:
+            rows[number] = summarize(self.cut(flat, number), None if before is None else self.cut(before, number))
+        return rows
+
+    def _rows(self, shown: np.ndarray, wide: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        low, high = np.minimum.reduceat(shown, self.starts), np.maximum.reduceat(shown, self.starts)
+        is_constant = low == high
+        mean = np.where(is_constant, low, np.add.reduceat(wide, self.starts) / self.sizes)
+        wide -= self.spread(mean)
+        std = np.sqrt(np.add.reduceat(wide * wide, self.starts) / self.sizes)
+        moved = np.add.reduceat(shown != 0, self.starts, dtype=np.int64)
+        largest = np.where(-low > high, low, high)
+        rows = np.zeros((len(self), len(FIELDS)))
+        columns = {
+            "count": self.sizes,
+            "minimum": low,
+            "maximum": high,
+            "mean": mean,
+            "std": np.where(is_constant, 0, std),
+            "norm": np.sqrt(squares),
+            "zeros": self.sizes - moved,
+            "moved": moved,
+            "largest": largest,
+            "place": self._first(shown == self.spread(largest)),
+        }
+        for name, column in columns.items():
+            rows[:, INDEX[name]] = column
+        return rows
+
+    def _first(self, found: np.ndarray) -> np.ndarray:
+        """Return where in each segment the first of the marked elements stands; each has one."""
+        places = np.flatnonzero(found)
+        return places[np.searchsorted(places, self.starts)] - self.starts
+
+    def tally(self, flat: np.ndarray, exponents: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+        """Count the finite elements of each segment over its lattice, which holds them: counts of shape (segments, `BINS`).
+
+        Where no lattice is laid yet, nothing is counted.
+        """
+        is_laid = exponents != UNSET
+        scale = np.ldexp(1.0, np.where(is_laid, -exponents.astype(np.int64), 0))
+        shift = firsts - BINS * np.arange(len(self))
+        counted = np.isfinite(flat) & self.spread(is_laid)
+        if not counted.all():
+            flat = np.where(counted, flat, 0)
+        bins = np.floor(flat * self.spread(scale)) - self.spread(shift)
+        if not counted.all():
+            bins = bins[counted]
+        return np.bincount(bins.astype(np.intp), minlength=BINS * len(self)).reshape(-1, BINS)

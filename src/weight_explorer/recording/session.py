@@ -1,0 +1,144 @@
+"""Where a training stands, and what is to be done at each of its turns: record, draw, report. Knows nothing of Keras."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from time import perf_counter
+from types import MappingProxyType
+from typing import Any
+
+from weight_explorer.recording.history import History
+from weight_explorer.recording.pace import Pace
+from weight_explorer.recording.status import Status
+from weight_explorer.recording.time import Step
+
+logger = logging.getLogger("weight_explorer")
+
+
+class Session:
+    """Follows a training, fit after fit.
+
+    Args:
+        history: Learns how many batches each epoch has, and where a fit begins.
+        pace: Decides when records are due.
+        record: Called with a `Step` when the weights are to be copied; returns whether there is nothing to wait for, which is
+            False of a model that is not built yet.
+        draw: Called when the panel is to be brought up to date. It must not wait for another thread.
+    """
+
+    def __init__(self, history: History, pace: Pace, *, record: Callable[[Step], bool], draw: Callable[[], None]) -> None:
+        self.status = Status()
+        self._history = history
+        self._pace = pace
+        self._record = record
+        self._draw = draw
+        self._found_nothing = False
+        self._reported: set[str] = set()
+        self._changing = threading.Lock()  # an error in a click is reported from another thread
+        self._epochs_done = 0
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training is running, as far as anybody told."""
+        return self.status.phase == "training"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epochs finished over all fits, and batches trained since."""
+        return self._epochs_done, self.status.batch
+
+    def begin(self, epochs: int | None, batches: int | None) -> None:
+        """Record the state before training; `epochs` and `batches` of each are None where nobody knows."""
+        self._pace.begin()
+        if self.status.batch:
+            self._epochs_done += 1  # the fit before this one ended in mid-epoch
+        self._history.begin_fit()
+        fresh = Status("training", epochs=epochs, batches=batches, epochs_before=self._epochs_done)
+        self._set(**asdict(fresh))
+        self._update("start", {}, force_draw=True)
+
+    def epoch_began(self, epoch: int, batches: int | None) -> None:
+        """Note where the training stands; `epoch` is counted from 1 in this fit."""
+        batches = batches or self.status.batches
+        if batches:
+            self._history.set_epoch_length(self._epochs_done, batches)
+        self._set(phase="training", epoch=epoch, batch=0, batches=batches)
+
+    def batch_ended(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Record if the pace allows it; `batch` says how many of this epoch are trained."""
+        num_new = batch - self.status.batch
+        self._set(batch=batch)
+        if self._pace.is_due(num_new) or self._found_nothing:
+            self._update("batch", logs)
+
+    def epoch_ended(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Record the end of the epoch, always."""
+        num_batches = self.status.batch
+        if num_batches:
+            self._history.set_epoch_length(self._epochs_done, num_batches)
+        self._epochs_done += 1
+        self._set(batch=0, batches=num_batches or self.status.batches)
+        self._update("epoch", logs)
+
+    def finish(self, phase: str) -> None:
+        """Note that the training ended, in the phase "finished" or "interrupted", and draw."""
+        self._set(phase=phase, cost=self._pace.share, rate=self._pace.rate)
+        self._draw()
+
+    def noticed(self, kind: str) -> None:
+        """Note that the weights were found changed though no training of ours was running."""
+        if kind == "outside" and self.status.phase == "before":
+            self._set(phase="unseen")
+
+    def report(self, error: Exception) -> None:
+        """Show an error of ours in the panel; never raises."""
+        try:
+            problem = f"{type(error).__name__}: {error}"[:300]
+        except Exception:  # noqa: BLE001 - an error that cannot even be written
+            problem = type(error).__name__
+        if problem not in self._reported:  # said once: an error in every batch would fill the user's output
+            self._reported.add(problem)
+            logger.warning("Weight Explorer met a problem; a running training goes on.", exc_info=error)
+        self._set(problem=problem)
+        try:
+            if self._pace.may_draw():
+                self._draw_now()
+        except Exception:  # the drawing may be what failed
+            logger.debug("The problem could not be drawn.", exc_info=True)
+
+    def _set(self, **fields: Any) -> None:
+        with self._changing:
+            self.status = replace(self.status, **fields)
+
+    def _update(self, kind: str, logs: Mapping[str, Any] | None, *, force_draw: bool = False) -> None:
+        began = perf_counter()
+        try:
+            epoch, batch = self.place
+            step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs))
+            self._found_nothing = not self._record(step)
+        finally:
+            self._pace.recorded(perf_counter() - began)
+        if force_draw or self._pace.may_draw():
+            self._draw_now()
+
+    def _draw_now(self) -> None:
+        began = perf_counter()
+        try:
+            self._set(cost=self._pace.share, rate=self._pace.rate)
+            self._draw()
+        finally:
+            self._pace.drawn(perf_counter() - began)
+
+
+def _numbers_of(logs: Mapping[str, Any] | None) -> Mapping[str, float]:
+    """Return the numbers among what the training tells: others may be anything."""
+    found = {}
+    for name, value in (logs or {}).items():
+        try:
+            found[str(name)] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return MappingProxyType(found)

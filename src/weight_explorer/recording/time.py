@@ -1,0 +1,85 @@
+"""When records were made: their numbers, and where each stands in the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One record: its number, and where it stands in the training.
+
+    Attributes:
+        number: Counted from 0 over all records, those that are not kept any more included.
+        epoch: Finished epochs, over all fits.
+        batch: Batches trained since then.
+        position: Both as one number for an axis, such as 2.5 in the middle of the third epoch.
+        kind: "start" (of a fit), "batch", "epoch", "outside" (of training), "restored", or "checkpoint".
+        fit: The number of the fit it belongs to, counted from 0.
+        name: Of a checkpoint, the name of its file.
+        logs: Loss and metrics, as the training told them.
+    """
+
+    number: int
+    epoch: int
+    batch: int
+    position: float
+    kind: str
+    fit: int = 0
+    name: str = ""
+    logs: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+
+class Timeline:
+    """The records that are kept, oldest first: a sequence of `Step` that can also be had as arrays.
+
+    Args:
+        steps: The records; their `position` is found anew from `lengths`.
+        lengths: From epoch to its number of batches, as far as anybody knows.
+
+    >>> timeline = Timeline([Step(0, 0, 0, 0.0, "start"), Step(3, 0, 5, 0.0, "batch")], {0: 10})
+    >>> timeline.positions.tolist(), timeline.step(3).position
+    ([0.0, 0.5], 0.5)
+    """
+
+    def __init__(self, steps: list[Step] | tuple[Step, ...], lengths: Mapping[int, int]) -> None:
+        self._steps = tuple(steps)
+        self._lengths = lengths
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """The number of each record."""
+        return np.array([step.number for step in self._steps], np.int64)
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """The position of each record, in epochs."""
+        return np.array([self._position(step) for step in self._steps])
+
+    def step(self, number: int) -> Step | None:
+        """Return the record of this number, or None where it is not kept."""
+        place = int(np.searchsorted(self.numbers, number))
+        found = place < len(self._steps) and self._steps[place].number == number
+        return self._placed(self._steps[place]) if found else None
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return all records, with their positions."""
+        return tuple(self._placed(step) for step in self._steps)
+
+    def positions_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the positions of these records, all of which are kept."""
+        return self.positions[np.searchsorted(self.numbers, numbers)]
+
+    def _position(self, step: Step) -> float:
+        return step.epoch + step.batch / max(self._lengths.get(step.epoch, 0), step.batch, 1)
+
+    def _placed(self, step: Step) -> Step:
+        return replace(step, position=self._position(step))

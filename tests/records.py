@@ -1,0 +1,44 @@
+"""Records for tests, made by the real recorder out of arrays that stand for the variables of a model."""
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
+from weight_explorer.recording.history import History
+from weight_explorer.recording.recorder import Recorder
+from weight_explorer.recording.time import Step
+
+
+def weight_of(key, values):
+    """A weight with plain axes."""
+    axes = tuple(Axis(f"axis {i}", size) for i, size in enumerate(values.shape))
+    return Weight(key, "kernel", "kernel", "m", values.shape, str(values.dtype), axes)
+
+
+def catalog_of(live):
+    """A catalog of one layer that holds these arrays as its variables."""
+    weights = {key: weight_of(key, values) for key, values in live.items()}
+    return Catalog(LayerNode("m", "m", "Sequential", weights=tuple(weights)), weights, dict(live))
+
+
+def record(recorder, catalog, *, epoch=0, batch=0, kind="batch"):
+    """Make one record."""
+    return recorder.record(catalog, Step(0, epoch, batch, 0.0, kind))
+
+
+class Variable:
+    """Holds an array, and may hold another one later."""
+
+    def __init__(self, values):
+        self.values = values
+
+
+def history_of(*records, memory=10**8, key="w"):
+    """A history of one weight that had these values, one after the other, at the ends of epochs."""
+    history, variable = History(memory), Variable(np.asarray(records[0]))
+    recorder = Recorder(history, lambda variable: variable.values)
+    weights = {key: weight_of(key, variable.values)}
+    catalog = Catalog(LayerNode("m", "m", "Sequential", weights=(key,)), weights, {key: variable})
+    for epoch, values in enumerate(records):
+        variable.values = np.asarray(values)
+        record(recorder, catalog, epoch=epoch, kind="epoch" if epoch else "start")
+    return history

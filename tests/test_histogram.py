@@ -1,0 +1,101 @@
+"""Every count of a histogram is exact, also after its range has grown, and over many weights at once."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from weight_explorer.recording.lattice import BINS, Lattice, Tally, lattice_for
+from weight_explorer.recording.segments import Segments
+
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+FLOATS = arrays.arrays(np.float32, st.integers(1, 40), elements=FINITE | st.floats(-1, 1, width=32) | st.just(-0.0))
+DOUBLES = arrays.arrays(
+    np.float64, st.integers(1, 40), elements=st.floats(-1e30, 1e30).filter(lambda x: not 0 < abs(x) < 1e-200)
+)
+
+
+def by_hand(values, lattice):
+    """Count with exact arithmetic: each element is a whole number of widths above an edge, rounded down."""
+    counts = np.zeros(BINS, int)
+    for value in values.astype(np.float64):
+        mantissa, exponent = math.frexp(value)
+        whole, shift = int(mantissa * 2**53), exponent - 53 - lattice.exponent
+        number = whole << shift if shift >= 0 else whole >> -shift
+        counts[number - lattice.first] += 1
+    return counts
+
+
+def tally_of(*blocks):
+    lattice = lattice_for(float(blocks[0].min()), float(blocks[0].max())) or Lattice(-10, 0)
+    tally = Tally(lattice)
+    for block in blocks:
+        tally.add(block, float(block.min()), float(block.max()))
+    return tally
+
+
+@pytest.mark.parametrize("elements", [FLOATS, DOUBLES], ids=["float32", "float64"])
+def test_every_element_is_counted_in_its_bin_though_the_range_grows(elements):
+    @given(st.lists(elements, min_size=1, max_size=4))
+    def holds(blocks):
+        tally = tally_of(*blocks)
+        np.testing.assert_array_equal(tally.counts, by_hand(np.concatenate(blocks), tally.lattice))
+
+    holds()
+
+
+@given(FLOATS)
+def test_edges_are_where_numpy_counts_the_same(values):
+    tally = tally_of(values)
+    inside = values.astype(np.float64)
+    expected = np.histogram(inside, [*tally.lattice.edges[:-1], np.inf])[0]
+    np.testing.assert_array_equal(tally.counts, expected)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_the_first_range_is_met_with_at_least_a_sixteenth_of_the_bins_and_leaves_room(low, width):
+    high = low + width
+    lattice = lattice_for(low, high)
+    filled = lattice.bin_of(high) - lattice.bin_of(low) + 1
+    assert lattice.holds(low, high)
+    assert filled <= BINS // 2
+    assert filled >= BINS // 16 or lattice.exponent <= math.frexp(max(abs(low), abs(high)))[1] - 23
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.integers(-20, 3), st.integers(-300, 300))
+def test_a_grown_lattice_holds_all_bins_of_the_old_one(a, b, exponent, first):
+    old = Lattice(exponent, first)
+    low, high = min(a, b), max(a, b)
+    grown = old.grown(low, high)
+    assert grown.exponent > old.exponent
+    assert grown.holds(low, high)
+    assert grown.edges[0] <= old.edges[0]
+    assert grown.edges[-1] >= old.edges[-1]
+    counts = np.arange(BINS)
+    assert old.moved_to(grown, counts).sum() == counts.sum()
+
+
+def test_merging_old_counts_is_counting_over_the_new_bins():
+    values = np.random.default_rng(1).normal(size=10_000).astype(np.float32)
+    tally = tally_of(values)
+    fine, counts = tally.lattice, tally.counts
+    tally.add(np.array([1000.0], np.float32), 1000.0, 1000.0)
+    assert tally.lattice.exponent > fine.exponent
+    merged = fine.moved_to(tally.lattice, counts)
+    np.testing.assert_array_equal(merged, by_hand(values, tally.lattice))
+
+
+def test_equal_elements_need_no_bins():
+    assert lattice_for(0.5, 0.5) is None
+
+
+@given(st.lists(FLOATS, min_size=1, max_size=5))
+def test_many_at_once_are_counted_as_one_by_one(parts):
+    lattices = [tally_of(part).lattice for part in parts]
+    arrays = (np.array([getattr(lattice, name) for lattice in lattices]) for name in ("exponent", "first"))
+    counts = Segments.of([part.size for part in parts]).tally(np.concatenate(parts), *arrays)
+    for part, lattice, found in zip(parts, lattices, counts, strict=True):
+        np.testing.assert_array_equal(found, by_hand(part, lattice))
