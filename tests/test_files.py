@@ -286,6 +286,16 @@ def test_a_compressed_archive_is_read(tmp_path):
         assert_same(read(tmp_path / "b.keras", places, key), expected, key)
 
 
+def test_an_archive_whose_entries_have_long_headers_is_read(tmp_path):
+    model = sequential()
+    catalog, places = opened(model)
+    with zipfile.ZipFile(save(model, tmp_path / "a.keras")) as short, zipfile.ZipFile(tmp_path / "b.keras", "w") as long:
+        with long.open("model.weights.h5", "w", force_zip64=True) as member:
+            member.write(short.read("model.weights.h5"))
+    for key, expected in values_of(catalog).items():
+        assert_same(read(tmp_path / "b.keras", places, key), expected, key)
+
+
 def test_asking_for_places_leaves_all_attributes_as_they_are():
     model = nested()
     model.compile("adam", "mse", metrics=["mae"])
@@ -498,6 +508,7 @@ def found(given):
         (["latest.keras", "best_v2.keras", "e4.keras", "e3.keras"], ["e3", "e4", "latest", "best_v2"]),
         (["e2-0.5.keras", "e1-0.9.keras", "e2-0.4.keras"], {"e1-0.9.keras": 1, "e2-0.5.keras": 2, "e2-0.4.keras": 2}),
         (["resnet50_17.keras"], {"resnet50_17.keras": 1}),
+        (["f1_9.keras", "f2_8.keras", "f2_7.keras"], {"f2_7.keras": 7, "f2_8.keras": 8, "f1_9.keras": 9}),
         (["model17.keras"], {"model17.keras": 17}),
         (["run2_epoch05.keras"], {"run2_epoch05.keras": 5}),
         (["a/e2/m.keras", "a/e1/m.keras"], {"a/e1/m.keras": 1, "a/e2/m.keras": 2}),

@@ -19,7 +19,7 @@ from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import read_catalog, read_values, share_layers, signature
 from weight_explorer.panels.figure import figure_of, png_of
-from weight_explorer.panels.panel import Panel
+from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.callback import TrainingCallback
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
@@ -27,7 +27,7 @@ from weight_explorer.recording.recorder import Recorder
 from weight_explorer.recording.session import Session
 from weight_explorer.recording.time import Step
 from weight_explorer.views import summary
-from weight_explorer.views.asked import choice_of
+from weight_explorer.views.asked import choice_of, comparison_of
 from weight_explorer.views.choice import Choice, choose, resolve
 from weight_explorer.views.scene import Scene, compose
 
@@ -101,8 +101,8 @@ class WeightExplorer(ipywidgets.VBox):
         self._awaits_cell_end = False
         self._clicks_wait = not live.answers_during_cells()
         self._panel = Panel(adopt=lambda widget: live.answer_clicks(widget, self._touching, self._answer))
-        for field, widget in self._panel.choices.items():
-            widget.observe(self._chooser(field), names="selected")
+        for control in self._panel.controls:
+            control.widget.observe(self._chooser(control), names=control.trait)
         super().__init__([self._panel.box])
         self.add_class("weight-explorer")
         self._look()
@@ -134,18 +134,18 @@ class WeightExplorer(ipywidgets.VBox):
         weight: str | None = None,
         view: str | None = None,
         quantity: str | None = None,
-        step: int | None = None,
+        step: int | str | None = None,
         block: str | tuple[str, ...] | None = None,
     ) -> None:
-        """Choose what the panel shows, as clicking does; what is not given stays, and `step` goes back to the newest.
+        """Choose what the panel shows, as clicking does; what is not given stays.
 
         Args:
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
             weight: A weight's key, where the layer has several of the role.
             view: "matrix", "distribution" or "over_time".
-            quantity: "value", "since_start" or "since_last".
-            step: The number of a record whose values are kept (see `history.steps`); None follows the newest.
+            quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
+            step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
             block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
 
         Raises:
@@ -172,6 +172,20 @@ class WeightExplorer(ipywidgets.VBox):
             "step": step,
         }
         self._choose(choice_of(catalog, self._history.snapshot(), self._choice, asked))
+        self._answer()
+
+    def compare(self, against: int | None, step: int | str | None = None) -> None:
+        """Show how the weights differ from those of a record, as the Compare button does; None stops it.
+
+        Args:
+            against: The number of a record whose values are kept (see `history.steps`).
+            step: The record that is compared with it, as for `select`.
+
+        Raises:
+            ValueError: The values of a record are not kept.
+        """
+        catalog = self.catalog
+        self._choose(comparison_of(catalog, self._history.snapshot(), self._choice, against, step))
         self._answer()
 
     def figure(self) -> Figure:
@@ -262,12 +276,12 @@ class WeightExplorer(ipywidgets.VBox):
 
     # -- browser to choice -----------------------------------------------------------------------------------------
 
-    def _chooser(self, field: str) -> Callable[[Any], None]:
+    def _chooser(self, control: Control) -> Callable[[Any], None]:
         def chosen(change: Any) -> None:
             # What the panel itself writes comes by here too; only what the user did is a choice.
-            if not self._showing and change["new"]:
+            if not self._showing and (change["new"] or control.may_be_empty):
                 with self._reported():
-                    self._choose(choose(self._catalog, self._choice, field, change["new"]))
+                    self._choose(choose(self._catalog, self._choice, control.field, change["new"]))
 
         return chosen
 

@@ -50,6 +50,7 @@ async ([code, css, state, width]) => {
       listeners[n.slice(7)] = (listeners[n.slice(7)] ?? []).filter(g => g !== f);
     }),
   };
+  model.listening = () => Object.values(listeners).flat().length;
   model.take(state);
   window.model = model;
   window.leaked = [];
@@ -231,15 +232,18 @@ def test_keys_walk_the_records(axis, keys, record):
 
 
 def test_no_key_leaves_the_axis_but_the_browsers_own_shortcuts_do(axis):
-    axis.evaluate("document.addEventListener('keydown', e => { window.prevented = e.defaultPrevented; }, true)")
+    axis.evaluate("document.addEventListener('keydown', e => { window.last = e; }, true)")
     for key in ["x", "Enter", "a", "ArrowLeft", "Escape", "Shift+M", "d"]:
         axis.keyboard.press(key)
     assert axis.evaluate("leaked") == []
+    assert axis.evaluate("last.defaultPrevented") is False
+    axis.keyboard.press("ArrowLeft")
+    assert axis.evaluate("last.defaultPrevented") is True
     before = sent(axis)
     axis.keyboard.press("Control+ArrowLeft")
     axis.keyboard.press("Alt+l")
     assert axis.evaluate("leaked") == ["Control", "ArrowLeft", "Alt", "l"]
-    assert axis.evaluate("prevented") is False
+    assert axis.evaluate("last.defaultPrevented") is False
     assert sent(axis) == before
 
 
@@ -424,6 +428,16 @@ def test_play_stops_at_the_end_and_starts_again_from_the_first(axis):
     assert sent(axis)[2:] == ["0", "1"]
 
 
+def test_a_key_held_down_walks_on_but_toggles_once(axis):
+    axis.keyboard.down("ArrowRight")
+    axis.keyboard.down("ArrowRight")
+    axis.keyboard.up("ArrowRight")
+    assert selected(axis) == "5"
+    axis.keyboard.down(" ")
+    axis.keyboard.down(" ")
+    assert button(axis, "pause").count() == 1
+
+
 def test_play_from_live_starts_from_the_first(axis):
     axis.evaluate("model.take({selected: '', shown: 5})")
     button(axis, "play").click()
@@ -556,11 +570,16 @@ def test_nothing_moves_when_numbers_change(axis):
     assert boxes() == before
 
 
-def test_a_view_that_is_gone_does_nothing_any_more(silent):
-    silent.evaluate("model.take({speed: 10})")
-    button(silent, "play").click()
+@pytest.mark.parametrize("busy", ["playing", "waiting"])
+def test_a_view_that_is_gone_does_nothing_any_more(silent, busy):
+    if busy == "playing":
+        button(silent, "play").click()
+        silent.evaluate("model.answer('4')")
+    else:
+        drag(silent, 4, 6)
     silent.evaluate("views[0](); document.getElementById('first').replaceChildren()")
-    silent.evaluate("changes => model.take({...changes, shown: 4, selected: '4', against: '2', speed: 1})", growth(24))
+    assert silent.evaluate("model.listening()") == 0
+    silent.evaluate("changes => model.take({...changes, shown: 4, against: '2', speed: 1})", growth(24))
     silent.clock.run_for(3000)
     assert sent(silent) == ["4"]
     assert silent.locator("#first > *").count() == 0

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import ipywidgets
+import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.panels import details
+from weight_explorer.panels import details, time
 from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.choices import ChoicesPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.matrix import MatrixPanel
 from weight_explorer.panels.status import StatusPanel
+from weight_explorer.panels.time import TimePanel
 from weight_explorer.panels.tree import TreePanel
-from weight_explorer.views.choice import BLOCK_FIELDS, QUANTITY_LABELS, Selection
+from weight_explorer.views.choice import BLOCK_FIELDS, Selection
 from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture
 from weight_explorer.views.registry import VIEWS
 from weight_explorer.views.scene import Scene
+from weight_explorer.views.stops import Stops
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A widget that the user chooses with: the field of `Choice` that it sets, and the trait in which the choice arrives.
+
+    `may_be_empty` says that an empty text is a choice as well.
+    """
+
+    field: str
+    widget: ipywidgets.Widget
+    trait: str = "selected"
+    may_be_empty: bool = False
+
 
 HOOK = "callbacks=[explorer.callback]"
 
 
 class Panel:
-    """All widgets of the panel. `choices` are those the user chooses with, by the field of `Choice` that each one sets.
+    """All widgets of the panel. `controls` are those that the user chooses with.
 
     Args:
         adopt: Called with every widget once it is made, charts that are made later included.
@@ -47,15 +65,18 @@ class Panel:
         self.words = DetailsPanel(label="explanation")
         self.message = DetailsPanel()
         self.matrix = MatrixPanel()
+        self.time = TimePanel()
         self.charts = {name: ChartsPanel() for name in VIEWS if name != "matrix"}
-        self.choices = {
-            "layer": self.tree,
-            "role": self.roles,
-            "weight": self.weights,
-            **self.blocks,
-            "view": self.views,
-            "quantity": self.quantities,
-        }
+        self.controls = (
+            Control("layer", self.tree),
+            Control("role", self.roles),
+            Control("weight", self.weights),
+            *(Control(field, menu) for field, menu in self.blocks.items()),
+            Control("view", self.views),
+            Control("quantity", self.quantities),
+            Control("step", self.time, may_be_empty=True),
+            Control("against", self.time, "against", may_be_empty=True),
+        )
         self.box = self._lay_out()
         self._adopt_new()
 
@@ -68,7 +89,7 @@ class Panel:
         self.hook.show(details.code(HOOK) if scene.phase in ("before", "unseen") else None)
         self._show_selection(scene.selection)
         self.views.show([(view.name, view.label) for view in VIEWS.values()], scene.view)
-        self.quantities.show(QUANTITY_LABELS.items(), scene.quantity)
+        self.quantities.show(scene.quantities, scene.quantity)
         self.facts.show(details.pieces(scene.facts) if scene.facts else None)
         self._show_numbers(scene)
         self.words.show(
@@ -77,6 +98,7 @@ class Panel:
             details.code(scene.expression) if scene.expression else None,
         )
         self._show_picture(scene)
+        self._show_time(scene.stops)
         self._adopt_new()
 
     def close(self) -> None:
@@ -115,15 +137,28 @@ class Panel:
         for widget in (self.message, self.matrix, *self.charts.values()):
             widget.layout.visibility = "visible" if widget is shown else "hidden"
 
+    def _show_time(self, stops: Stops) -> None:
+        begins = np.where(stops.begins_fit, time.SEAM, 0)
+        self.time.show(
+            numbers=[step.number for step in stops.steps],
+            epochs=[step.epoch for step in stops.steps],
+            batches=[step.batch for step in stops.steps],
+            marks=time.KEPT | begins | np.array([time.START * (step.kind == "start") for step in stops.steps], np.int64),
+            names=[step.name for step in stops.steps] if any(step.name for step in stops.steps) else [],
+            shown=-1 if stops.shown is None else stops.shown,
+            selected="" if stops.is_live or stops.shown is None else str(stops.shown),
+            against="" if stops.against is None else str(stops.against),
+        )
+
     def _lay_out(self) -> ipywidgets.Box:
         head = _box("we-head", self.status, self.hook)
         stage = _box("we-stage", self.message, self.matrix, *self.charts.values())
         roles = _box("we-roles", self.roles, self.weights, *self.blocks.values())
         views = _box("we-views", self.views, self.quantities)
-        parts = {"we-facts": self.facts, "we-numbers": self.numbers, "we-words": self.words}
+        parts = {"we-facts": self.facts, "we-numbers": self.numbers, "we-words": self.words, "we-axis": self.time}
         for name, part in parts.items():
             part.add_class(name)
-        main = _box("we-main", roles, self.facts, views, stage, self.numbers, self.words)
+        main = _box("we-main", roles, self.facts, views, stage, self.numbers, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
 
@@ -132,7 +167,7 @@ class Panel:
         others = [
             self.status,
             self.hook,
-            *self.choices.values(),
+            *(control.widget for control in self.controls),
             self.facts,
             self.numbers,
             self.words,

@@ -9,8 +9,12 @@ from typing import Any
 from weight_explorer.catalog.names import check, find_layer
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.past import Past
-from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Selection, resolve, with_block
+from weight_explorer.views.choice import Choice, Selection, comparing, resolve, with_block
 from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.scene import quantities_for
+
+# The step that follows the newest record.
+LIVE = "live"
 
 
 def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[str, Any]) -> Choice:
@@ -20,9 +24,9 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
         ValueError: There is nothing of that name, or the record is not kept; the message names the nearest match.
     """
     check("view", asked["view"], VIEWS)
-    check("quantity", asked["quantity"], QUANTITY_LABELS)
+    check("quantity", asked["quantity"], dict(quantities_for(before)))
     fields = {name: asked[name] for name in ("role", "weight", "view", "quantity") if asked[name] is not None}
-    wanted = replace(before, step=asked["step"], **fields)
+    wanted = _at(replace(before, **fields), asked["step"])
     if asked["layer"] is not None:
         wanted = replace(wanted, layer=find_layer(catalog, asked["layer"]).path, weight=asked["weight"])
     selection = resolve(catalog, wanted)
@@ -34,10 +38,30 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     return replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
 
 
-def _check_step(selection: Selection, history: Past, step: int | None) -> None:
+def comparison_of(catalog: Catalog, history: Past, before: Choice, against: int | None, step: int | str | None) -> Choice:
+    """Return the choice after a call of `compare`.
+
+    Raises:
+        ValueError: A record is not kept.
+    """
+    for number in (against, step):
+        _check_step(resolve(catalog, before), history, number)
+    return _at(comparing(before, against), step)
+
+
+def _at(choice: Choice, step: int | str | None) -> Choice:
+    """Return the choice of a record; None leaves it as it is."""
+    return choice if step is None else replace(choice, step=int(step) if step != LIVE else None)
+
+
+def _check_step(selection: Selection, history: Past, step: int | str | None) -> None:
     weight = selection.weight
-    if weight and step is not None and step not in history.steps(weight.whole):
-        raise ValueError(f"Record {step} of {weight.whole!r} is not kept. See explorer.history.steps(key).")
+    if weight is None or step is None or step == LIVE:
+        return
+    kept = history.steps(weight.whole)
+    if step not in kept:
+        which = f"Those from {kept[0]} to {kept[-1]} that are: explorer.history.steps(key)." if kept else "None is."
+        raise ValueError(f'Record {step!r} of {weight.whole!r} is not kept. {which} "live" follows the newest.')
 
 
 def _blocks(selection: Selection, before: tuple[str, ...], asked: str | tuple[str, ...] | None) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
-from weight_explorer.views.choice import Choice, Selection, resolve
+from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Selection, resolve
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.stops import Stops, stops_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +25,8 @@ class Scene:
     selection: Selection
     view: str
     quantity: str
+    quantities: tuple[tuple[str, str], ...]
+    stops: Stops
     picture: Picture
     facts: tuple[str, ...] = ()
     statistics: facts.StatisticsTable | None = None
@@ -42,6 +45,7 @@ class Scene:
 def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
     """Compose the scene; `clicks_wait` says that the kernel cannot answer while a cell runs."""
     selection = resolve(catalog, choice)
+    weight = selection.weight
     head = {
         "title": facts.title(catalog),
         "phase": status.phase,
@@ -50,8 +54,9 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
         "selection": selection,
         "view": choice.view,
         "quantity": choice.quantity,
+        "quantities": quantities_for(choice),
+        "stops": stops_of(weight, history, choice),
     }
-    weight = selection.weight
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -64,3 +69,13 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
         explanation=facts.explanation(weight, selection.home.path),
         expression=weight.expression,
     )
+
+
+def quantities_for(choice: Choice) -> tuple[tuple[str, str], ...]:
+    """Return the quantities on offer, with their labels: a change since a certain record only where one was chosen."""
+    labels = dict(QUANTITY_LABELS)
+    if choice.against is None:
+        labels.pop("since_record")
+    else:
+        labels["since_record"] += f" record {choice.against}"
+    return tuple(labels.items())
