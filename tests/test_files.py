@@ -289,9 +289,10 @@ def test_a_compressed_archive_is_read(tmp_path):
 def test_an_archive_whose_entries_have_long_headers_is_read(tmp_path):
     model = sequential()
     catalog, places = opened(model)
-    with zipfile.ZipFile(save(model, tmp_path / "a.keras")) as short, zipfile.ZipFile(tmp_path / "b.keras", "w") as long:
-        with long.open("model.weights.h5", "w", force_zip64=True) as member:
-            member.write(short.read("model.weights.h5"))
+    with zipfile.ZipFile(save(model, tmp_path / "a.keras")) as short:
+        content = short.read("model.weights.h5")
+    with zipfile.ZipFile(tmp_path / "b.keras", "w") as long, long.open("model.weights.h5", "w", force_zip64=True) as member:
+        member.write(content)
     for key, expected in values_of(catalog).items():
         assert_same(read(tmp_path / "b.keras", places, key), expected, key)
 

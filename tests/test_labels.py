@@ -209,5 +209,5 @@ def test_one_label_that_does_not_fit_keeps_no_other_from_its_axis():
     model.build((None, 4))
     explorer.select("first", role="bias")
     assert labels_of(explorer, "first", "kernel", "units") == tuple(CLASSES)
-    assert "3 names" in explorer._callback.status.problem
+    assert "3 names" in explorer.callback.status.problem
     explorer.close()

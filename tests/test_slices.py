@@ -35,7 +35,7 @@ def explorer(reader_model):
 
 
 def scene(explorer):
-    return explorer._compose(explorer._choice, explorer._catalog)
+    return explorer._compose(explorer._choice, explorer._source.catalog)
 
 
 def test_the_matrix_shows_the_gate_and_the_line_of_code_reads_it(explorer, reader_model):

@@ -229,7 +229,7 @@ def test_going_back_and_forth_makes_no_new_widgets(explorer, messages):
             for quantity in ("value", "since_start", "since_last"):
                 explorer.select(view=view, quantity=quantity)
 
-    explorer._model.get_layer("out").bias.assign(np.ones(4))
+    explorer._source.model.get_layer("out").bias.assign(np.ones(4))
     explorer.select("out", role="bias")
     tour()
     messages.clear()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
@@ -14,21 +16,25 @@ import keras
 from matplotlib.figure import Figure
 
 from weight_explorer import live
-from weight_explorer.catalog.labels import Given, check_labels, with_labels
+from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.catalog.walk import read_catalog, read_values, share_layers, signature
+from weight_explorer.catalog.walk import share_layers
 from weight_explorer.panels.figure import figure_of, png_of
+from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.callback import TrainingCallback
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
-from weight_explorer.recording.recorder import Recorder
-from weight_explorer.recording.session import Session
+from weight_explorer.recording.past import Past
+from weight_explorer.recording.session import Reporter, Session
+from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step
+from weight_explorer.source import LiveSource, Paths, Source, StillSource, checkpoints_of, run_of
 from weight_explorer.views import summary
 from weight_explorer.views.asked import choice_of, comparison_of
 from weight_explorer.views.choice import Choice, choose, resolve
+from weight_explorer.views.reading import kept_steps
 from weight_explorer.views.scene import Scene, compose
 
 KEYWORDS = ("record_every", "max_overhead", "memory", "labels")
@@ -80,15 +86,16 @@ class WeightExplorer(ipywidgets.VBox):
     ) -> None:
         _check_arguments(model, unknown)
         check_pace(record_every, max_overhead)
-        self._model = model
-        self._labels = check_labels(labels)
-        self._history = History(parse_memory(memory))
-        self._recorder = Recorder(self._history, read_values)
-        pace = Pace(record_every, max_overhead)
-        self._session = Session(self._history, pace, record=self._record, draw=self._draw_from_training)
-        self._callback = TrainingCallback(self._session, began=self._training_began)
-        for error in self._read_catalog():
-            raise error
+        history = History(parse_memory(memory))
+        source = LiveSource(model, history, check_labels(labels))
+        session = Session(history, Pace(record_every, max_overhead), record=self._record, draw=self._draw_from_training)
+        self._open(source, session, TrainingCallback(session, began=self._training_began))
+
+    def _open(self, source: Source, session: Reporter, callback: TrainingCallback | None = None) -> None:
+        """Put what a source has on screen."""
+        self._callback = callback
+        self._source = source
+        self._session = session
         self._choice = Choice()
         self._drawing = threading.RLock()  # held by the one thread that draws
         self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
@@ -108,24 +115,174 @@ class WeightExplorer(ipywidgets.VBox):
         self._look()
         self._draw()
 
+    # -- of a training that is over --------------------------------------------------------------------------------
+
+    @classmethod
+    def from_checkpoints(
+        cls, model: keras.Model, files: Paths, *, memory: int | str = "256 MB", labels: Given | None = None
+    ) -> WeightExplorer:
+        """Play checkpoint files as a time axis, one record for each, sorted by epoch.
+
+        Nothing is loaded into the model: of each file only what is looked at is read. `explorer.restore(step)` puts one of
+        them into the model.
+
+        Args:
+            model: The model that they are of, built.
+            files: A glob such as "checkpoint/*.keras" (`.weights.h5` and `.h5` as well), a folder, a list of paths, or the
+                pattern that was given to `keras.callbacks.ModelCheckpoint`, with its `{epoch}`.
+            memory: Bound on what is held of files that were read.
+            labels: As for the constructor.
+
+        Raises:
+            ValueError: There are no such files, or one does not fit the model; the message names the file, the weight and
+                both shapes. A damaged file is left out, which the panel says.
+
+        >>> import tempfile
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for epoch in range(1, 4):
+        ...         _ = model.get_layer("dense").bias.assign([0.0, float(epoch)])
+        ...         model.save(f"{folder}/{epoch:02d}.keras")
+        ...     explorer = WeightExplorer.from_checkpoints(model, f"{folder}/*.keras")
+        ...     explorer.history.values("tiny/dense/bias")[:, 1].tolist()
+        [1.0, 2.0, 3.0]
+        """
+        _check_model(model)
+        source = checkpoints_of(model, files, parse_memory(memory), check_labels(labels))
+        return cls._of_the_past(source, "checkpoints")
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], model: keras.Model | None = None, *, labels: Given | None = None
+    ) -> WeightExplorer:
+        """Open a run that `explorer.history.save(path)` wrote, with the model that it is of or without.
+
+        Args:
+            path: The file.
+            model: The model, for `restore`; without it everything can be looked at all the same.
+            labels: As for the constructor; those given when it was recorded are in the file.
+
+        Raises:
+            ValueError: The file is no recorded run, or not one of this model; the message says where they differ.
+            OSError: It cannot be read.
+        """
+        if model is not None:
+            _check_model(model)
+        return cls._of_the_past(run_of(path, model, check_labels(labels)), "run")
+
+    @classmethod
+    def _of_the_past(cls, source: StillSource, phase: str) -> WeightExplorer:
+        explorer = cls.__new__(cls)
+        status = Status(phase, problem=" ".join(source.past.notes))
+        cls._open(explorer, source, Reporter(lambda: cls._draw(explorer, wait=False), status))
+        return explorer
+
     # -- public ----------------------------------------------------------------------------------------------------
 
     @property
     def callback(self) -> TrainingCallback:
-        """The Keras callback to give to `fit`; the same object serves fit after fit."""
+        """The Keras callback to give to `fit`; the same object serves fit after fit.
+
+        Raises:
+            ValueError: This explorer shows a training that is over.
+        """
+        if self._callback is None:
+            raise ValueError(
+                "This explorer shows a training that is over, and records no other. "
+                "To train: explorer = WeightExplorer(model), and model.fit(..., callbacks=[explorer.callback])."
+            )
         return self._callback
 
     @property
     def catalog(self) -> Catalog:
         """What the model holds: `catalog.root`, the tree of layers, and `catalog.weights`, from key to `Weight`."""
         if not self._session.is_training:
-            self._refresh_catalog()
-        return self._catalog
+            self._source.refresh(self._session.report)
+        return self._source.catalog
 
     @property
-    def history(self) -> History:
-        """What was recorded: `steps(key)`, `values(key)`, `series(key)`, `to_frame()`, `nbytes`."""
-        return self._history
+    def history(self) -> Past:
+        """What is known of the past: `steps(key)`, `values(key)`, `series(key)`, `histograms(key)`, `to_frame()`, `save()`."""
+        return self._source.past
+
+    def record(self, logs: Mapping[str, Any] | None = None, *, epoch: int | None = None) -> None:
+        """Note one step of a training loop of your own, as `fit` does by the callback: call it after every batch.
+
+        It records and draws as often as `record_every` says, so most calls cost next to nothing. Errors of ours are shown
+        in the panel and never raised. The loop has ended when its cell has.
+
+        Args:
+            logs: Loss and metrics of this step, kept with the record.
+            epoch: Counted from 0; where it changes, an epoch has ended, which is always recorded.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model)
+        >>> for epoch in range(2):
+        ...     for batch in range(5):
+        ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
+        ...         explorer.record({"loss": loss}, epoch=epoch)
+        >>> [step.epoch for step in explorer.history.records]
+        [0, 1]
+        """
+        session = self._session
+        if not isinstance(session, Session):
+            _ = self.callback  # says that there is nothing to record here
+            return
+        try:
+            begins = not session.is_training
+            session.step(epoch, logs)
+            if begins:
+                self._training_began(None)
+        except Exception as error:  # noqa: BLE001 - a training of hours must not end by an error in a picture
+            session.report(error)
+
+    def restore(self, step: int) -> None:
+        """Put the values of a record back into the model, bit by bit.
+
+        Args:
+            step: The number of a record that keeps the values of all weights (see `history.steps`).
+
+        Raises:
+            ValueError: It does not, or there is no model; the message says what is missing. The model is as it was.
+            RuntimeError: A training is running.
+        """
+        if self._session.is_training:
+            raise RuntimeError("A training is running, and would go on from other weights. Restore when it has ended.")
+        if self._source.model is None:
+            raise ValueError("There is no model to restore into. Give it: WeightExplorer.load(path, model).")
+        self._source.refresh(self._session.report)
+        self._source.restore(step)
+        self._look("restored")
+        self._draw()
+
+    def film(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
+        """Save what is on screen as a film over all records that keep values: a GIF, with the same scale in every frame.
+
+        Args:
+            path: The file, ending in `.gif`.
+            frames_per_second: How fast it plays, above 0 and at most 50.
+
+        Raises:
+            ValueError: There is nothing to play, or an argument has no meaning.
+        """
+        choice, catalog, past = self._choice, self._source.catalog, self._source.past.snapshot()
+        weight = resolve(catalog, choice).weight
+        numbers = kept_steps(weight, past) if weight else ()
+        check_film(path, frames_per_second, len(numbers))
+
+        def figures() -> Iterator[Figure]:
+            for number in numbers:
+                scene = compose(catalog, past, replace(choice, step=number), self._session.status)
+                yield figure_of(scene.picture, scene.name)
+
+        bar = keras.utils.Progbar(2 * len(numbers), unit_name="frame")
+        save_film(path, figures, frames_per_second, on_frame=lambda: bar.add(1))
 
     def select(
         self,
@@ -171,7 +328,7 @@ class WeightExplorer(ipywidgets.VBox):
             "quantity": quantity,
             "step": step,
         }
-        self._choose(choice_of(catalog, self._history.snapshot(), self._choice, asked))
+        self._choose(choice_of(catalog, self._source.past.snapshot(), self._choice, asked))
         self._answer()
 
     def compare(self, against: int | None, step: int | str | None = None) -> None:
@@ -185,7 +342,7 @@ class WeightExplorer(ipywidgets.VBox):
             ValueError: The values of a record are not kept.
         """
         catalog = self.catalog
-        self._choose(comparison_of(catalog, self._history.snapshot(), self._choice, against, step))
+        self._choose(comparison_of(catalog, self._source.past.snapshot(), self._choice, against, step))
         self._answer()
 
     def figure(self) -> Figure:
@@ -198,7 +355,7 @@ class WeightExplorer(ipywidgets.VBox):
         [8.0, 4.5]
         """
         self._look()
-        scene = self._compose(self._choice, self._catalog)
+        scene = self._compose(self._choice, self._source.catalog)
         return figure_of(scene.picture, scene.name)
 
     def close(self) -> None:
@@ -212,17 +369,17 @@ class WeightExplorer(ipywidgets.VBox):
     # -- text and fallbacks ------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return f"<{summary.one_line(self._catalog, self._history, self._session.status)}>"
+        return f"<{summary.one_line(self._source.catalog, self._source.past, self._session.status)}>"
 
     def __str__(self) -> str:
         self._look()
-        return summary.plain_text(self._catalog, self._history, self._session.status)
+        return summary.plain_text(self._source.catalog, self._source.past, self._session.status)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = str(self)
         png = base64.b64encode(png_of(self.figure())).decode()
-        bundle["text/html"] = summary.html_line(self._catalog, self._history, self._session.status, png)
+        bundle["text/html"] = summary.html_line(self._source.catalog, self._source.past, self._session.status, png)
         bundle["image/png"] = png
         return bundle
 
@@ -237,42 +394,31 @@ class WeightExplorer(ipywidgets.VBox):
 
     # -- model to history ------------------------------------------------------------------------------------------
 
-    def _read_catalog(self, known: Mapping[str, object] | None = None) -> list[ValueError]:
-        """Read the model anew; return what is wrong with labels, which it does without."""
-        # In this order: where reading fails, it is tried again the next time.
-        found = signature(self._model)
-        self._catalog, errors = with_labels(read_catalog(self._model, known), self._labels)
-        self._signature = found
-        return errors
-
-    def _refresh_catalog(self) -> None:
-        """Read the model's layers anew if they changed."""
-        if self._signature != signature(self._model):
-            for error in self._read_catalog(self._catalog.variables):
-                self._session.report(error)
-
     def _record(self, step: Step) -> bool:
-        """Copy all weights into the history; called in training. Says whether the model was built."""
-        _ = self._callback.model  # on the JAX backend this brings the trained values into the model's variables
-        if step.kind != "batch" or not self._catalog.is_complete:
-            self._refresh_catalog()
-        if not self._catalog.weights:
-            return self._catalog.is_complete
-        if step.kind != "start" or not self._history.num_recorded or self._recorder.moved_any(self._catalog):
-            self._recorder.record(self._catalog, step)
-        return True
+        """Copy all weights into the history; called in training. Says whether there is nothing to wait for."""
+        _ = self.callback.model  # on the JAX backend this brings the trained values into the model's variables
+        return self._live.record(step, self._session.report)
 
-    def _look(self) -> None:
+    @property
+    def _live(self) -> LiveSource:
+        if not isinstance(self._source, LiveSource):
+            raise TypeError("There is no live model.")
+        return self._source
+
+    def _look(self, kind: str = "outside") -> None:
         """Outside training, read the model as it is now if it differs from the last record."""
-        if self._session.is_training:
+        session = self._session
+        if session.is_training and not self._is_own_loop_without_cell:
             return
-        self._refresh_catalog()
-        selection = resolve(self._catalog, self._choice)
-        if selection.weight and self._recorder.differs(self._catalog, selection.weight.whole):
-            epoch, batch = self._session.place
-            kind = "outside" if self._history.num_recorded else "start"
-            self._recorder.record(self._catalog, Step(0, epoch, batch, float(epoch), kind))
-            self._session.noticed(kind)
+        self._source.refresh(session.report)
+        weight = resolve(self._source.catalog, self._choice).weight
+        if weight and isinstance(session, Session):
+            session.noticed(self._source.look(weight.whole, session.place, kind))
+
+    @property
+    def _is_own_loop_without_cell(self) -> bool:
+        """Whether a loop of the user's own runs in a plain script, where one looks from that very loop."""
+        return isinstance(self._session, Session) and self._session.is_loop and not self._awaits_cell_end
 
     # -- browser to choice -----------------------------------------------------------------------------------------
 
@@ -281,7 +427,7 @@ class WeightExplorer(ipywidgets.VBox):
             # What the panel itself writes comes by here too; only what the user did is a choice.
             if not self._showing and (change["new"] or control.may_be_empty):
                 with self._reported():
-                    self._choose(choose(self._catalog, self._choice, control.field, change["new"]))
+                    self._choose(choose(self._source.catalog, self._choice, control.field, change["new"]))
 
         return chosen
 
@@ -315,18 +461,23 @@ class WeightExplorer(ipywidgets.VBox):
     def _training_began(self, model: Any) -> None:
         if not self._awaits_cell_end:
             self._awaits_cell_end = live.call_after_cell(self._cell_ended)
-        if model is not None and not share_layers(model, self._model):
+        ours = self._live.model
+        if model is not None and not share_layers(model, ours):
             raise ValueError(
-                f"this callback belongs to the explorer of {self._model.name!r}, but fit trains another model, {model.name!r}: "
+                f"this callback belongs to the explorer of {ours.name!r}, but fit trains another model, {model.name!r}: "
                 f"make a WeightExplorer of that model and pass its callback"
             )
 
-    def _cell_ended(self) -> None:
-        """Notice a training that ended without `on_train_end`, by Ctrl-C or an error, and renew what the notebook saves."""
+    def _cell_ended(self, succeeded: bool) -> None:
+        """Notice a training that ended without a word, by Ctrl-C or an error, and renew what the notebook saves."""
         self._awaits_cell_end = False
         try:
-            if self._session.is_training:
-                self._session.finish("interrupted")
+            session = self._session
+            if isinstance(session, Session) and session.is_training:
+                if session.is_loop and succeeded:
+                    session.loop_ended()
+                else:
+                    session.finish("interrupted")
             if self._is_displayed:
                 live.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
         except Exception as error:  # noqa: BLE001 - the user's cell has ended well, and must not end in our error
@@ -349,7 +500,7 @@ class WeightExplorer(ipywidgets.VBox):
                 if not self._drawing.acquire(blocking=wait):
                     return
                 self._stale = False
-                choice, catalog = self._choice, self._catalog
+                choice, catalog = self._choice, self._source.catalog
                 self._show(choice, catalog, self._compose(choice, catalog))
             finally:
                 # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
@@ -357,7 +508,7 @@ class WeightExplorer(ipywidgets.VBox):
                     self._drawing.release()
 
     def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
-        return compose(catalog, self._history.snapshot(), choice, self._session.status, clicks_wait=self._clicks_wait)
+        return compose(catalog, self._source.past.snapshot(), choice, self._session.status, clicks_wait=self._clicks_wait)
 
     def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
         with self._touching:
@@ -374,6 +525,10 @@ class WeightExplorer(ipywidgets.VBox):
 def _check_arguments(model: object, unknown: dict[str, Any]) -> None:
     if unknown:
         raise TypeError("WeightExplorer: " + refusal("keyword", next(iter(unknown)), KEYWORDS))
+    _check_model(model)
+
+
+def _check_model(model: object) -> None:
     if not isinstance(model, keras.Model):
         what = f"the class {model.__name__}" if isinstance(model, type) else f"{type(model).__name__}: {str(model)[:80]}"
         raise TypeError(

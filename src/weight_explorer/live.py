@@ -50,8 +50,8 @@ def answers_during_cells() -> bool:
     return kernel is None or bool(getattr(kernel, "_supports_kernel_subshells", False))
 
 
-def call_after_cell(callback: Callable[[], None]) -> bool:
-    """Call back once when the running cell has ended, however it ended; returns whether there is a cell to wait for.
+def call_after_cell(callback: Callable[[bool], None]) -> bool:
+    """Call back once when the running cell has ended, saying whether without an error; returns whether there is a cell.
 
     Ctrl-C or an error inside `fit` never reaches Keras' `on_train_end`; IPython's event tells all the same.
     """
@@ -59,9 +59,9 @@ def call_after_cell(callback: Callable[[], None]) -> bool:
     if shell is None:
         return False
 
-    def ended(*_: Any) -> None:
+    def ended(result: Any = None) -> None:
         shell.events.unregister("post_run_cell", ended)
-        callback()
+        callback(bool(getattr(result, "success", True)))
 
     shell.events.register("post_run_cell", ended)
     return True

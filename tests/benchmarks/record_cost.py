@@ -27,6 +27,7 @@ from keras import layers
 from tests.benchmarks import overhead
 from tests.benchmarks.overhead import make_model, seconds
 from weight_explorer import WeightExplorer
+from weight_explorer.recording.time import Step
 
 ROUNDS = 7
 MLP_ROUNDS = 50
@@ -77,7 +78,7 @@ def change(model: keras.Model) -> None:
 def record_of(explorer: WeightExplorer) -> Work:
     """Return what makes the next record, as the callback does between two epochs."""
     numbers = itertools.count(1)
-    return lambda: explorer._record("batch", 0, next(numbers))
+    return lambda: explorer._record(Step(0, 0, next(numbers), 0.0, "batch"))
 
 
 def compare(model: keras.Model, rivals: dict[str, Work], num_rounds: int) -> dict[str, Pairs]:

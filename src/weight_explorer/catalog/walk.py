@@ -72,9 +72,16 @@ def _all_layers(model: Any) -> list[Any]:
 def read_values(variable: Any) -> np.ndarray:
     """Return a variable's values in its own dtype, where possible not copied: the next step of training may overwrite them."""
     value = variable.value
-    # A TensorFlow variable gives a tensor in a third of the time that NumPy takes with the variable, which it copies twice.
-    values: Any = keras.ops.convert_to_numpy(value.value() if hasattr(value, "read_value") else value)
+    if hasattr(value, "read_value"):
+        # TensorFlow: of the variable itself, or through Keras, NumPy would make a copy, or two.
+        return np.asarray(value.value())
+    values: Any = keras.ops.convert_to_numpy(value)
     return values
+
+
+def write_values(variable: Any, values: np.ndarray) -> None:
+    """Give a variable new values."""
+    variable.assign(values)
 
 
 def _unique_keys(all_held: list[Held], known: Mapping[str, object]) -> dict[int, str]:

@@ -385,8 +385,7 @@ function render({ model, el }) {
     const newest = count() - 1;
     const from = place() < 0 ? newest : place();
     const to = Math.min(Math.max(from + by, 0), newest);
-    // Who follows and steps forward from the newest record goes on following.
-    if (to !== from || model.get("selected") !== "") ask(to);
+    if (to !== from) ask(to); // who follows and steps forward from the newest record goes on following
   }
 
   function toggleLive() {

@@ -35,7 +35,8 @@ def _columns_of(past: Past, key: str) -> list[Mapping[str, Any]]:
         return []
     steps = {step.number: step for step in past.records}
     found = [steps[int(number)] for number in column.numbers]
-    layer, role = past.roles.get(key, ("", ""))
+    weight = past.catalog.weights.get(key)
+    layer, role = (weight.layer, weight.role) if weight else ("", "")
     head = {"step": column.numbers} | {name: [getattr(step, name) for step in found] for name in OF_A_STEP}
     head |= {"key": key, "layer": layer, "role": role}
     rows, estimated = column.rows(slice(None)), column.sample is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Mapping
@@ -96,7 +97,6 @@ class History(Past):
         self.memory = memory
         self.num_recorded = 0
         self.num_fits = 0
-        self.roles: dict[str, tuple[str, str]] = {}
         self._lock = threading.RLock()
         self._lengths: dict[int, int] = {}
         self._measured: set[int] = set()
@@ -158,6 +158,10 @@ class History(Past):
     def to_frame(self) -> pd.DataFrame:
         """Return all statistics as a tidy pandas frame; see `Past.to_frame`."""
         return self.snapshot().to_frame()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that is known to an HDF5 file; see `Past.save`."""
+        self.snapshot().save(path)
 
     def snapshot(self) -> Past:
         """Return the records as they are now, for a reader that asks more than once."""
@@ -331,7 +335,7 @@ class Snapshot(Past):
 
     def __init__(self, history: History) -> None:
         self.memory, self.num_recorded = history.memory, history.num_recorded
-        self.roles = history.roles
+        self.catalog = history.catalog
         self._history = history
         self._timeline = history.timeline
         self._columns: dict[str, Column | None] = {}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Index
+from weight_explorer.catalog.nodes import Catalog, Index, LayerNode
 from weight_explorer.recording.frame import frame_of
 from weight_explorer.recording.histogram import Histograms
 from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.save import save_run
 from weight_explorer.recording.slices import SliceRows
 from weight_explorer.recording.statistics import FIELDS, INDEX, QUANTITIES, UNKNOWN, no_change, summarize
 from weight_explorer.recording.time import Step, Timeline
@@ -81,8 +83,8 @@ class Past(ABC):
 
     memory: int = 0
     num_recorded: int = 0
-    # From key to the path of the layer and the role.
-    roles: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    # What was recorded, as plain data.
+    catalog: Catalog = Catalog(LayerNode("", "", ""), MappingProxyType({}))
     # What went wrong while it was read, for the user to see.
     notes: tuple[str, ...] = ()
 
@@ -99,6 +101,10 @@ class Past(ABC):
     @abstractmethod
     def column(self, key: str) -> Column | None:
         """Return what is known of a weight, or None."""
+
+    def snapshot(self) -> Past:
+        """Return the records as they are now, for a reader that asks more than once; this one, where they do not change."""
+        return self
 
     @property
     def records(self) -> tuple[Step, ...]:
@@ -229,6 +235,16 @@ class Past(ABC):
         of values the quantiles `q01` to `q99`, which are right to within a bin of the histogram.
         """
         return frame_of(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that is known to an HDF5 file, to be opened by `WeightExplorer.load(path)`.
+
+        What is there already is replaced once the new file is whole, and not before.
+
+        Raises:
+            OSError: The file cannot be written; what was there is as it was.
+        """
+        save_run(self, path)
 
 
 def spread_places(count: int, most: int | None) -> slice | np.ndarray:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Sheet
 from weight_explorer.recording.statistics import INDEX, UNKNOWN, Reference, Workspace, no_change, scan
 from weight_explorer.recording.time import Step
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 MEAN, MINIMUM, MAXIMUM = INDEX["mean"], INDEX["minimum"], INDEX["maximum"]
 
@@ -158,7 +162,7 @@ class Recorder:
         self._forget_replaced(catalog)
         self._carry_lattices(plan)
         self._hold_samples(plan)
-        self.history.roles = {key: (weight.layer, weight.role) for key, weight in catalog.weights.items()}
+        self.history.catalog = replace(catalog, variables=_NOTHING, layers=_NOTHING)
         self._planned = (catalog, plan)
         return plan
 

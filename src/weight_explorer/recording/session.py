@@ -18,7 +18,49 @@ from weight_explorer.recording.time import Step
 logger = logging.getLogger("weight_explorer")
 
 
-class Session:
+class Reporter:
+    """Knows where a training stands, and shows in the panel what goes wrong. For two threads.
+
+    Args:
+        draw: Called when the panel is to be brought up to date. It must not wait for another thread.
+        status: Where it stands at first.
+    """
+
+    def __init__(self, draw: Callable[[], None], status: Status) -> None:
+        self.status = status
+        self._draw = draw
+        self._reported: set[str] = set()
+        self._changing = threading.Lock()  # an error in a click is reported from another thread
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training is running, as far as anybody told."""
+        return self.status.phase == "training"
+
+    def report(self, error: Exception) -> None:
+        """Show an error of ours in the panel; never raises."""
+        try:
+            problem = f"{type(error).__name__}: {error}"[:300]
+        except Exception:  # noqa: BLE001 - an error that cannot even be written
+            problem = type(error).__name__
+        if problem not in self._reported:  # said once: an error in every batch would fill the user's output
+            self._reported.add(problem)
+            logger.warning("Weight Explorer met a problem; a running training goes on.", exc_info=error)
+        self._set(problem=problem)
+        try:
+            self._draw_problem()
+        except Exception:  # the drawing may be what failed
+            logger.debug("The problem could not be drawn.", exc_info=True)
+
+    def _draw_problem(self) -> None:
+        self._draw()
+
+    def _set(self, **fields: Any) -> None:
+        with self._changing:
+            self.status = replace(self.status, **fields)
+
+
+class Session(Reporter):
     """Follows a training, fit after fit.
 
     Args:
@@ -30,35 +72,34 @@ class Session:
     """
 
     def __init__(self, history: History, pace: Pace, *, record: Callable[[Step], bool], draw: Callable[[], None]) -> None:
-        self.status = Status()
+        super().__init__(draw, Status())
         self._history = history
         self._pace = pace
         self._record = record
-        self._draw = draw
         self._found_nothing = False
-        self._reported: set[str] = set()
-        self._changing = threading.Lock()  # an error in a click is reported from another thread
         self._epochs_done = 0
-
-    @property
-    def is_training(self) -> bool:
-        """Whether a training is running, as far as anybody told."""
-        return self.status.phase == "training"
+        # Whether it is a loop of the user's own: nobody tells where that ends.
+        self.is_loop = False
 
     @property
     def place(self) -> tuple[int, int]:
         """Epochs finished over all fits, and batches trained since."""
         return self._epochs_done, self.status.batch
 
-    def begin(self, epochs: int | None, batches: int | None) -> None:
-        """Record the state before training; `epochs` and `batches` of each are None where nobody knows."""
+    def begin(self, epochs: int | None = None, batches: int | None = None, *, is_loop: bool = False) -> None:
+        """Record the state before training; `epochs` and `batches` of each are None where nobody knows.
+
+        A loop of the user's own is noticed when its first step is done: then the state before it is past.
+        """
         self._pace.begin()
         if self.status.batch:
             self._epochs_done += 1  # the fit before this one ended in mid-epoch
         self._history.begin_fit()
+        self.is_loop = is_loop
         fresh = Status("training", epochs=epochs, batches=batches, epochs_before=self._epochs_done)
         self._set(**asdict(fresh))
-        self._update("start", {}, force_draw=True)
+        if not is_loop:
+            self._update("start", {}, force_draw=True)
 
     def epoch_began(self, epoch: int, batches: int | None) -> None:
         """Note where the training stands; `epoch` is counted from 1 in this fit."""
@@ -93,25 +134,24 @@ class Session:
         if kind == "outside" and self.status.phase == "before":
             self._set(phase="unseen")
 
-    def report(self, error: Exception) -> None:
-        """Show an error of ours in the panel; never raises."""
-        try:
-            problem = f"{type(error).__name__}: {error}"[:300]
-        except Exception:  # noqa: BLE001 - an error that cannot even be written
-            problem = type(error).__name__
-        if problem not in self._reported:  # said once: an error in every batch would fill the user's output
-            self._reported.add(problem)
-            logger.warning("Weight Explorer met a problem; a running training goes on.", exc_info=error)
-        self._set(problem=problem)
-        try:
-            if self._pace.may_draw():
-                self._draw_now()
-        except Exception:  # the drawing may be what failed
-            logger.debug("The problem could not be drawn.", exc_info=True)
+    def step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
+        """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell."""
+        if not self.is_training:
+            self.begin(is_loop=True)
+            self.epoch_began(1 if epoch is None else epoch + 1, None)
+        elif epoch is not None and epoch + 1 != self.status.epoch:
+            self.epoch_ended()
+            self.epoch_began(epoch + 1, None)
+        self.batch_ended(self.status.batch + 1, logs)
 
-    def _set(self, **fields: Any) -> None:
-        with self._changing:
-            self.status = replace(self.status, **fields)
+    def loop_ended(self) -> None:
+        """Note that a loop of the user's own ended: what it left is a record."""
+        self.epoch_ended()
+        self.finish("finished")
+
+    def _draw_problem(self) -> None:
+        if self._pace.may_draw():
+            self._draw_now()
 
     def _update(self, kind: str, logs: Mapping[str, Any] | None, *, force_draw: bool = False) -> None:
         began = perf_counter()

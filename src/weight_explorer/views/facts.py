@@ -140,6 +140,8 @@ def status_words(status: Status, *, clicks_wait: bool = False) -> str:
         "training": f"live · {where}{batch}",
         "finished": f"finished · {where}",
         "interrupted": f"interrupted · {where}{batch}",
+        "checkpoints": "checkpoints",
+        "run": "a recorded run",
     }[status.phase]
     cost = "" if status.cost is None else f" · recording costs {status.cost * 100:.1f} %"
     cost += f", {_rate_words(status.rate)}" if status.rate and status.phase == "training" else ""

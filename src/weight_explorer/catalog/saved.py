@@ -1,0 +1,49 @@
+"""A catalog as text, so that a recorded run can be opened without its model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any
+
+from weight_explorer.catalog.nodes import Axis, Block, Catalog, LayerNode, Weight
+
+
+def catalog_to_text(catalog: Catalog) -> str:
+    """Write a catalog as JSON, without the live variables and layers.
+
+    >>> node = LayerNode("m", "m", "Sequential", weights=("m/w",))
+    >>> weight = Weight("m/w", "kernel", "kernel", "m", (3,), "float32", (Axis("units", 3),), shared_by=("m",))
+    >>> catalog = Catalog(node, {"m/w": weight})
+    >>> catalog_from_text(catalog_to_text(catalog)) == catalog
+    True
+    """
+    weights = {key: asdict(weight) for key, weight in catalog.weights.items()}
+    return json.dumps({"root": asdict(catalog.root), "weights": weights})
+
+
+def catalog_from_text(text: str) -> Catalog:
+    """Read what `catalog_to_text` wrote."""
+    found = json.loads(text)
+    weights = {key: _weight(fields) for key, fields in found["weights"].items()}
+    return Catalog(_node(found["root"]), MappingProxyType(weights))
+
+
+def _node(fields: dict[str, Any]) -> LayerNode:
+    fields["weights"] = tuple(fields["weights"])
+    fields["children"] = tuple(_node(child) for child in fields["children"])
+    return LayerNode(**fields)
+
+
+def _weight(fields: dict[str, Any]) -> Weight:
+    for name in ("shape", "shared_by", "index"):
+        fields[name] = tuple(fields[name])
+    fields["axes"] = tuple(_axis(axis) for axis in fields["axes"])
+    return Weight(**fields)
+
+
+def _axis(fields: dict[str, Any]) -> Axis:
+    fields["blocks"] = tuple(Block(**block) for block in fields["blocks"])
+    fields["labels"] = tuple(fields["labels"])
+    return Axis(**fields)

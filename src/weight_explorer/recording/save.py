@@ -1,0 +1,101 @@
+"""Write a run to an HDF5 file, whole or not at all.
+
+`/` has the attributes `format`, `catalog` (JSON) and `steps` (JSON). `/weights/<n>` is one weight, with the attribute `key` and
+
+* `numbers`, `rows`, `exponents`, `firsts`, `counts`: its statistics and histograms, see `Sheet`;
+* `kept`, `values`: the numbers of the records that keep values, and the values; number types that HDF5 does not have are stored
+  as bytes, with their name in the attribute `dtype`;
+* `sample`: of a weight that is kept as a sample, the flat indexes of its elements, with the whole shape as attribute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from weight_explorer.catalog.saved import catalog_to_text
+from weight_explorer.recording.time import Step
+
+if TYPE_CHECKING:
+    from weight_explorer.recording.past import Column, Past
+
+FORMAT = "weight-explorer 1"
+STATISTICS = ("numbers", "rows", "exponents", "firsts", "counts")
+
+
+def save_run(past: Past, path: str | os.PathLike[str]) -> None:
+    """Write a run to a file. What is there already is replaced when the new file is whole, and not before.
+
+    Raises:
+        OSError: The file cannot be written; what was there is as it was.
+    """
+    target = Path(path).expanduser()
+    handle, name = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        with h5py.File(name, "w") as file:
+            _write(file, past)
+        _to_disk(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _to_disk(name: str) -> None:
+    """Have the system write a file out: a rename may else reach the disk before what was renamed."""
+    with open(name, "rb+") as written:
+        os.fsync(written.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write(file: Any, past: Past) -> None:
+    steps = [{name: getattr(step, name) for name in Step.__slots__} | {"logs": dict(step.logs)} for step in past.records]
+    file.attrs["format"] = FORMAT
+    # As data sets: attributes end at 64 KB.
+    file["catalog"] = catalog_to_text(past.catalog)
+    file["steps"] = json.dumps({"steps": steps, "num_recorded": past.num_recorded, "memory": past.memory})
+    for place, key in enumerate(past.keys):
+        column = past.column(key)
+        if column is not None:
+            _write_column(file.create_group(f"weights/{place}"), column)
+
+
+def _write_column(group: Any, column: Column) -> None:
+    group.attrs["key"] = column.key
+    everything = slice(None)
+    for name, array in zip(STATISTICS, (column.numbers, column.rows(everything), *column.bins(everything)), strict=True):
+        group[name] = array
+    group["kept"] = np.array(column.kept, np.int64)
+    if column.sample is not None:
+        group["sample"] = column.sample.indexes
+        group["sample"].attrs["shape"] = column.sample.shape
+    values: Any = None
+    for place, number in enumerate(column.kept):  # one at a time: together they may be as large as the memory
+        value = column.value(number)
+        if value is None:
+            continue
+        stored = _storable(value)
+        if values is None:
+            values = group.create_dataset("values", (len(column.kept), *stored.shape), stored.dtype)
+            values.attrs["dtype"] = str(value.dtype)
+        values[place] = stored
+
+
+def _storable(values: np.ndarray) -> np.ndarray:
+    """Return values in a type that HDF5 has: others, of the package ml_dtypes, as plain bits."""
+    return values if values.dtype.isbuiltin == 1 else values.view(f"u{values.dtype.itemsize}")

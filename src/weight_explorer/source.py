@@ -1,0 +1,240 @@
+"""Where the weights on screen come from: a live model, or files of a training that is over."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from weight_explorer.catalog import files
+from weight_explorer.catalog.labels import Labels, with_labels
+from weight_explorer.catalog.nodes import SEED_STATE, Catalog
+from weight_explorer.catalog.walk import read_catalog, read_values, signature, write_values
+from weight_explorer.recording.checkpoints import FilePast
+from weight_explorer.recording.history import History
+from weight_explorer.recording.past import Past
+from weight_explorer.recording.recorder import Recorder
+from weight_explorer.recording.runs import RunFile
+from weight_explorer.recording.time import Step
+
+Report = Callable[[Exception], None]
+
+
+class Source(ABC):
+    """Gives the explorer its catalog and its past.
+
+    Attributes:
+        catalog: What the model holds, as far as it was read.
+        model: The live model, where there is one.
+    """
+
+    catalog: Catalog
+    model: Any = None
+
+    @property
+    @abstractmethod
+    def past(self) -> Past:
+        """What is known of the past."""
+
+    @abstractmethod
+    def refresh(self, report: Report) -> None:
+        """Read the model's layers anew if they changed; what is wrong with labels is reported."""
+
+    @abstractmethod
+    def look(self, key: str, place: tuple[int, int], kind: str) -> str:
+        """Record the model as it is now if that weight differs from the last record; say what kind of record it made, if any.
+
+        Args:
+            key: The weight that is looked at.
+            place: Epochs finished, and batches trained since.
+            kind: What a record is called that is not the first.
+        """
+
+    def values_at(self, step: int) -> Mapping[str, Any]:
+        """Return the values of every weight at a record, to put them back.
+
+        Raises:
+            ValueError: The record is not kept, or one of the weights is not kept whole; the message says which.
+        """
+        if self.past.step(step) is None:
+            raise ValueError(f"Record {step} is not kept. Those that are: explorer.history.records.")
+        values = {key: self.past.value(key, step) for key in self.catalog.variables}
+        missing = [key for key, value in values.items() if value is None and self.catalog.weights[key].role != SEED_STATE]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise ValueError(
+                f"Record {step} cannot be restored: it does not keep all values of {missing[0]!r}{more}. "
+                f'Records with values: explorer.history.steps(key). WeightExplorer(model, memory="...") keeps more.'
+            )
+        return {key: value for key, value in values.items() if value is not None}
+
+    def restore(self, step: int) -> None:
+        """Put the values of a record back into the model; see `values_at`. All of them, or none.
+
+        Raises:
+            ValueError: A weight has another shape than it had.
+        """
+        values = self.values_at(step)
+        for key, value in values.items():
+            if value.shape != self.catalog.weights[key].shape:
+                shapes = f"{value.shape}, and {self.catalog.weights[key].shape} now"
+                raise ValueError(f"Record {step} cannot be restored: {key!r} had the shape {shapes}.")
+        for key, value in values.items():
+            write_values(self.catalog.variables[key], value)
+
+
+class LiveSource(Source):
+    """A model, and the history of what is recorded of it.
+
+    Raises:
+        ValueError: A label does not fit.
+    """
+
+    def __init__(self, model: keras.Model, history: History, labels: Sequence[Labels]) -> None:
+        self.model = model
+        self.history = history
+        self.recorder = Recorder(history, read_values)
+        self._labels = labels
+        for error in self._read():
+            raise error
+
+    @property
+    def past(self) -> Past:
+        """The history."""
+        return self.history
+
+    def _read(self, known: Mapping[str, object] | None = None) -> list[ValueError]:
+        """Read the model anew; return what is wrong with labels, which it does without."""
+        # In this order: where reading fails, it is tried again the next time.
+        found = signature(self.model)
+        self.catalog, errors = with_labels(read_catalog(self.model, known), self._labels)
+        self._signature = found
+        return errors
+
+    def refresh(self, report: Report) -> None:
+        """Read the model's layers anew if they changed."""
+        if self._signature != signature(self.model):
+            for error in self._read(self.catalog.variables):
+                report(error)
+
+    def record(self, step: Step, report: Report) -> bool:
+        """Copy all weights into the history; called in training. Says whether there is nothing to wait for."""
+        if step.kind != "batch" or not self.catalog.is_complete:
+            self.refresh(report)
+        if not self.catalog.weights:
+            return self.catalog.is_complete
+        if step.kind != "start" or not self.past.num_recorded or self.recorder.moved_any(self.catalog):
+            self.recorder.record(self.catalog, step)
+        return True
+
+    def look(self, key: str, place: tuple[int, int], kind: str) -> str:
+        """Record the model as it is now if that weight differs from the last record."""
+        if not self.recorder.differs(self.catalog, key):
+            return ""
+        kind = kind if self.past.num_recorded else "start"
+        self.record_now(place, kind)
+        return kind
+
+    def record_now(self, place: tuple[int, int], kind: str) -> None:
+        """Record the model as it is."""
+        self.recorder.record(self.catalog, Step(0, *place, float(place[0]), kind))
+
+
+class StillSource(Source):
+    """A past that is over, with the model that it belongs to or without."""
+
+    def __init__(self, past: Past, catalog: Catalog, model: keras.Model | None = None) -> None:
+        self._past = past
+        self.catalog = catalog
+        self.model = model
+
+    @property
+    def past(self) -> Past:
+        """What the files hold."""
+        return self._past
+
+    def refresh(self, report: Report) -> None:
+        """Do nothing: the past stays as it is."""
+
+    def look(self, key: str, place: tuple[int, int], kind: str) -> str:  # noqa: ARG002 - see above
+        """Do nothing: the past stays as it is."""
+        return ""
+
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+def checkpoints_of(model: keras.Model, given: Paths, memory: int, labels: Sequence[Labels]) -> StillSource:
+    """Open checkpoint files as records; damaged ones are left out with a note.
+
+    Raises:
+        ValueError: There are none, none can be read, or one does not fit the model; the message says which and why.
+    """
+    catalog, errors = with_labels(read_catalog(model), labels)
+    for error in errors:
+        raise error
+    found = files.find_checkpoints(given)
+    places = files.places_of(model, catalog)
+    paths, steps, notes = [], [], []
+    for checkpoint in found:
+        try:
+            files.check(checkpoint.path, places)
+        except files.DamagedFile as error:
+            notes.append(str(error))
+            continue
+        number = len(paths)
+        steps.append(Step(number, checkpoint.epoch, 0, float(checkpoint.epoch), "checkpoint", name=checkpoint.path.name))
+        paths.append(checkpoint.path)
+    if not paths:
+        raise ValueError(f"None of the {len(found)} checkpoints can be read. {notes[0]}")
+    held = _held_in(paths, places)
+    past = FilePast(steps, held, lambda number, key: files.read(paths[number], places, key), memory, catalog)
+    past.notes = tuple(notes)
+    return StillSource(past, catalog, model)
+
+
+def _held_in(paths: list[Path], places: files.Places) -> dict[str, list[int]]:
+    """Return from key to the numbers of the files that hold this weight."""
+    held: dict[str, list[int]] = {}
+    for number, path in enumerate(paths):
+        with files.open_checkpoint(path, places) as file:
+            for key in file.keys:
+                held.setdefault(key, []).append(number)
+    return held
+
+
+def run_of(path: str | os.PathLike[str], model: keras.Model | None, labels: Sequence[Labels]) -> StillSource:
+    """Open a recorded run, with the model it belongs to or without.
+
+    Raises:
+        ValueError: The file is no recorded run, or does not fit the model; the message says where.
+        OSError: It cannot be read.
+    """
+    past = RunFile(path)
+    catalog = past.catalog
+    if model is not None:
+        catalog = read_catalog(model)
+        _check_fit(past, catalog, Path(path))
+    catalog, errors = with_labels(catalog, labels)
+    for error in errors:
+        raise error
+    return StillSource(past, catalog, model)
+
+
+def _check_fit(past: Past, catalog: Catalog, path: Path) -> None:
+    for key, weight in past.catalog.weights.items():
+        here = catalog.weights.get(key)
+        if here is None:
+            raise ValueError(
+                f"{str(path)!r} is of another model: it has {key!r} of shape {weight.shape}, which this one has not. "
+                f"Give the model it was recorded of, or none: WeightExplorer.load(path)."
+            )
+        if here.shape != weight.shape:
+            raise ValueError(
+                f"{str(path)!r} is of another model: {key!r} has the shape {weight.shape} there and {here.shape} here. "
+                f"Give the model it was recorded of, or none: WeightExplorer.load(path)."
+            )
