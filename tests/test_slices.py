@@ -67,7 +67,7 @@ def test_the_table_of_statistics_the_distribution_and_the_lines_follow_the_gate(
     assert float(rows["mean"]) == pytest.approx(now.mean(), abs=1e-9)
     assert rows["elements"] == "2\N{NARROW NO-BREAK SPACE}000"
     explorer.select(view="distribution")
-    assert sum(mark.y.sum() for mark in scene(explorer).picture.charts[0].marks if mark.name == "now") == 2000
+    assert sum(mark.y.sum() for mark in scene(explorer).picture.charts[0].marks if mark.name == "this record") == 2000
     explorer.select(view="over_time")
     lines = {mark.name: mark.y for mark in scene(explorer).picture.charts[0].marks}
     assert lines["maximum"][-1] == pytest.approx(now.max())

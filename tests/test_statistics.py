@@ -137,12 +137,15 @@ def test_the_deviation_of_a_gamma_near_one_is_right():
     values = (1 + 1e-4 * np.random.default_rng(1).normal(size=4096)).astype(np.float32)
     assert summarize(values)[INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
     segments = Segments.of([4096])
-    assert segments.summarize(values)[0, INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
+    assert segments.summarize(values)[0, 0, INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
 
 
 @pytest.mark.parametrize("value", [0.1, 1.0, -3e-8, 1e20], ids=str)
 def test_the_deviation_of_a_constant_is_exactly_zero(value):
-    for row in (summarize(np.full(12_345, value, np.float32)), Segments.of([50]).summarize(np.full(50, value, np.float32))[0]):
+    for row in (
+        summarize(np.full(12_345, value, np.float32)),
+        Segments.of([50]).summarize(np.full(50, value, np.float32))[0, 0],
+    ):
         assert row[INDEX["std"]] == 0
         assert row[INDEX["mean"]] == np.float32(value)
 
@@ -177,7 +180,7 @@ def test_a_nan_or_inf_that_stays_as_it_was_did_not_move():
     before = np.array([np.nan, np.inf, -np.inf, 1, 2, np.nan])
     after = np.array([np.nan, np.inf, np.inf, 1, 3, 0])
     assert summarize(after, before)[INDEX["moved"]] == 3
-    assert Segments.of([6]).summarize(after.astype(np.float32), before.astype(np.float32))[0, INDEX["moved"]] == 3
+    assert Segments.of([6]).summarize(after.astype(np.float32), [before.astype(np.float32)])[0, 1, INDEX["moved"]] == 3
 
 
 @pytest.mark.parametrize("size", [0, 7])
@@ -192,10 +195,10 @@ def test_many_at_once_are_as_one_by_one(parts, compare):
     before = flat[::-1].copy() if compare else None
     segments = Segments.of([part.size for part in parts])
     kept = flat.copy()
-    rows = segments.summarize(flat, before)
+    rows = segments.summarize(flat, [before] if compare else [])
     np.testing.assert_array_equal(flat, kept)
     for number, part in enumerate(parts):
         alone = summarize(part, None if before is None else segments.cut(before, number))
-        top = np.abs(part[np.isfinite(part)]).max(initial=0.0)
+        top = float(np.abs(part[np.isfinite(part)]).max(initial=0.0))
         top += 0 if before is None else np.abs(before[np.isfinite(before)]).max(initial=0.0)
-        np.testing.assert_allclose(rows[number], alone, rtol=1e-6, atol=1e-9 + 1e-7 * top)
+        np.testing.assert_allclose(rows[number, -1], alone, rtol=1e-6, atol=1e-9 + 1e-7 * top)

@@ -117,7 +117,7 @@ def test_a_histogram_counts_every_finite_element_now_and_at_the_start():
     now[:3] = [np.nan, np.inf, -np.inf]
     picture = distribution.draw(weight_of((500,)), history_of(start, now), Choice())
     counts = {mark.name: mark.y.sum() for mark in picture.charts[0].marks}
-    assert counts == {"now": 497, "at the start": 500}
+    assert counts == {"this record": 497, "at the start": 500}
     assert "3 are not finite" in picture.caption
 
 

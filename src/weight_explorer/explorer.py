@@ -35,7 +35,7 @@ from weight_explorer.views import summary
 from weight_explorer.views.asked import choice_of, comparison_of
 from weight_explorer.views.choice import Choice, choose, resolve
 from weight_explorer.views.reading import kept_steps
-from weight_explorer.views.scene import Scene, compose
+from weight_explorer.views.scene import Scene, compose, compose_problem
 
 KEYWORDS = ("record_every", "max_overhead", "memory", "labels")
 
@@ -501,7 +501,7 @@ class WeightExplorer(ipywidgets.VBox):
                     return
                 self._stale = False
                 choice, catalog = self._choice, self._source.catalog
-                self._show(choice, catalog, self._compose(choice, catalog))
+                self._show(choice, catalog, self._compose_or_tell(choice, catalog))
             finally:
                 # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
                 with contextlib.suppress(RuntimeError):
@@ -509,6 +509,14 @@ class WeightExplorer(ipywidgets.VBox):
 
     def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
         return compose(catalog, self._source.past.snapshot(), choice, self._session.status, clicks_wait=self._clicks_wait)
+
+    def _compose_or_tell(self, choice: Choice, catalog: Catalog) -> Scene:
+        """Compose the scene, or one that says why it cannot be: the panel must not stand still with what was before."""
+        try:
+            return self._compose(choice, catalog)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+            self._session.note(error)
+            return compose_problem(catalog, choice, self._session.status, error)
 
     def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
         with self._touching:

@@ -13,6 +13,9 @@ BINS = 256
 # Bins for the range of the first values; the rest is room to grow.
 _FIRST_BINS = 128
 
+# So many elements are counted at a time: a call costs as much as some ten thousand of them.
+MOST_WAITING = 1 << 20
+
 # Bin widths by which float32 is scaled without loss, whatever it holds; with others it is done in float64.
 _FLOAT32_EXPONENTS = range(-100, 1)
 
@@ -98,25 +101,43 @@ class Tally:
 
     def __init__(self, lattice: Lattice) -> None:
         self.lattice = lattice
-        self.counts = np.zeros(BINS, np.int64)
+        self._counts = np.zeros(BINS, np.int64)
+        # Where elements stand on the lattice, until there are enough of them to be worth a call.
+        self._waiting: list[np.ndarray] = []
+        self._num_waiting = 0
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many elements each bin has."""
+        self._count()
+        return self._counts
 
     def add(self, block: np.ndarray, low: float, high: float) -> None:
         """Count a block of finite elements, float32 or float64, of the given minimum and maximum."""
         if not self.lattice.holds(low, high):
             wider = self.lattice.grown(low, high)
-            self.counts = self.lattice.moved_to(wider, self.counts)
+            self._counts = self.lattice.moved_to(wider, self.counts)
             self.lattice = wider
         scaled = _scaled(block, self.lattice.exponent)
         np.floor(scaled, out=scaled)
         shift = self.lattice.first + BINS // 2
         if shift:
             np.subtract(scaled, shift, out=scaled)
-        signed = scaled.astype(np.int8)
+        self._waiting.append(scaled.astype(np.int8))
+        self._num_waiting += block.size
+        if self._num_waiting >= MOST_WAITING:
+            self._count()
+
+    def _count(self) -> None:
+        if not self._waiting:
+            return
+        signed = np.concatenate(self._waiting) if len(self._waiting) > 1 else self._waiting[0]
+        self._waiting, self._num_waiting = [], 0
         image = Image.frombuffer("L", (signed.size, 1), signed, "raw", "L", 0, 1)
         counts = np.array(image.histogram())
         # Bytes count from 0, 1 ... to -1: the negative ones come first.
-        self.counts[: BINS // 2] += counts[BINS // 2 :]
-        self.counts[BINS // 2 :] += counts[: BINS // 2]
+        self._counts[: BINS // 2] += counts[BINS // 2 :]
+        self._counts[BINS // 2 :] += counts[: BINS // 2]
 
 
 def _scaled(block: np.ndarray, exponent: int) -> np.ndarray:

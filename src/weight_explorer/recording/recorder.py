@@ -132,12 +132,10 @@ class Recorder:
             return {}
         now = np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together])
         own = np.array([plan.places[key] for key in plan.together])
-        sheet.rows[own, 0] = plan.segments.summarize(now)
-        for quantity, store in ((1, self._start), (2, self._last)):
-            before, missing = self._flat_of(store, plan, now)
-            rows = plan.segments.summarize(now, before)
-            rows[missing] = UNKNOWN if quantity == 2 else rows[missing]
-            sheet.rows[own, quantity] = rows
+        (start, _), (last, missing) = (self._flat_of(store, plan, now) for store in (self._start, self._last))
+        rows = plan.segments.summarize(now, [start, last])
+        rows[missing, 2] = UNKNOWN
+        sheet.rows[own] = rows
         self._lattices.cover(own, sheet.rows[own, 0, MINIMUM], sheet.rows[own, 0, MAXIMUM])
         sheet.counts[own] = plan.segments.tally(now, self._lattices.exponents[own], self._lattices.firsts[own])
         now.setflags(write=False)

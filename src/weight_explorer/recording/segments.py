@@ -5,12 +5,13 @@ All elements stand behind each other in one flat array of float32, of which each
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from weight_explorer.recording.lattice import BINS, UNSET
-from weight_explorer.recording.statistics import FIELDS, INDEX, summarize
+from weight_explorer.recording.statistics import FIELDS, INDEX, Reference, scan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,31 +38,37 @@ class Segments:
         """Return the elements of one segment."""
         return flat[self.starts[number] : self.starts[number] + self.sizes[number]]
 
-    def summarize(self, flat: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
-        """Summarize each segment, or its difference to `before`, as a row of `FIELDS`: what `statistics.summarize` gives."""
+    def summarize(self, flat: np.ndarray, references: Sequence[np.ndarray] = ()) -> np.ndarray:
+        """Summarize each segment, and its differences to references, as rows of `FIELDS`: what `statistics.scan` gives.
+
+        Returns:
+            An array of shape (segments, 1 + number of references, number of fields).
+        """
+        wide = np.empty((1 + len(references), flat.size))
+        wide[0] = flat
         with np.errstate(invalid="ignore", over="ignore"):
-            wide = flat.astype(np.float64)
-            if before is not None:
-                wide -= before
-            shown = flat.copy() if before is None else wide.copy()
-            squares = np.add.reduceat(wide * wide, self.starts)
-        others = np.flatnonzero(~np.isfinite(squares)).tolist()
+            for change, reference in zip(wide[1:], references, strict=True):
+                np.subtract(wide[0], reference, out=change)
+            squares = np.add.reduceat(wide * wide, self.starts, axis=1)
+        others = np.unique(np.nonzero(~np.isfinite(squares))[1]).tolist()
         for number in others:
-            self.cut(wide, number)[:] = self.cut(shown, number)[:] = squares[number] = 0
-        rows = self._rows(shown, wide, squares)
+            wide[:, self.starts[number] : self.starts[number] + self.sizes[number]] = squares[:, number] = 0
+        rows = self._rows(wide, squares).transpose(1, 0, 2)
         for number in others:
-            rows[number] = summarize(self.cut(flat, number), None if before is None else self.cut(before, number))
+            before = [Reference(self.cut(reference, number)) for reference in references]
+            rows[number] = scan(self.cut(flat, number), before)
         return rows
 
-    def _rows(self, shown: np.ndarray, wide: np.ndarray, squares: np.ndarray) -> np.ndarray:
-        low, high = np.minimum.reduceat(shown, self.starts), np.maximum.reduceat(shown, self.starts)
+    def _rows(self, wide: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        low, high = (pick.reduceat(wide, self.starts, axis=1) for pick in (np.minimum, np.maximum))
         is_constant = low == high
-        mean = np.where(is_constant, low, np.add.reduceat(wide, self.starts) / self.sizes)
-        wide -= self.spread(mean)
-        std = np.sqrt(np.add.reduceat(wide * wide, self.starts) / self.sizes)
-        moved = np.add.reduceat(shown != 0, self.starts, dtype=np.int64)
+        mean = np.where(is_constant, low, np.add.reduceat(wide, self.starts, axis=1) / self.sizes)
+        moved = np.add.reduceat(wide != 0, self.starts, axis=1, dtype=np.int64)
         largest = np.where(-low > high, low, high)
-        rows = np.zeros((len(self), len(FIELDS)))
+        place = np.stack([self._first(row == self.spread(found)) for row, found in zip(wide, largest, strict=True)])
+        wide -= np.stack([self.spread(row) for row in mean])
+        std = np.sqrt(np.add.reduceat(wide * wide, self.starts, axis=1) / self.sizes)
+        rows = np.zeros((*squares.shape, len(FIELDS)))
         columns = {
             "count": self.sizes,
             "minimum": low,
@@ -72,10 +79,10 @@ class Segments:
             "zeros": self.sizes - moved,
             "moved": moved,
             "largest": largest,
-            "place": self._first(shown == self.spread(largest)),
+            "place": place,
         }
         for name, column in columns.items():
-            rows[:, INDEX[name]] = column
+            rows[..., INDEX[name]] = column
         return rows
 
     def _first(self, found: np.ndarray) -> np.ndarray:

@@ -39,6 +39,14 @@ class Reporter:
 
     def report(self, error: Exception) -> None:
         """Show an error of ours in the panel; never raises."""
+        self.note(error)
+        try:
+            self._draw_problem()
+        except Exception:  # the drawing may be what failed
+            logger.debug("The problem could not be drawn.", exc_info=True)
+
+    def note(self, error: Exception) -> None:
+        """Have an error of ours shown with the next picture; never raises."""
         try:
             problem = f"{type(error).__name__}: {error}"[:300]
         except Exception:  # noqa: BLE001 - an error that cannot even be written
@@ -47,10 +55,6 @@ class Reporter:
             self._reported.add(problem)
             logger.warning("Weight Explorer met a problem; a running training goes on.", exc_info=error)
         self._set(problem=problem)
-        try:
-            self._draw_problem()
-        except Exception:  # the drawing may be what failed
-            logger.debug("The problem could not be drawn.", exc_info=True)
 
     def _draw_problem(self) -> None:
         self._draw()

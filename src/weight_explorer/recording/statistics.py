@@ -1,7 +1,8 @@
 """Statistics of a weight and of its changes, in one pass over blocks that fit the processor's cache.
 
-All sums are taken in float64. What NumPy is slow at is done another way, each measured: sums by `einsum`, squares as dot
-products of short rows, counts by way of a mask.
+Sums are taken in float64, but for squares of differences of float32, whose short rows are added in float32: they have no more
+digits. What NumPy is slow at is done another way, each measured: sums by `einsum`, squares as dot products of rows, counts by
+way of a mask.
 """
 
 from __future__ import annotations
@@ -33,11 +34,18 @@ QUANTITIES = ("value", "since_start", "since_last")
 COUNTS = ("count", "zeros", "nans", "positive_infs", "negative_infs", "moved")
 UNKNOWN = np.full(len(FIELDS), np.nan)
 
-# A block, its difference and their float64 copy fit a core's second-level cache together; half of it pays twice for the calls.
-BLOCK = 1 << 16
+# A block and its difference fit a core's second-level cache together; half of it pays twice for the calls.
+BLOCK = 1 << 17
 
-# BLAS hands dot products of more than 10 000 elements to several threads, and waits for them while the training has the cores.
+# Squares are added in rows, and the rows in float64. BLAS hands dot products of more than 10 000 elements to several threads,
+# and waits for them while the training has the cores.
 _ROW = 4096
+
+# Squares of float32 are added in float32 in rows this short, which leaves seven digits, as the elements have.
+_NARROW_ROW = 128
+
+# Below this their squares are too small for float32.
+_NARROW_TINY = 1e-15
 
 # Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown.
 _CANCELED = 1e-6
@@ -57,6 +65,24 @@ class Workspace:
         self.narrow = np.empty(BLOCK, np.float32)
         self.mask = np.empty(BLOCK, bool)
 
+    def widen(self, block: np.ndarray) -> np.ndarray:
+        """Return a block in float64."""
+        if block.dtype == np.float64:
+            return block
+        wide = self.wide[: block.size]
+        np.copyto(wide, block)
+        return wide
+
+
+class _Extremes:
+    """The least and the greatest element of a block, and where they stand; of NaN, that."""
+
+    __slots__ = ("high", "high_place", "low", "low_place")
+
+    def __init__(self, block: np.ndarray) -> None:
+        self.low_place, self.high_place = int(block.argmin()), int(block.argmax())
+        self.low, self.high = float(block[self.low_place]), float(block[self.high_place])
+
 
 @dataclass(slots=True)
 class _Sums:
@@ -74,15 +100,12 @@ class _Sums:
     negative_infs: int = 0
     moved: int = 0
 
-    def add(self, block: np.ndarray, start: int, *, zeros: int, squares: float, total: float = 0.0) -> tuple[float, float]:
-        """Add a block of finite elements that begins at element `start`; return its minimum and maximum."""
+    def add(self, start: int, extremes: _Extremes, *, zeros: int, squares: float, total: float = 0.0) -> None:
+        """Add a block of finite elements that begins at element `start`."""
         self.zeros += zeros
         self.squares += squares
         self.total += total
-        places = int(block.argmin()), int(block.argmax())
-        low, high = (float(block[place]) for place in places)
-        self._extend(low, high, start + places[0], start + places[1])
-        return low, high
+        self._extend(extremes.low, extremes.high, start + extremes.low_place, start + extremes.high_place)
 
     def add_any(self, block: np.ndarray, start: int) -> np.ndarray:
         """Add a block of float64 that may hold NaN and infinities; return its finite elements."""
@@ -96,9 +119,8 @@ class _Sums:
         if finite.size:
             self.squares += float(np.einsum("i,i->", finite, finite))
             self.total += float(finite.sum())
-            at_low, at_high = int(finite.argmin()), int(finite.argmax())
-            ends = start + int(places[at_low]), start + int(places[at_high])
-            self._extend(float(finite[at_low]), float(finite[at_high]), *ends)
+            found = _Extremes(finite)
+            self._extend(found.low, found.high, start + int(places[found.low_place]), start + int(places[found.high_place]))
         return finite
 
     def _extend(self, low: float, high: float, low_place: int, high_place: int) -> None:
@@ -241,11 +263,14 @@ def widened(values: np.ndarray) -> np.ndarray:
 
 
 def _add_values(sums: _Sums, start: int, block: np.ndarray, work: Workspace, watch: Watch | None) -> None:
-    wide, squares = _squares(block, work)
+    wide = work.widen(block)
+    squares = _squares(wide, _ROW)
     if math.isfinite(squares):
+        extremes = _Extremes(block)
         zeros = int(np.count_nonzero(np.equal(block, 0, out=work.mask[: block.size])))
         sums.moved += block.size - zeros
-        ends = sums.add(block, start, zeros=zeros, squares=squares, total=float(np.einsum("i->", wide)))
+        sums.add(start, extremes, zeros=zeros, squares=squares, total=float(np.einsum("i->", wide)))
+        ends = extremes.low, extremes.high
     else:
         sums.moved += int(np.count_nonzero(block))
         block = sums.add_any(block.astype(np.float64), start)
@@ -257,25 +282,28 @@ def _add_values(sums: _Sums, start: int, block: np.ndarray, work: Workspace, wat
 def _add_change(sums: _Sums, start: int, block: np.ndarray, before: np.ndarray, work: Workspace) -> None:
     # In float32 the difference of two near float32 is exact, and zero only where they are equal.
     difference = np.subtract(block, before, out=work.narrow[: block.size] if block.dtype == np.float32 else None)
-    squares = _squares(difference, work)[1]
+    extremes = _Extremes(difference)
+    squares = _squares_of_change(difference, max(-extremes.low, extremes.high), work)
     if math.isfinite(squares):
         moved = int(np.count_nonzero(np.not_equal(difference, 0, out=work.mask[: block.size])))
-        sums.add(difference, start, zeros=block.size - moved, squares=squares)
+        sums.add(start, extremes, zeros=block.size - moved, squares=squares)
     else:
         moved = int(np.count_nonzero((block != before) & ~(np.isnan(block) & np.isnan(before))))
         sums.add_any(np.subtract(block, before, dtype=np.float64), start)
     sums.moved += moved
 
 
-def _squares(block: np.ndarray, work: Workspace) -> tuple[np.ndarray, float]:
-    """Return a block in float64 and the sum of its squares, which is not finite where an element is not."""
-    wide = block
-    if block.dtype != np.float64:
-        wide = work.wide[: block.size]
-        np.copyto(wide, block)
-    rows = wide[: wide.size // _ROW * _ROW].reshape(-1, _ROW)
-    rest = wide[rows.size :]
-    return wide, float(np.vecdot(rows, rows).sum() + np.dot(rest, rest))
+def _squares_of_change(difference: np.ndarray, largest: float, work: Workspace) -> float:
+    if difference.dtype == np.float32 and largest > _NARROW_TINY:
+        return _squares(difference, _NARROW_ROW)
+    return _squares(work.widen(difference), _ROW)
+
+
+def _squares(block: np.ndarray, row: int) -> float:
+    """Return the sum of the squares of a block, which is not finite where an element is not."""
+    rows = block[: block.size // row * row].reshape(-1, row)
+    rest = block[rows.size :].astype(np.float64)
+    return float(np.vecdot(rows, rows).sum(dtype=np.float64) + np.dot(rest, rest))
 
 
 def _finite_blocks(flat: np.ndarray, other: np.ndarray | None) -> Iterator[np.ndarray]:

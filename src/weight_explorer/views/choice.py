@@ -112,6 +112,12 @@ def choose(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
     return replace(choice, **RESETS.get(field, {}) | {field: _number(value) if field == "step" else value})
 
 
+def quantity_label(choice: Choice, quantity: str = "") -> str:
+    """Name the chosen quantity, or another, such as "Since record 12"."""
+    quantity = quantity or choice.quantity
+    return QUANTITY_LABELS[quantity] + (f" record {choice.against}" if quantity == "since_record" else "")
+
+
 def comparing(choice: Choice, against: int | None) -> Choice:
     """Return the choice that compares with a record, or with none any more."""
     if against is not None:

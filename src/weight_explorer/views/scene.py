@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
-from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Selection, resolve
+from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Selection, quantity_label, resolve
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.registry import VIEWS
 from weight_explorer.views.stops import Stops, stops_of
@@ -46,17 +47,8 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
     """Compose the scene; `clicks_wait` says that the kernel cannot answer while a cell runs."""
     selection = resolve(catalog, choice)
     weight = selection.weight
-    head = {
-        "title": facts.title(catalog),
-        "phase": status.phase,
-        "status": facts.status_words(status, clicks_wait=clicks_wait),
-        "problem": status.problem,
-        "selection": selection,
-        "view": choice.view,
-        "quantity": choice.quantity,
-        "quantities": quantities_for(choice),
-        "stops": stops_of(weight, history, choice),
-    }
+    head = _head(catalog, choice, status, selection, clicks_wait=clicks_wait)
+    head["stops"] = stops_of(weight, history, choice)
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -71,11 +63,27 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
     )
 
 
+def compose_problem(catalog: Catalog, choice: Choice, status: Status, error: Exception) -> Scene:
+    """Compose what is on screen where the scene itself could not be: everything but the picture and its numbers."""
+    head = _head(catalog, choice, status, resolve(catalog, choice), clicks_wait=False)
+    return Scene(**head, picture=EmptyPicture(f"This cannot be shown. {error}"))
+
+
+def _head(catalog: Catalog, choice: Choice, status: Status, selection: Selection, *, clicks_wait: bool) -> dict[str, Any]:
+    return {
+        "title": facts.title(catalog),
+        "phase": status.phase,
+        "status": facts.status_words(status, clicks_wait=clicks_wait),
+        "problem": status.problem,
+        "selection": selection,
+        "view": choice.view,
+        "quantity": choice.quantity,
+        "quantities": quantities_for(choice),
+        "stops": Stops(),
+    }
+
+
 def quantities_for(choice: Choice) -> tuple[tuple[str, str], ...]:
     """Return the quantities on offer, with their labels: a change since a certain record only where one was chosen."""
-    labels = dict(QUANTITY_LABELS)
-    if choice.against is None:
-        labels.pop("since_record")
-    else:
-        labels["since_record"] += f" record {choice.against}"
-    return tuple(labels.items())
+    offered = (name for name in QUANTITY_LABELS if name != "since_record" or choice.against is not None)
+    return tuple((name, quantity_label(choice, name)) for name in offered)
