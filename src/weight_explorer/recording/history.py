@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**
 # What Python's own objects take beside the arrays: a record's step, and each array that is kept with its key.
 RECORD_BYTES = 600
 ARRAY_BYTES = 250
+
+# References to an array of a record that is dropped: the record's own, one variable, and the argument of the call that counts.
+_OWN_REFERENCES = 3
 
 
 def parse_memory(memory: int | str) -> int:
@@ -105,6 +109,7 @@ class History(Past):
         self._newest: list[_Newest] = []
         self._kept: dict[int, _Kept] = {}
         self._samples: dict[str, Sample] = {}
+        self._spare: dict[tuple[tuple[int, ...], np.dtype], list[np.ndarray]] = {}
         self._values_stride = self._records_stride = 1
         self._values_nbytes = self._tables_nbytes = self._samples_nbytes = 0
 
@@ -175,6 +180,19 @@ class History(Past):
             while self.nbytes + nbytes > self.memory and self._thin():
                 pass
 
+    def room_for(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array to be filled, one of those that were dropped if it fits: fresh memory costs as much as filling it."""
+        with self._lock:
+            fitting = self._spare.get((shape, dtype))
+            found = fitting.pop() if fitting else np.empty(shape, dtype)
+        found.setflags(write=True)
+        return found
+
+    def drop_spare(self) -> None:
+        """Let go of arrays that nobody took."""
+        with self._lock:
+            self._spare.clear()
+
     def append(self, sheet: Sheet, values: Mapping[str, np.ndarray], step: Step) -> Step:
         """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
         with self._lock:
@@ -232,6 +250,15 @@ class History(Past):
             self._kept[number] = _Kept(MappingProxyType(dict(values)))
         elif before:
             del self._kept[number]
+            self._spare_arrays(dict(before.values))
+
+    def _spare_arrays(self, values: dict[str, np.ndarray]) -> None:
+        """Keep arrays that were dropped for the record that is being made, but for those that a reader holds."""
+        while values:
+            array = values.popitem()[1]
+            # Owned by itself, and known to nobody but the record that is dropped, this variable, and the call that asks.
+            if array.base is None and sys.getrefcount(array) <= _OWN_REFERENCES:
+                self._spare.setdefault((array.shape, array.dtype), []).append(array)
 
     def _settle(self, record: _Newest) -> None:
         """Decide about a record that is not one of the last two any more."""

@@ -13,7 +13,8 @@ BINS = 256
 # Bins for the range of the first values; the rest is room to grow.
 _FIRST_BINS = 128
 
-# So many elements are counted at a time: a call costs as much as some ten thousand of them.
+# So many elements are scaled, and so many counted, at a time: a call costs as much as some ten thousand of them.
+MOST_SCALED = 1 << 17
 MOST_WAITING = 1 << 20
 
 # Bin widths by which float32 is scaled without loss, whatever it holds; with others it is done in float64.
@@ -91,6 +92,14 @@ def _centered(low: int, high: int) -> int:
     return low - (BINS - 1 - (high - low)) // 2
 
 
+class TallyRoom:
+    """Buffers of a `Tally`, for one after the other: where elements stand on the lattice, until they are worth a call."""
+
+    def __init__(self) -> None:
+        self.scaled = np.empty(MOST_SCALED, np.float32)
+        self.waiting = np.empty(MOST_WAITING, np.int8)
+
+
 class Tally:
     """Counts the elements of one array block by block; the lattice grows as far as they need.
 
@@ -99,11 +108,10 @@ class Tally:
     Pillow counts bytes twice as fast as `np.bincount`, and five times as fast as `np.histogram` counts numbers.
     """
 
-    def __init__(self, lattice: Lattice) -> None:
+    def __init__(self, lattice: Lattice, room: TallyRoom | None = None) -> None:
         self.lattice = lattice
         self._counts = np.zeros(BINS, np.int64)
-        # Where elements stand on the lattice, until there are enough of them to be worth a call.
-        self._waiting: list[np.ndarray] = []
+        self._room = room or TallyRoom()
         self._num_waiting = 0
 
     @property
@@ -118,32 +126,36 @@ class Tally:
             wider = self.lattice.grown(low, high)
             self._counts = self.lattice.moved_to(wider, self.counts)
             self.lattice = wider
-        scaled = _scaled(block, self.lattice.exponent)
+        for start in range(0, block.size, len(self._room.scaled)):
+            self._add(block[start : start + len(self._room.scaled)])
+
+    def _add(self, block: np.ndarray) -> None:
+        if self._num_waiting + block.size > len(self._room.waiting):
+            self._count()
+        scaled = self._scale(block)
         np.floor(scaled, out=scaled)
         shift = self.lattice.first + BINS // 2
         if shift:
             np.subtract(scaled, shift, out=scaled)
-        self._waiting.append(scaled.astype(np.int8))
-        self._num_waiting += block.size
-        if self._num_waiting >= MOST_WAITING:
-            self._count()
+        end = self._num_waiting + block.size
+        np.copyto(self._room.waiting[self._num_waiting : end], scaled, casting="unsafe")
+        self._num_waiting = end
+
+    def _scale(self, block: np.ndarray) -> np.ndarray:
+        if block.dtype == np.float32 and self.lattice.exponent in _FLOAT32_EXPONENTS:
+            return np.multiply(block, np.float32(2.0**-self.lattice.exponent), out=self._room.scaled[: block.size])
+        return np.ldexp(block.astype(np.float64), -self.lattice.exponent)
 
     def _count(self) -> None:
-        if not self._waiting:
+        if not self._num_waiting:
             return
-        signed = np.concatenate(self._waiting) if len(self._waiting) > 1 else self._waiting[0]
-        self._waiting, self._num_waiting = [], 0
+        signed = self._room.waiting[: self._num_waiting]
+        self._num_waiting = 0
         image = Image.frombuffer("L", (signed.size, 1), signed, "raw", "L", 0, 1)
         counts = np.array(image.histogram())
         # Bytes count from 0, 1 ... to -1: the negative ones come first.
         self._counts[: BINS // 2] += counts[BINS // 2 :]
         self._counts[BINS // 2 :] += counts[: BINS // 2]
-
-
-def _scaled(block: np.ndarray, exponent: int) -> np.ndarray:
-    if block.dtype == np.float32 and exponent in _FLOAT32_EXPONENTS:
-        return block * np.float32(2.0**-exponent)
-    return np.ldexp(block.astype(np.float64), -exponent)
 
 
 class Lattices:
@@ -178,10 +190,20 @@ class Lattices:
         with np.errstate(invalid="ignore", over="ignore"):
             first, last = np.floor(self._lows[places] * scale), np.floor(self._highs[places] * scale)
             inside = (first >= self.firsts[places]) & (last < self.firsts[places] + BINS)
-        for place in places[~(inside & is_laid)]:
-            low, high = float(self._lows[place]), float(self._highs[place])
-            lattice = self[place]
-            if lattice is None:
-                self[place] = lattice_for(low, high)
-            elif not lattice.holds(low, high):
-                self[place] = lattice.grown(low, high)
+        for place in places[~(inside & is_laid)].tolist():
+            self._widen(place)
+
+    def cover_one(self, place: int, low: float, high: float) -> None:
+        """Do the same for one lattice, in a tenth of the time."""
+        if low < self._lows[place] or high > self._highs[place]:
+            self._lows[place] = min(low, self._lows[place])
+            self._highs[place] = max(high, self._highs[place])
+            self._widen(place)
+
+    def _widen(self, place: int) -> None:
+        low, high = float(self._lows[place]), float(self._highs[place])
+        lattice = self[place]
+        if lattice is None:
+            self[place] = lattice_for(low, high)
+        elif not lattice.holds(low, high):
+            self[place] = lattice.grown(low, high)

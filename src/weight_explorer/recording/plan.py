@@ -11,7 +11,7 @@ from weight_explorer.recording.segments import Segments
 from weight_explorer.recording.sheets import Sheet
 
 # Float32 weights of up to so many elements are summarized together: from there on a weight is worth calls of its own.
-MOST_TOGETHER = 1 << 13
+MOST_TOGETHER = 1 << 11
 
 # A sample of fewer elements says nothing worth saying; for one of this size room is set aside.
 FEWEST_ELEMENTS = 64

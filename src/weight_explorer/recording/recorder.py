@@ -12,7 +12,7 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import History
-from weight_explorer.recording.lattice import Lattices, Tally
+from weight_explorer.recording.lattice import Lattices, Tally, TallyRoom
 from weight_explorer.recording.plan import Plan, plan_for
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Sheet
@@ -37,6 +37,7 @@ class Recorder:
         self._read = read
         self._lock = threading.Lock()
         self._workspace = Workspace()
+        self._tally_room = TallyRoom()
         self._variables: dict[str, weakref.ref[object]] = {}
         self._start: dict[str, Reference] = {}
         self._last: dict[str, Reference] = {}
@@ -74,6 +75,7 @@ class Recorder:
             means = sheet.rows[:, 0, MEAN].tolist()
             self._last = {key: Reference(array, means[plan.places[key]]) for key, array in values.items()}
             self._start = self._last | self._start
+            self.history.drop_spare()
             return self.history.append(sheet, values, step)
 
     # -- one by one ------------------------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ class Recorder:
         if key in plan.samples:
             sheet.rows[place, 0] = self._scan(now, [], sheet, place, None)[0]
             return self._record_sample(now, plan.samples[key], references, sheet.rows[place])
-        kept = np.empty(now.shape, now.dtype)
+        kept = self.history.room_for(now.shape, now.dtype)
         rows = self._scan(now, references, sheet, place, kept)
         sheet.rows[place, : len(rows)] = rows
         if not references:
@@ -112,13 +114,13 @@ class Recorder:
         """Summarize and count; the lattice of a weight is laid once its elements differ."""
         copy = None if kept is None else kept.reshape(-1)
         lattice = self._lattices[place]
-        tally = Tally(lattice) if lattice else None
+        tally = Tally(lattice, self._tally_room) if lattice else None
         rows = scan(now, references, self._workspace, copy=copy, watch=tally.add if tally else None)
         if tally is not None:
             self._lattices[place] = tally.lattice
-        self._lattices.cover(np.array([place]), rows[:1, MINIMUM], rows[:1, MAXIMUM])
+        self._lattices.cover_one(place, float(rows[0, MINIMUM]), float(rows[0, MAXIMUM]))
         if tally is None and (laid := self._lattices[place]):
-            tally = Tally(laid)
+            tally = Tally(laid, self._tally_room)
             scan(now, [], self._workspace, watch=tally.add)
         if tally is not None:
             sheet.counts[place] = tally.counts

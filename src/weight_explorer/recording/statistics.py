@@ -42,10 +42,10 @@ BLOCK = 1 << 17
 _ROW = 4096
 
 # Squares of float32 are added in float32 in rows this short, which leaves seven digits, as the elements have.
-_NARROW_ROW = 128
+_NARROW_ROW = 512
 
-# Below this their squares are too small for float32.
-_NARROW_TINY = 1e-15
+# Where they are smaller than this on average, some are too small for float32.
+_NARROW_TINY = 1e-30
 
 # Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown.
 _CANCELED = 1e-6
@@ -74,16 +74,6 @@ class Workspace:
         return wide
 
 
-class _Extremes:
-    """The least and the greatest element of a block, and where they stand; of NaN, that."""
-
-    __slots__ = ("high", "high_place", "low", "low_place")
-
-    def __init__(self, block: np.ndarray) -> None:
-        self.low_place, self.high_place = int(block.argmin()), int(block.argmax())
-        self.low, self.high = float(block[self.low_place]), float(block[self.high_place])
-
-
 @dataclass(slots=True)
 class _Sums:
     """What is added up over the blocks. `low` and `high` are the finite extremes, and where they were found."""
@@ -100,12 +90,17 @@ class _Sums:
     negative_infs: int = 0
     moved: int = 0
 
-    def add(self, start: int, extremes: _Extremes, *, zeros: int, squares: float, total: float = 0.0) -> None:
-        """Add a block of finite elements that begins at element `start`."""
+    def add(self, start: int, block: np.ndarray, *, zeros: int, squares: float, total: float = 0.0) -> tuple[float, float]:
+        """Add a block of finite elements that begins at element `start`; return its minimum and maximum."""
         self.zeros += zeros
         self.squares += squares
         self.total += total
-        self._extend(extremes.low, extremes.high, start + extremes.low_place, start + extremes.high_place)
+        low, high = float(block.min()), float(block.max())
+        if low < self.low:
+            self.low, self.low_place = low, start + int(block.argmin())
+        if high > self.high:
+            self.high, self.high_place = high, start + int(block.argmax())
+        return low, high
 
     def add_any(self, block: np.ndarray, start: int) -> np.ndarray:
         """Add a block of float64 that may hold NaN and infinities; return its finite elements."""
@@ -119,15 +114,15 @@ class _Sums:
         if finite.size:
             self.squares += float(np.einsum("i,i->", finite, finite))
             self.total += float(finite.sum())
-            found = _Extremes(finite)
-            self._extend(found.low, found.high, start + int(places[found.low_place]), start + int(places[found.high_place]))
+            self._extend(finite, start + places)
         return finite
 
-    def _extend(self, low: float, high: float, low_place: int, high_place: int) -> None:
-        if low < self.low:
-            self.low, self.low_place = low, low_place
-        if high > self.high:
-            self.high, self.high_place = high, high_place
+    def _extend(self, finite: np.ndarray, places: np.ndarray) -> None:
+        low, high = int(finite.argmin()), int(finite.argmax())
+        if finite[low] < self.low:
+            self.low, self.low_place = float(finite[low]), int(places[low])
+        if finite[high] > self.high:
+            self.high, self.high_place = float(finite[high]), int(places[high])
 
     def finite(self, size: int) -> int:
         """Return the number of finite elements."""
@@ -249,7 +244,8 @@ def _scan_blocks(
         part = slice(start, start + BLOCK)
         if copy is not None:
             np.copyto(copy[part], flat[part])
-        block = widened(flat[part])
+        # Of an array that is read-only, as a variable's is, `argmin` makes a copy: rather read our own.
+        block = widened(flat[part] if copy is None else copy[part])
         _add_values(sums[0], start, block, work, watch)
         for each, other in zip(sums[1:], others, strict=True):
             _add_change(each, start, block, widened(other.values[part]), work)
@@ -266,11 +262,9 @@ def _add_values(sums: _Sums, start: int, block: np.ndarray, work: Workspace, wat
     wide = work.widen(block)
     squares = _squares(wide, _ROW)
     if math.isfinite(squares):
-        extremes = _Extremes(block)
         zeros = int(np.count_nonzero(np.equal(block, 0, out=work.mask[: block.size])))
         sums.moved += block.size - zeros
-        sums.add(start, extremes, zeros=zeros, squares=squares, total=float(np.einsum("i->", wide)))
-        ends = extremes.low, extremes.high
+        ends = sums.add(start, block, zeros=zeros, squares=squares, total=float(np.einsum("i->", wide)))
     else:
         sums.moved += int(np.count_nonzero(block))
         block = sums.add_any(block.astype(np.float64), start)
@@ -282,20 +276,21 @@ def _add_values(sums: _Sums, start: int, block: np.ndarray, work: Workspace, wat
 def _add_change(sums: _Sums, start: int, block: np.ndarray, before: np.ndarray, work: Workspace) -> None:
     # In float32 the difference of two near float32 is exact, and zero only where they are equal.
     difference = np.subtract(block, before, out=work.narrow[: block.size] if block.dtype == np.float32 else None)
-    extremes = _Extremes(difference)
-    squares = _squares_of_change(difference, max(-extremes.low, extremes.high), work)
+    squares = _squares_of_change(difference, work)
     if math.isfinite(squares):
         moved = int(np.count_nonzero(np.not_equal(difference, 0, out=work.mask[: block.size])))
-        sums.add(start, extremes, zeros=block.size - moved, squares=squares)
+        sums.add(start, difference, zeros=block.size - moved, squares=squares)
     else:
         moved = int(np.count_nonzero((block != before) & ~(np.isnan(block) & np.isnan(before))))
         sums.add_any(np.subtract(block, before, dtype=np.float64), start)
     sums.moved += moved
 
 
-def _squares_of_change(difference: np.ndarray, largest: float, work: Workspace) -> float:
-    if difference.dtype == np.float32 and largest > _NARROW_TINY:
-        return _squares(difference, _NARROW_ROW)
+def _squares_of_change(difference: np.ndarray, work: Workspace) -> float:
+    if difference.dtype == np.float32:
+        squares = _squares(difference, _NARROW_ROW)
+        if squares > difference.size * _NARROW_TINY:
+            return squares
     return _squares(work.widen(difference), _ROW)
 
 

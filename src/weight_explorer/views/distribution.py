@@ -44,7 +44,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         f" {grouped(left_out)} are not finite and are left out." if left_out else ""
     )
     if edges[0] == edges[-1] or np.ptp(finite[SHOWN]) == 0:
-        caption += f" All are {exact(float(finite['now'][0]))}."
+        caption += f" All are {exact(float(finite[SHOWN][0]))}."
     return ChartPicture((Chart("", label, "elements", marks),), caption)
 
 
