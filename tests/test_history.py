@@ -81,6 +81,12 @@ def test_room_is_made_before_a_record_so_that_not_even_then_there_is_too_much():
     assert history.steps("w") == (0, 49)
 
 
+def test_where_three_copies_just_fit_no_statistics_are_dropped_for_a_fourth():
+    history = filled(150, memory=900_000, size=60_000)
+    assert history.steps("w") == (0, 149)
+    assert len(history.recorded("w")) == 150
+
+
 def test_ten_thousand_records_take_no_more_memory_than_a_hundred():
     sizes = []
     history = filled(10_000, memory=100_000, watch=lambda history, number: sizes.append(history.nbytes))

@@ -283,19 +283,25 @@ class History(Past):
         last.append(number, sheet)
 
     def _thin(self) -> bool:
-        """Drop part of the past; say whether there was anything to drop."""
+        """Drop part of the past; say whether there was anything to drop.
+
+        Values go first, those of the record before the newest last of all; then, or where statistics take more than half of
+        the memory, whole records.
+        """
         newest = {record.step.number for record in self._newest}
         past = [number for number in self._kept if number and number not in newest]
-        if past and self._statistics_nbytes <= self.memory / 2:
+        before = [number for number in sorted(newest)[:-1] if number and number in self._kept]
+        too_many = self._statistics_nbytes > self.memory / 2 and len(self._steps) > 3
+        if past and not too_many:
             self._values_stride *= 2
             for number in past:
                 if number % self._values_stride:
                     self._keep(number, {})
+        elif before and not too_many:
+            self._keep(before[0], {})
         elif len(self._steps) > 3:
             self._records_stride *= 2
             self._thin_records(newest)
-        elif len(self._newest) > 1 and self._newest[0].step.number in self._kept and self._newest[0].step.number:
-            self._keep(self._newest[0].step.number, {})
         else:
             return False
         return True
