@@ -99,6 +99,19 @@ def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works
         assert "record" in caption
         assert notebook.is_running(1)
 
+        # The time axis answers meanwhile: an earlier record, a comparison with it, and back to the newest.
+        page.get_by_role("slider", name="record").press("Home")
+        page.locator(".we-words", has_text="The value, at the start.").wait_for(timeout=20_000)
+        page.get_by_role("button", name="Compare").click()
+        page.get_by_role("radio", name="Since record 0").wait_for(timeout=20_000)
+        page.get_by_role("slider", name="record").press("PageUp")
+        page.locator(".we-words", has_text="The change since the start, at record").wait_for(timeout=20_000)
+        page.get_by_role("button", name="Compare").click()
+        page.get_by_role("button", name="Live").click()
+        page.locator(".we-words", has_text="The value, at record").wait_for(timeout=20_000)
+        assert notebook.is_running(1)
+        caption = page.locator(".we-words .we-quiet").text_content()
+
         # Nothing more was needed from the kernel for this to move on by itself.
         page.wait_for_function("before => document.querySelector('.we-words .we-quiet').textContent !== before", arg=caption)
         assert notebook.is_running(1)

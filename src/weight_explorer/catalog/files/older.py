@@ -1,0 +1,84 @@
+"""The older layout of files: one group a layer, by its name."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from weight_explorer.catalog.files.errors import misfit
+from weight_explorer.catalog.files.places import TOP_LEVEL, Places
+
+
+def older_group(file: Any) -> Any:
+    """Return the group with the layers where a file has the layout of `model.save("model.h5")`, else None."""
+    groups = (file, file.get("model_weights"))
+    return next((each for each in groups if isinstance(each, h5py.Group) and _names_in(each, "layer_names") is not None), None)
+
+
+def _names_in(group: Any, attribute: str) -> list[str] | None:
+    """Read a list of names, which Keras cuts in pieces where it is longer than HDF5 allows; None where there is none."""
+    numbered = (f"{attribute}{number}" for number in itertools.count())
+    pieces = [attribute] if attribute in group.attrs else list(itertools.takewhile(group.attrs.__contains__, numbered))
+    names = (name for piece in pieces for name in group.attrs[piece])
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names] if pieces else None
+
+
+def older_names(path: Path, places: Places, group: Any) -> dict[str, str]:
+    """Return from key to dataset, layer by layer."""
+    saved = _older_saved(group)
+    if len(saved) != len(places.layers):
+        few = ", ".join(list(saved)[:3]) + (", ..." if len(saved) > 3 else "")
+        raise misfit(path, f"holds {len(saved)} layers with weights ({few}) and the model {len(places.layers)}")
+    found: dict[str, str] = {}
+    names = [name for name, _ in places.layers]
+    for (_, keys), name in zip(places.layers, _in_our_order(names, list(saved)), strict=True):
+        weights = saved[name]
+        if len(keys) != len(weights):
+            raise misfit(path, f"holds {len(weights)} weights of layer {name!r} and the model {len(keys)}")
+        ours = [places.spots[key].path if key else "" for key in keys]
+        for key, weight in zip(keys, _in_our_order(ours, weights), strict=True):
+            found.setdefault(key, f"{group.name.rstrip('/')}/{name}/{weight}")
+    return {key: name for key, name in found.items() if key}
+
+
+def _older_saved(group: Any) -> dict[str, list[str]]:
+    """Return the names of the weights of each layer that has some; the model's own, where it has some, come last."""
+    names = _names_in(group, "layer_names") or []
+    own = [TOP_LEVEL] if TOP_LEVEL in group else []
+    held = {name: _names_in(group[name], "weight_names") or [] for name in [*names, *own]}
+    return {name: weights for name, weights in held.items() if weights}
+
+
+def _in_our_order(ours: list[str], saved: list[str]) -> list[str]:
+    """Put the names of a file beside ours, by the strictest of the rules that fits all of them.
+
+    The whole name; its end and how many have the same end, since numbers in the middle differ from session to session, and
+    the order of kernels and moving means changes when layers are frozen; or the order alone, as Keras does it.
+
+    >>> _in_our_order(["m/bn_1/gamma", "m/bn_1/mean"], ["m/bn/mean:0", "m/bn/gamma:0"])
+    ['m/bn/gamma:0', 'm/bn/mean:0']
+    """
+    for rule in (_whole, _ends):
+        labels = dict(zip(rule(saved), saved, strict=True))
+        wanted = rule(ours)
+        if len(set(wanted)) == len(labels) == len(saved) and set(labels) == set(wanted):
+            return [labels[label] for label in wanted]
+    return saved
+
+
+def _whole(names: list[str]) -> list[Any]:
+    return [name.removesuffix(":0") for name in names]
+
+
+def _ends(names: list[str]) -> list[Any]:
+    seen: Counter[str] = Counter()
+    labels = []
+    for name in _whole(names):
+        end = name.rsplit("/", 1)[-1]
+        seen[end] += 1
+        labels.append((end, seen[end]))
+    return labels
