@@ -49,7 +49,7 @@ def test_every_module_of_the_page_stands_alone():
     for module in (ROOT / "src").rglob("*.js"):
         text = module.read_text()
         assert "import " not in text.replace("import.meta", ""), module
-        assert "http://" not in text, module
+        assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), module  # the name of SVG is no place
 
 
 def test_the_wheel_holds_the_scripts_and_styles(tmp_path):

@@ -64,6 +64,19 @@ def numbers_on_screen(page):
     return int(record.removeprefix("record ")), [float(text) for text in cells[:5]]
 
 
+def use_the_time_axis(page):
+    """Look at an earlier record, compare others with it, and go back to the newest."""
+    page.get_by_role("slider", name="record").press("Home")
+    page.locator(".we-words", has_text="The value, at the start.").wait_for(timeout=20_000)
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("radio", name="Since record 0").wait_for(timeout=20_000)
+    page.get_by_role("slider", name="record").press("PageUp")
+    page.locator(".we-words", has_text="The change since the start, at record").wait_for(timeout=20_000)
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("button", name="Live").click()
+    page.locator(".we-words", has_text="The value, at record").wait_for(timeout=20_000)
+
+
 @pytest.mark.parametrize("version", ["installed", "7.3"])
 def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works(version, page, tmp_path, request):
     kernels = request.getfixturevalue("older_kernel") if version == "7.3" else None
@@ -99,16 +112,7 @@ def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works
         assert "record" in caption
         assert notebook.is_running(1)
 
-        # The time axis answers meanwhile: an earlier record, a comparison with it, and back to the newest.
-        page.get_by_role("slider", name="record").press("Home")
-        page.locator(".we-words", has_text="The value, at the start.").wait_for(timeout=20_000)
-        page.get_by_role("button", name="Compare").click()
-        page.get_by_role("radio", name="Since record 0").wait_for(timeout=20_000)
-        page.get_by_role("slider", name="record").press("PageUp")
-        page.locator(".we-words", has_text="The change since the start, at record").wait_for(timeout=20_000)
-        page.get_by_role("button", name="Compare").click()
-        page.get_by_role("button", name="Live").click()
-        page.locator(".we-words", has_text="The value, at record").wait_for(timeout=20_000)
+        use_the_time_axis(page)
         assert notebook.is_running(1)
         caption = page.locator(".we-words .we-quiet").text_content()
 
