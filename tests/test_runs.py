@@ -1,5 +1,6 @@
 """A recorded run goes out whole and comes back bit by bit; what was there survives a failure."""
 
+import io
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from PIL import Image
 
 from tests.records import history_of, weight_of
 from weight_explorer import WeightExplorer
-from weight_explorer.panels.figure import figure_of
+from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.film import _scaled_axes, _set_limits, _widen
 from weight_explorer.recording.statistics import QUANTITIES
 from weight_explorer.views import matrix
@@ -226,6 +227,21 @@ def test_the_scale_of_a_film_holds_all_frames():
         for place, axes in _scaled_axes(figure):
             _set_limits(axes, limits[place])
             assert axes.images[0].get_clim() == (-8, 8)
+
+
+def test_a_film_of_a_change_has_the_scale_of_the_change_and_its_colors(trained, tmp_path):
+    """The record compared with itself is all zeros, and has no scale to widen that of the others."""
+    trained.select("hidden", role="kernel", view="matrix")
+    trained.compare(1)
+    trained.film(tmp_path / "change.gif")
+    last = trained.history.steps(KERNEL)[-1]
+    trained.select(step=last)
+    still = np.asarray(Image.open(io.BytesIO(png_of(trained.figure()))).convert("RGB"))
+    with Image.open(tmp_path / "change.gif") as film:
+        film.seek(film.n_frames - 1)
+        frame = np.asarray(film.convert("RGB"))
+    inside = (slice(80, 270), slice(80, 480))
+    assert np.abs(frame[inside].astype(int) - still[inside]).mean() < 4
 
 
 @pytest.mark.parametrize(

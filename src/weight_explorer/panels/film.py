@@ -7,10 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
+from weight_explorer.panels import colors
 from weight_explorer.panels.figure import png_of
 
 # Browsers slow down what asks for more.
@@ -62,11 +65,27 @@ def save_film(
 
 
 def _frames(figures: Iterable[Figure], limits: _Limits, on_frame: Callable[[], object]) -> Iterator[Image.Image]:
+    palette = _palette()
     for figure in figures:
         for place, axes in _scaled_axes(figure):
             _set_limits(axes, limits[place])
-        yield Image.open(io.BytesIO(png_of(figure))).convert("P", palette=Image.Palette.ADAPTIVE)
+        with Image.open(io.BytesIO(png_of(figure))) as frame:
+            yield frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
         on_frame()
+
+
+def _palette() -> Image.Image:
+    """Return the colors of all frames: those of the map, grays for what is written, and the marks with their paler shades.
+
+    A palette chosen for each frame would have its own idea of a pale red.
+    """
+    of_map = np.frombuffer(colors.palette(), np.uint8).reshape(-1, 3)[np.linspace(0, 255, 170).round().astype(int)]
+    grays = np.repeat(np.linspace(0, 255, 52).round().astype(np.uint8), 3).reshape(-1, 3)
+    marks = np.array([to_rgb(color) for color in (*colors.MARKS.values(), colors.NOT_A_NUMBER, colors.INFINITE)])
+    shades = np.concatenate([255 - (1 - marks) * 255 * strength for strength in (1, 0.75, 0.5, 0.2)]).round().astype(np.uint8)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.concatenate([of_map, grays, shades]).tobytes())
+    return palette
 
 
 def _scaled_axes(figure: Figure) -> Iterator[tuple[int, Axes]]:
@@ -75,14 +94,16 @@ def _scaled_axes(figure: Figure) -> Iterator[tuple[int, Axes]]:
 
 
 def _limits_of(axes: Axes) -> tuple[tuple[float, float], ...]:
-    # A picture's axes count rows and columns, and stay; a chart's follow the numbers.
-    return tuple(image.get_clim() for image in axes.images) or (axes.get_xlim(), axes.get_ylim())
+    # A picture's axes count rows and columns, and stay; a chart's follow the numbers. A picture of zeros has no scale.
+    if axes.images:
+        return tuple(image.get_clim() if np.any(image.get_array()) else (0.0, 0.0) for image in axes.images)
+    return axes.get_xlim(), axes.get_ylim()
 
 
 def _set_limits(axes: Axes, limits: tuple[tuple[float, float], ...]) -> None:
     if axes.images:
         for image, limit in zip(axes.images, limits, strict=True):
-            image.set_clim(*limit)
+            image.set_clim(*limit if limit[1] > limit[0] else (-1, 1))
     else:
         axes.set_xlim(limits[0])
         axes.set_ylim(limits[1])
