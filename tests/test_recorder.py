@@ -210,3 +210,100 @@ def test_a_model_that_grows_beyond_the_memory_goes_on_with_samples(live):
     assert history.nbytes <= memory
     assert history.value("big", 1) is None
     assert history.series("big", "since_start")["norm"][-1] == pytest.approx(np.linalg.norm(live["big"] - start), rel=1e-3)
+
+
+def test_layers_that_change_places_keep_their_own_past():
+    live = {key: np.full(9, i, np.float32) for i, key in enumerate("abc")}
+    recorder = recorder_of()
+    record(recorder, catalog_of(live))
+    live["a"] += 1
+    record(recorder, catalog_of(dict(reversed(live.items()))))
+    change = {key: recorder.history.row(key, 1, "since_last")[INDEX["mean"]] for key in live}
+    assert change == {"a": 1, "b": 0, "c": 0}
+
+
+def test_a_weight_that_joins_later_keeps_its_first_record_however_much_is_thinned():
+    live = {"w": np.zeros(100, np.float32)}
+    recorder = recorder_of(memory=60_000)
+    for _ in range(3):
+        record(recorder, catalog_of(live))
+    live["late"] = np.zeros(100, np.float32)
+    catalog = catalog_of(live)
+    for number in range(300):
+        live["late"][:] = number
+        record(recorder, catalog)
+        assert recorder.history.nbytes <= 60_000
+    history = recorder.history
+    assert (history.steps("late")[0], history.recorded("late")[0]) == (3, 3)
+    assert history.series("late", "since_start")["mean"][-1] == 299
+    assert not history.value("late", 3).any()
+
+
+def test_a_new_catalog_of_the_same_weights_drops_no_sample(live):
+    recorder = recorder_of(memory=150_000)
+    for _ in range(3):
+        live["big"] += 1
+        record(recorder, catalog_of(live))
+    assert len(recorder.history.steps("big")) == 3
+
+
+@pytest.mark.parametrize("change", ["grows", "shrinks"])
+def test_recording_goes_on_where_another_sample_is_kept_from_now_on(live, change):
+    recorder = recorder_of(memory=480_000)
+    more = {f"more {i}": np.ones(20_000, np.float32) for i in range(3)}
+    steps = [live, live | more] if change == "grows" else [live | more, live]
+    for weights in steps:
+        catalog = catalog_of(weights)
+        for _ in range(3):
+            live["big"] += 1
+            record(recorder, catalog)
+    history = recorder.history
+    assert history.num_recorded == 6
+    assert history.steps("big")[-1] == 5
+    assert history.nbytes <= 480_000
+    whole = history.column("big").sample is None
+    assert whole is (change == "shrinks")
+    assert history.samples("big")[1][-1].size == (30_000 if whole else history.samples("big")[0].size)
+
+
+def test_a_weight_that_leaves_and_comes_back_has_one_histogram_over_time(live):
+    recorder = recorder_of()
+    record(recorder, catalog_of(live))
+    record(recorder, catalog_of({key: live[key] for key in ("w", "b")}))
+    live["big"] += 200
+    record(recorder, catalog_of(live))
+    histograms = recorder.history.histograms("big")
+    assert histograms.counts.sum(axis=1).tolist() == [30_000, 30_000]
+
+
+def test_a_weight_that_is_replaced_late_has_statistics_wherever_it_has_values():
+    live = {key: np.zeros(100, np.float32) for key in "ab"}
+    recorder = recorder_of(memory=60_000)
+    for number in range(400):
+        if number == 333:
+            live["a"] = np.ones(100, np.float32)
+        record(recorder, catalog_of(live))
+    history = recorder.history
+    assert set(history.steps("a")) <= set(history.recorded("a").tolist())
+    assert history.recorded("a")[0] == 333
+
+
+def test_complex_weights_are_left_out(live):
+    live["wave"] = np.ones(3, np.complex64)
+    recorder = recorder_of()
+    catalog = catalog_of(live)
+    record(recorder, catalog)
+    assert "wave" not in recorder.history.keys
+    assert not recorder.differs(catalog, "wave")
+
+
+def test_what_is_handed_out_is_never_written_again(live):
+    """Arrays are taken again for new records, but not those that somebody holds."""
+    recorder, catalog = recorder_of(memory=450_000), catalog_of(live)
+    held = []
+    for number in range(40):
+        live["big"][:] = number
+        record(recorder, catalog)
+        held.append((number, recorder.history.value("big", number)[3:5]))
+    for number, values in held:
+        assert (values == number).all()

@@ -142,6 +142,15 @@ def test_killed_in_the_middle_of_saving_the_old_file_is_still_whole(tmp_path):
     np.testing.assert_allclose(np.diff(values, axis=0), 1, atol=1e-4)
 
 
+def test_a_run_that_was_saved_over_says_so_and_shows_nothing_wrong(trained, dense_model, training_data, tmp_path):
+    trained.history.save(tmp_path / "run.h5")
+    loaded = WeightExplorer.load(tmp_path / "run.h5")
+    dense_model.fit(*training_data, verbose=0, callbacks=[trained.callback])
+    trained.history.save(tmp_path / "run.h5")
+    with pytest.raises(ValueError, match="was replaced since it was opened"):
+        loaded.history.value(KERNEL, 2)
+
+
 def test_a_file_that_is_no_run_is_told_what_it_is(dense_model, tmp_path):
     dense_model.save(tmp_path / "model.h5")
     (tmp_path / "text.h5").write_text("no HDF5")

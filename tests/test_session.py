@@ -125,3 +125,35 @@ def test_an_error_of_ours_in_a_loop_is_shown_and_not_raised(dense_model, trainin
     monkeypatch.setattr(explorer._source.recorder, "record", lambda *args: 1 / 0)
     loop(explorer, dense_model, training_data, epochs=1)
     assert "ZeroDivisionError" in explorer._panel.status.problem
+
+
+def test_a_fit_that_breaks_off_inside_a_try_is_noticed_when_one_looks(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every=1)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback, Stop()])
+    assert explorer.callback.status.phase == "training"
+    explorer.restore(0)
+    assert explorer.callback.status.phase == "interrupted"
+    np.testing.assert_array_equal(dense_model.get_layer("hidden").kernel.numpy(), explorer.history.value(KERNEL, 0))
+
+
+def test_restoring_after_a_loop_of_ones_own_is_possible_at_once(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every=1)
+    loop(explorer, dense_model, training_data, epochs=1)
+    explorer.restore(0)
+    np.testing.assert_array_equal(dense_model.get_layer("hidden").kernel.numpy(), explorer.history.value(KERNEL, 0))
+
+
+def test_record_within_fit_is_refused_and_the_axis_stays_right(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every=1)
+    twice = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: explorer.record())
+    dense_model.fit(*training_data, epochs=2, verbose=0, callbacks=[explorer.callback, twice])
+    assert "record() is for loops of your own" in explorer.callback.status.problem
+    assert [(step.epoch, step.batch) for step in explorer.history.records] == [
+        (0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0)
+    ]  # fmt: skip

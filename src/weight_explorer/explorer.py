@@ -23,7 +23,7 @@ from weight_explorer.catalog.walk import share_layers
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.panels.panel import Control, Panel
-from weight_explorer.recording.callback import TrainingCallback
+from weight_explorer.recording.callback import TrainingCallback, fit_is_running
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
 from weight_explorer.recording.past import Past
@@ -198,7 +198,7 @@ class WeightExplorer(ipywidgets.VBox):
     @property
     def catalog(self) -> Catalog:
         """What the model holds: `catalog.root`, the tree of layers, and `catalog.weights`, from key to `Weight`."""
-        if not self._session.is_training:
+        if not self._is_training():
             self._source.refresh(self._session.report)
         return self._source.catalog
 
@@ -235,6 +235,11 @@ class WeightExplorer(ipywidgets.VBox):
             _ = self.callback  # says that there is nothing to record here
             return
         try:
+            if self._is_training():
+                session.report(
+                    ValueError("fit runs with the callback, which records already: record() is for loops of your own")
+                )
+                return
             begins = not session.is_training
             session.step(epoch, logs)
             if begins:
@@ -252,7 +257,7 @@ class WeightExplorer(ipywidgets.VBox):
             ValueError: It does not, or there is no model; the message says what is missing. The model is as it was.
             RuntimeError: A training is running.
         """
-        if self._session.is_training:
+        if self._is_training():
             raise RuntimeError("A training is running, and would go on from other weights. Restore when it has ended.")
         if self._source.model is None:
             raise ValueError("There is no model to restore into. Give it: WeightExplorer.load(path, model).")
@@ -407,18 +412,25 @@ class WeightExplorer(ipywidgets.VBox):
 
     def _look(self, kind: str = "outside") -> None:
         """Outside training, read the model as it is now if it differs from the last record."""
-        session = self._session
-        if session.is_training and not self._is_own_loop_without_cell:
+        if self._is_training():
             return
+        session = self._session
         self._source.refresh(session.report)
         weight = resolve(self._source.catalog, self._choice).weight
         if weight and isinstance(session, Session):
             session.noticed(self._source.look(weight.whole, session.place, kind))
 
-    @property
-    def _is_own_loop_without_cell(self) -> bool:
-        """Whether a loop of the user's own runs in a plain script, where one looks from that very loop."""
-        return isinstance(self._session, Session) and self._session.is_loop and not self._awaits_cell_end
+    def _is_training(self) -> bool:
+        """Whether a training runs elsewhere than where this is asked; notices a `fit` that broke off without a word."""
+        session = self._session
+        if not isinstance(session, Session) or not session.is_training:
+            return False
+        if session.is_loop:
+            return threading.current_thread() is not threading.main_thread()
+        if fit_is_running():
+            return True
+        session.finish("interrupted")
+        return False
 
     # -- browser to choice -----------------------------------------------------------------------------------------
 

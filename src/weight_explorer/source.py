@@ -80,9 +80,10 @@ class Source(ABC):
         """
         values = self.values_at(step)
         for key, value in values.items():
-            if value.shape != self.catalog.weights[key].shape:
-                shapes = f"{value.shape}, and {self.catalog.weights[key].shape} now"
-                raise ValueError(f"Record {step} cannot be restored: {key!r} had the shape {shapes}.")
+            weight = self.catalog.weights[key]
+            if (value.shape, str(value.dtype)) != (weight.shape, weight.dtype):
+                then, now = f"{value.shape} of {value.dtype}", f"{weight.shape} of {weight.dtype}"
+                raise ValueError(f"Record {step} cannot be restored: {key!r} was {then}, and is {now} now.")
         for key, value in values.items():
             write_values(self.catalog.variables[key], value)
 
@@ -233,8 +234,11 @@ def _check_fit(past: Past, catalog: Catalog, path: Path) -> None:
                 f"{str(path)!r} is of another model: it has {key!r} of shape {weight.shape}, which this one has not. "
                 f"Give the model it was recorded of, or none: WeightExplorer.load(path)."
             )
-        if here.shape != weight.shape:
+        for what in ("shape", "dtype"):
+            there, now = getattr(weight, what), getattr(here, what)
+            if there == now:
+                continue
             raise ValueError(
-                f"{str(path)!r} is of another model: {key!r} has the shape {weight.shape} there and {here.shape} here. "
+                f"{str(path)!r} is of another model: {key!r} has the {what} {there} there and {now} here. "
                 f"Give the model it was recorded of, or none: WeightExplorer.load(path)."
             )

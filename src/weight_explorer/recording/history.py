@@ -109,7 +109,9 @@ class History(Past):
         self._newest: list[_Newest] = []
         self._kept: dict[int, _Kept] = {}
         self._samples: dict[str, Sample] = {}
-        self._spare: dict[tuple[tuple[int, ...], np.dtype], list[np.ndarray]] = {}
+        # Arrays that were dropped to make room for the record that is being made; None where none is.
+        self._spare: dict[tuple[tuple[int, ...], np.dtype], list[np.ndarray]] | None = None
+        self._first_of: dict[str, int] = {}
         self._values_stride = self._records_stride = 1
         self._values_nbytes = self._tables_nbytes = self._samples_nbytes = 0
 
@@ -177,21 +179,17 @@ class History(Past):
     def make_room(self, nbytes: int) -> None:
         """Thin the past until so many more bytes fit, so that the memory is never exceeded, not even while a record is made."""
         with self._lock:
+            self._spare = {}
             while self.nbytes + nbytes > self.memory and self._thin():
                 pass
 
     def room_for(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Return an array to be filled, one of those that were dropped if it fits: fresh memory costs as much as filling it."""
         with self._lock:
-            fitting = self._spare.get((shape, dtype))
+            fitting = self._spare.get((shape, dtype)) if self._spare else None
             found = fitting.pop() if fitting else np.empty(shape, dtype)
         found.setflags(write=True)
         return found
-
-    def drop_spare(self) -> None:
-        """Let go of arrays that nobody took."""
-        with self._lock:
-            self._spare.clear()
 
     def append(self, sheet: Sheet, values: Mapping[str, np.ndarray], step: Step) -> Step:
         """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
@@ -204,8 +202,10 @@ class History(Past):
             self._steps[step.number] = step
             self._newest.append(_Newest(step, sheet))
             self._keep(step.number, values)
+            self._first_of = dict.fromkeys(sheet.keys, step.number) | self._first_of
             if len(self._newest) > 2:
                 self._settle(self._newest.pop(0))
+            self._spare = None
             while self.nbytes > self.memory and self._thin():
                 pass
             return step
@@ -221,10 +221,12 @@ class History(Past):
         with self._lock:
             self.num_fits += 1
 
-    def set_sample(self, key: str, sample: Sample) -> None:
-        """Say which elements are kept of a weight from now on; whole values of it are dropped."""
+    def set_sample(self, key: str, sample: Sample | None) -> None:
+        """Say which elements are kept of a weight from now on, None for all or not one; values that are there are dropped."""
         with self._lock:
-            self._samples[key] = sample
+            self._samples.pop(key, None)
+            if sample is not None:
+                self._samples[key] = sample
             self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())
             self._drop_values(key)
 
@@ -235,6 +237,7 @@ class History(Past):
                 table.without(key)
             self._newest = [_Newest(record.step, record.sheet.without(key)) for record in self._newest]
             self._samples.pop(key, None)
+            self._first_of.pop(key, None)
             self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())
             self._drop_values(key)
 
@@ -254,7 +257,7 @@ class History(Past):
 
     def _spare_arrays(self, values: dict[str, np.ndarray]) -> None:
         """Keep arrays that were dropped for the record that is being made, but for those that a reader holds."""
-        while values:
+        while values and self._spare is not None:
             array = values.popitem()[1]
             # Owned by itself, and known to nobody but the record that is dropped, this variable, and the call that asks.
             if array.base is None and sys.getrefcount(array) <= _OWN_REFERENCES:
@@ -268,15 +271,23 @@ class History(Past):
             self._keep(number, {})
             return
         self._add_to_table(record.step.number, record.sheet)
-        if number and number % self._values_stride:
-            self._keep(number, {})
+        self._thin_values(number)
 
     def _stays(self, number: int) -> bool:
-        return number == 0 or number % self._records_stride == 0
+        return number % self._records_stride == 0 or number in self._first_of.values()
+
+    def _thin_values(self, number: int) -> None:
+        """Drop the values of a record that is not on the stride, but those of weights whose first record it is."""
+        if number % self._values_stride and number in self._kept:
+            self._keep_first(number)
+
+    def _keep_first(self, number: int) -> None:
+        values = self._kept[number].values
+        self._keep(number, {key: array for key, array in values.items() if self._first_of.get(key) == number})
 
     def _add_to_table(self, number: int, sheet: Sheet) -> None:
         last = self._tables[-1] if self._tables else None
-        if last is None or last.is_full or last.keys != sheet.keys:
+        if last is None or last.is_full or last.keys != sheet.keys or len(last.slots) < len(last.keys):
             last = Table.for_sheet(sheet, self.memory)
             self._tables.append(last)
             self._tables_nbytes += last.nbytes
@@ -289,22 +300,26 @@ class History(Past):
         the memory, whole records.
         """
         newest = {record.step.number for record in self._newest}
-        past = [number for number in self._kept if number and number not in newest]
-        before = [number for number in sorted(newest)[:-1] if number and number in self._kept]
+        past = [number for number in self._kept if number not in newest and self._may_go(number)]
+        last_but_one = min(newest, default=0)
+        before = [last_but_one] if len(newest) > 1 and self._may_go(last_but_one) else []
         too_many = self._statistics_nbytes > self.memory / 2 and len(self._steps) > 3
         if past and not too_many:
             self._values_stride *= 2
             for number in past:
-                if number % self._values_stride:
-                    self._keep(number, {})
+                self._thin_values(number)
         elif before and not too_many:
-            self._keep(before[0], {})
+            self._keep_first(before[0])
         elif len(self._steps) > 3:
             self._records_stride *= 2
             self._thin_records(newest)
         else:
             return False
         return True
+
+    def _may_go(self, number: int) -> bool:
+        """Whether a record keeps values that are not the first of their weights."""
+        return number in self._kept and any(self._first_of.get(key) != number for key in self._kept[number].values)
 
     def _thin_records(self, newest: set[int]) -> None:
         tables, self._tables, self._tables_nbytes = self._tables, [], 0

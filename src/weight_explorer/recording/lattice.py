@@ -175,11 +175,14 @@ class Lattices:
         if lattice is not None:
             self.exponents[place], self.firsts[place] = lattice.exponent, lattice.first
 
-    def copy_from(self, other: Lattices, pairs: list[tuple[int, int]]) -> None:
-        """Take over lattices and ranges of another one, given pairs of (place here, place there)."""
-        for here, there in pairs:
-            for name in vars(self):
-                getattr(self, name)[here] = getattr(other, name)[there]
+    def copy_from(self, place: int, other: Lattices, there: int) -> None:
+        """Take over the lattice and the range at a place of another one."""
+        for name in vars(self):
+            getattr(self, name)[place] = getattr(other, name)[there]
+
+    def clear(self, place: int) -> None:
+        """Begin anew at a place."""
+        self.copy_from(place, Lattices(1), 0)
 
     def cover(self, places: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> None:
         """Lay or widen the lattices at these places so that they hold the ranges; NaN stands for none."""

@@ -52,7 +52,8 @@ class Plan:
 
 def plan_for(catalog: Catalog, memory: int) -> Plan:
     """Plan how to record a catalog within a bound on memory, in bytes."""
-    weights = {key: catalog.weights[key] for key in catalog.variables}
+    # Complex numbers have no minimum, no sign and no histogram.
+    weights = {key: catalog.weights[key] for key in catalog.variables if not catalog.weights[key].dtype.startswith("complex")}
     samples = _samples(weights, memory)
     together = tuple(key for key, weight in weights.items() if key not in samples and _is_small(weight))
     sizes = [sample.indexes.size if sample else 0 for sample in samples.values()]

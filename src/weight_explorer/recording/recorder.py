@@ -14,7 +14,7 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import History
 from weight_explorer.recording.lattice import Lattices, Tally, TallyRoom
 from weight_explorer.recording.plan import Plan, plan_for
-from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.sampling import WHOLE, Sample, is_same_sample
 from weight_explorer.recording.sheets import Sheet
 from weight_explorer.recording.statistics import INDEX, UNKNOWN, Reference, Workspace, no_change, scan
 from weight_explorer.recording.time import Step
@@ -43,6 +43,9 @@ class Recorder:
         self._last: dict[str, Reference] = {}
         self._planned: tuple[Catalog, Plan] | None = None
         self._lattices = Lattices(0)
+        self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
+        # Small weights behind each other, and the plan that says in which order.
+        self._flats: dict[str, tuple[Plan, np.ndarray]] = {}
 
     def moved_any(self, catalog: Catalog) -> bool:
         """Say whether any weight differs from the last record."""
@@ -52,12 +55,14 @@ class Recorder:
         """Say whether the model's weight differs from the last record in any bit; of a sampled one, in any that is kept."""
         plan = self._prepare(catalog)
         last = self._last.get(key)
+        if key not in plan.places:
+            return False
         if last is None:
             return not self.history.num_recorded or plan.keeps(key)
         now = self._read(catalog.variables[key])
         sample = plan.samples.get(key)
-        bits = np.dtype(f"u{now.itemsize}")  # as bits, in which NaN equals NaN
         now = now.reshape(-1) if sample is None else sample.take(now)
+        bits = np.dtype(f"u{now.itemsize}")  # as bits, in which NaN equals NaN
         return not np.array_equal(now.view(bits), last.values.reshape(-1).view(bits))
 
     def record(self, catalog: Catalog, step: Step) -> Step:
@@ -75,7 +80,6 @@ class Recorder:
             means = sheet.rows[:, 0, MEAN].tolist()
             self._last = {key: Reference(array, means[plan.places[key]]) for key, array in values.items()}
             self._start = self._last | self._start
-            self.history.drop_spare()
             return self.history.append(sheet, values, step)
 
     # -- one by one ------------------------------------------------------------------------------------------------
@@ -134,7 +138,9 @@ class Recorder:
             return {}
         now = np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together])
         own = np.array([plan.places[key] for key in plan.together])
-        (start, _), (last, missing) = (self._flat_of(store, plan, now) for store in (self._start, self._last))
+        start, _ = self._flat_of("start", self._start, plan, now)
+        last, missing = self._flat_of("last", self._last, plan, now)
+        self._flats["last"] = plan, now
         rows = plan.segments.summarize(now, [start, last])
         rows[missing, 2] = UNKNOWN
         sheet.rows[own] = rows
@@ -143,14 +149,17 @@ class Recorder:
         now.setflags(write=False)
         return {key: plan.segments.cut(now, i).reshape(catalog.weights[key].shape) for i, key in enumerate(plan.together)}
 
-    def _flat_of(self, store: dict[str, Reference], plan: Plan, now: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    def _flat_of(self, name: str, store: dict[str, Reference], plan: Plan, now: np.ndarray) -> tuple[np.ndarray, list[int]]:
         """Return the values before in the layout of the plan, and which are missing, for which those of now stand in."""
+        planned, flat = self._flats.get(name, (None, now))
+        if planned is plan:
+            return flat, []
         missing = [i for i, key in enumerate(plan.together) if key not in store]
-        first = store[plan.together[0]].values.base if not missing else None
-        if first is not None and first.shape == now.shape and all(store[key].values.base is first for key in plan.together):
-            return first, missing
         parts = [store[key].values if key in store else plan.segments.cut(now, i) for i, key in enumerate(plan.together)]
-        return np.concatenate([part.reshape(-1) for part in parts]), missing
+        flat = np.concatenate([part.reshape(-1) for part in parts])
+        if not missing:
+            self._flats[name] = plan, flat
+        return flat, missing
 
     # -- what there is to record -----------------------------------------------------------------------------------
 
@@ -159,31 +168,37 @@ class Recorder:
         if self._planned is not None and self._planned[0] is catalog:
             return self._planned[1]
         plan = plan_for(catalog, self.history.memory)
-        self._forget_replaced(catalog)
         self._carry_lattices(plan)
+        self._forget_replaced(catalog, plan)
         self._hold_samples(plan)
         self.history.catalog = replace(catalog, variables=_NOTHING, layers=_NOTHING)
         self._planned = (catalog, plan)
         return plan
 
     def _carry_lattices(self, plan: Plan) -> None:
-        before = self._planned[1].places if self._planned else {}
+        """Keep the lattice of every weight that was ever recorded: it may leave the model and come back."""
+        if self._planned:
+            self._lattices_of_old |= {key: (self._lattices, place) for key, place in self._planned[1].places.items()}
         lattices = Lattices(len(plan.keys))
-        lattices.copy_from(self._lattices, [(place, before[key]) for key, place in plan.places.items() if key in before])
+        for key, place in plan.places.items():
+            if key in self._lattices_of_old:
+                lattices.copy_from(place, *self._lattices_of_old[key])
         self._lattices = lattices
 
     def _hold_samples(self, plan: Plan) -> None:
-        """Bring what is held of weights that do not fit whole to the sample that is kept from now on."""
-        for key, sample in plan.samples.items():
+        """Bring what is held of weights that are kept as a sample, or no longer are, to what is kept from now on."""
+        before = self._planned[1].samples if self._planned else {}
+        for key in {*before, *plan.samples}:
+            old, new = before.get(key, WHOLE), plan.samples.get(key, WHOLE)
+            if is_same_sample(old, new):
+                continue
             for store in (self._start, self._last):
                 held = store.pop(key, None)
-                if held is not None and sample is not None:
-                    whole = held.values.size == sample.size
-                    store[key] = Reference(sample.take(held.values)) if whole else held
-            if sample is not None:
-                self.history.set_sample(key, sample)
+                if held is not None and old is WHOLE and isinstance(new, Sample):
+                    store[key] = Reference(new.take(held.values))
+            self.history.set_sample(key, new if isinstance(new, Sample) else None)
 
-    def _forget_replaced(self, catalog: Catalog) -> None:
+    def _forget_replaced(self, catalog: Catalog, plan: Plan) -> None:
         """Start anew with weights whose variable is another one, or of another shape or type, than when last recorded."""
         before = self._planned[0].weights if self._planned else {}
         for key, weight in catalog.weights.items():
@@ -192,5 +207,8 @@ class Recorder:
             if changed or (known is not None and known() is not catalog.variables[key]):
                 self._start.pop(key, None)
                 self._last.pop(key, None)
+                self._lattices_of_old.pop(key, None)
                 self.history.forget(key)
+                if key in plan.places:
+                    self._lattices.clear(plan.places[key])
         self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}

@@ -35,6 +35,7 @@ class RunFile(Past):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser()
+        self._found: tuple[int, int, int] | None = None
         with self._open() as file:
             head = json.loads(file["steps"][()])
             self.catalog = catalog_from_text(file["catalog"][()].decode())
@@ -48,6 +49,11 @@ class RunFile(Past):
     def _open(self) -> Iterator[Any]:
         if not self.path.exists():
             raise FileNotFoundError(f"There is no file {str(self.path)!r}.")
+        state = self.path.stat()
+        found = state.st_ino, state.st_mtime_ns, state.st_size
+        if self._found not in (None, found):
+            raise ValueError(f"{str(self.path)!r} was replaced since it was opened. Open it again: WeightExplorer.load(path).")
+        self._found = found
         if not h5py.is_hdf5(self.path):
             raise ValueError(f"{str(self.path)!r} is no HDF5 file. Give one that explorer.history.save(path) wrote.")
         with h5py.File(self.path, "r") as file:

@@ -14,6 +14,10 @@ from weight_explorer.recording.statistics import COUNTS, INDEX
 MOST_ELEMENTS = 1 << 16
 
 
+# In place of a sample: all elements are kept.
+WHOLE = "whole"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """Which elements of a weight are kept: their flat `indexes`, ascending, in an array of `shape`."""
@@ -60,6 +64,13 @@ class Sample:
         flat = np.ravel_multi_index([place[inside] for place in places], shape) if shape else np.zeros(0, np.int64)
         taken = {axis for axis, item in enumerate(index) if isinstance(item, int)}
         return inside, Sample(flat, tuple(size for axis, size in enumerate(shape) if axis not in taken))
+
+
+def is_same_sample(one: Sample | str | None, other: Sample | str | None) -> bool:
+    """Say whether the same elements are kept, be it all or, for None, not one."""
+    if isinstance(one, Sample) and isinstance(other, Sample):
+        return one.shape == other.shape and np.array_equal(one.indexes, other.indexes)
+    return one == other
 
 
 def sample_of(key: str, shape: tuple[int, ...], count: int) -> Sample:

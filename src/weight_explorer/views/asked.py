@@ -44,6 +44,8 @@ def comparison_of(catalog: Catalog, history: Past, before: Choice, against: int 
     Raises:
         ValueError: A record is not kept.
     """
+    if against is not None and (not isinstance(against, int) or isinstance(against, bool)):
+        raise ValueError(f"against={against!r} is no record. Give the number of one that is kept: explorer.history.steps(key).")
     for number in (against, step):
         _check_step(resolve(catalog, before), history, number)
     return _at(comparing(before, against), step)

@@ -9,6 +9,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past, Series
 from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.statistics import widened
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import grouped
@@ -97,7 +98,7 @@ def read(weight: Weight, history: Past, choice: Choice) -> Reading | EmptyPictur
     if number is None or step is None or now is None:
         return missing(weight, history)
     if choice.quantity == "value":
-        return Reading(_numbers(now[0]), step, None, now[1])
+        return Reading(widened(now[0]), step, None, now[1])
     kept = kept_steps(weight, history)
     against = compared_step(kept, choice, number)
     if against is None:
@@ -108,7 +109,7 @@ def read(weight: Weight, history: Past, choice: Choice) -> Reading | EmptyPictur
     if before is None or against_step is None or before[0].shape != now[0].shape:
         return EmptyPicture("The weight had another shape then, so there is no change to show.")
     with np.errstate(invalid="ignore"):
-        return Reading(_numbers(now[0]) - _numbers(before[0]), step, against_step, now[1])
+        return Reading(widened(now[0]) - widened(before[0]), step, against_step, now[1])
 
 
 _NO_EARLIER = "There is no record before this one. A change needs two: train, or choose a later record."
@@ -120,15 +121,12 @@ def _recorded_before(weight: Weight, history: Past, number: int) -> int:
     return int(recorded[recorded < number][-1])
 
 
-def _numbers(values: np.ndarray) -> np.ndarray:
-    """Widen low precision floats and integers: NumPy computes nonsense in float16 and int8."""
-    return values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
-
-
 def missing(weight: Weight, history: Past) -> EmptyPicture:
     """Say why there are no values to show."""
     if not history.num_recorded:
         return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
+    if weight.dtype.startswith("complex"):
+        return EmptyPicture("Complex numbers are not recorded: they have no minimum, no sign and no histogram.")
     what = "The whole of this" if weight.source else "This"
     return EmptyPicture(
         f"{what} weight has too many elements to keep even a sample within the history's bound of "
