@@ -200,5 +200,5 @@ def test_many_at_once_are_as_one_by_one(parts, compare):
     for number, part in enumerate(parts):
         alone = summarize(part, None if before is None else segments.cut(before, number))
         top = float(np.abs(part[np.isfinite(part)]).max(initial=0.0))
-        top += 0 if before is None else np.abs(before[np.isfinite(before)]).max(initial=0.0)
+        top += 0 if before is None else float(np.abs(before[np.isfinite(before)]).max(initial=0.0))
         np.testing.assert_allclose(rows[number, -1], alone, rtol=1e-6, atol=1e-9 + 1e-7 * top)
