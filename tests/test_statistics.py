@@ -168,6 +168,24 @@ def test_a_change_below_what_print_shows_is_a_change():
     assert mean == pytest.approx((after[7] - before[7]) / 1000, rel=1e-6)
 
 
+def test_the_mean_of_a_change_of_one_element_in_a_million_is_right():
+    before = np.random.default_rng(5).normal(1, 0.5, 1_000_000).astype(np.float32)
+    after = before.copy()
+    after[77] = np.nextafter(after[77], np.float32(9))
+    mean = scan(after, [Reference(before, float(before.astype(np.float64).mean()))])[1, INDEX["mean"]]
+    assert mean == pytest.approx((float(after[77]) - float(before[77])) / 1_000_000, rel=1e-9)
+
+
+def test_the_norm_of_a_change_too_small_to_be_squared_in_float32_is_right():
+    row = summarize(np.full(1024, 1e-25, np.float32), np.zeros(1024, np.float32))
+    assert row[INDEX["norm"]] == pytest.approx(1e-25 * 32, rel=1e-6)
+
+
+def test_the_deviation_of_neighbors_in_float32_is_right():
+    values = np.where(np.arange(10_000) % 2, np.float32(1), np.nextafter(np.float32(1), np.float32(2)))
+    assert summarize(values)[INDEX["std"]] == pytest.approx(2.0**-24, rel=1e-9)
+
+
 def test_the_mean_of_a_change_is_right_where_that_before_is_known():
     random = np.random.default_rng(4)
     before = random.normal(size=200_000).astype(np.float32)
