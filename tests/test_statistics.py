@@ -177,8 +177,8 @@ def test_the_mean_of_a_change_of_one_element_in_a_million_is_right():
 
 
 def test_the_norm_of_a_change_too_small_to_be_squared_in_float32_is_right():
-    row = summarize(np.full(1024, 1e-25, np.float32), np.zeros(1024, np.float32))
-    assert row[INDEX["norm"]] == pytest.approx(1e-25 * 32, rel=1e-6)
+    row = summarize(np.full(1024, 3e-23, np.float32), np.zeros(1024, np.float32))
+    assert row[INDEX["norm"]] == pytest.approx(3e-23 * 32, rel=1e-6)
 
 
 def test_the_deviation_of_neighbors_in_float32_is_right():
