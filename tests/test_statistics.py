@@ -17,7 +17,9 @@ FLOATS = arrays.arrays(
     arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6),
     elements=st.floats(width=32, allow_nan=False, allow_infinity=False) | SPECIAL,
 )
-DOUBLES = arrays.arrays(np.float64, st.integers(0, 30), elements=st.floats(-1e300, 1e300) | SPECIAL)
+# Not so small that, made 1e-280 times as large, they lose digits.
+NOT_TINY = st.floats(-1e300, 1e300).filter(lambda number: not 0 < abs(number) < 1e-20)
+DOUBLES = arrays.arrays(np.float64, st.integers(0, 30), elements=NOT_TINY | SPECIAL)
 DTYPES = [
     np.float16,
     ml_dtypes.bfloat16,
@@ -88,7 +90,7 @@ def test_a_summary_equals_the_reference(values):
 @given(DOUBLES)
 def test_a_summary_of_doubles_equals_the_reference_even_where_squares_overflow_or_vanish(values):
     assert_same(summarize(values), values)
-    assert_same(summarize(values * 1e-300), values * 1e-300)
+    assert_same(summarize(values * 1e-280), values * 1e-280)
 
 
 def changed(values, before):
