@@ -9,9 +9,6 @@ from weight_explorer import WeightExplorer
 from weight_explorer.catalog import files
 from weight_explorer.recording.statistics import QUANTITIES, summarize
 
-# Keras' own saving, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-
 KERNEL = "dense_model/hidden/kernel"
 PATTERNS = {
     "keras": ("{epoch:02d}.keras", False),

@@ -22,9 +22,6 @@ from weight_explorer.recording.statistics import QUANTITIES
 from weight_explorer.views import matrix
 from weight_explorer.views.choice import Choice
 
-# Keras' own saving, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-
 KERNEL = "dense_model/hidden/kernel"
 
 
