@@ -134,11 +134,11 @@ def test_labels_that_turn_out_wrong_in_training_are_shown_and_everything_else_go
 def test_labels_stand_on_the_axes_of_the_panel_and_of_the_figure(model):
     explorer = WeightExplorer(model, labels={("out", "units"): CLASSES, "tokens": WORDS})
     explorer.select("out", role="kernel")
-    assert explorer._panel.matrix.columns[0]["labels"] == CLASSES
+    assert explorer._panel.stage.matrix.columns[0]["labels"] == CLASSES
     axes = explorer.figure().axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == CLASSES
     explorer.select("tokens")
-    assert explorer._panel.matrix.rows[0]["labels"] == WORDS
+    assert explorer._panel.stage.matrix.rows[0]["labels"] == WORDS
     explorer.close()
 
 
@@ -146,8 +146,8 @@ def test_of_a_long_axis_only_the_labels_at_the_edges_of_cells_travel():
     model = keras.Sequential([keras.Input((5,)), layers.Embedding(5000, 4, name="tokens")], name="long")
     words = [f"word {i}" for i in range(5000)]
     explorer = WeightExplorer(model, labels={"tokens": words})
-    sent = explorer._panel.matrix.rows[0]
-    step = explorer._panel.matrix.steps[0]
+    sent = explorer._panel.stage.matrix.rows[0]
+    step = explorer._panel.stage.matrix.steps[0]
     assert step == 10
     assert sent["labels"] == words[::10]
     assert sent["last"] == words[9::10]
@@ -171,7 +171,7 @@ def test_query_and_value_may_have_other_features_but_heads_are_heads_everywhere(
         WeightExplorer(model, labels={("mha", "input_dim"): list("abcd")})
     explorer = WeightExplorer(model, labels={("mha", "heads"): ["left", "right"]})
     explorer.select("query")
-    assert [block[0] for block in explorer._panel.matrix.columns[0]["blocks"]] == ["left", "right"]
+    assert [block[0] for block in explorer._panel.stage.matrix.columns[0]["blocks"]] == ["left", "right"]
     offered = [label for _, label in explorer._panel.blocks["first blocks"].options]
     assert offered == ["all heads", "head 0 (left)", "head 1 (right)"]
     assert [row[0] for row in explorer._panel.numbers.sections[1]["rows"]] == ["head 0 (left)", "head 1 (right)"]
@@ -182,7 +182,7 @@ def test_a_third_gate_has_the_labels_of_its_own_columns(model):
     names = [f"column {i}" for i in range(16)]
     explorer = WeightExplorer(model, labels={("both", "units"): names})
     explorer.select("both", role="bias", block="cell candidate")
-    assert explorer._panel.matrix.columns[0]["labels"] == names[8:12]
+    assert explorer._panel.stage.matrix.columns[0]["labels"] == names[8:12]
     explorer.close()
 
 

@@ -290,7 +290,7 @@ def test_a_layer_says_what_it_keeps_that_is_no_weight_also_after_it_has_learned_
     model.get_layer("bins").adapt(np.arange(40.0).reshape(10, 4))
     explorer.select("bins")
     assert "bins (Discretization) holds no weights. It keeps bin boundaries (3 of them)" in str(
-        explorer._panel.message.sections
+        explorer._panel.stage.message.sections
     )
     assert 'model.get_layer("bins").bin_boundaries' in str(explorer._panel.words.sections)
     explorer.close()

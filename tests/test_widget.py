@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 from weight_explorer import WeightExplorer
+from weight_explorer.views.pictures import ChartPicture
 
 
 def send(widget, **state):
@@ -25,7 +26,7 @@ def explorer(reader_model):
 
 
 def cells(explorer):
-    matrix = explorer._panel.matrix
+    matrix = explorer._panel.stage.matrix
     return np.frombuffer(matrix.cells, "<f4").reshape(matrix.shape)
 
 
@@ -45,10 +46,10 @@ def test_a_click_on_the_tree_a_tab_and_a_view_is_answered(explorer, reader_model
     assert labels(panel.roles) == ["Kernel", "Bias"]
     np.testing.assert_array_equal(cells(explorer), reader_model.get_layer("out").kernel.numpy())
     send(panel.roles, selected="bias")
-    assert panel.matrix.shape == [1, 4]
+    assert panel.stage.matrix.shape == [1, 4]
     send(panel.views, selected="distribution")
-    assert panel.charts["distribution"].layout.visibility == "visible"
-    assert panel.matrix.layout.visibility == "hidden"
+    assert panel.stage.panel("distribution", ChartPicture).layout.visibility == "visible"
+    assert panel.stage.matrix.layout.visibility == "hidden"
 
 
 def test_the_second_selector_chooses_the_direction(explorer, reader_model):
@@ -114,8 +115,8 @@ def test_an_unbuilt_model_says_so_and_fills_in_by_itself(make, eagerly, training
     model = make()
     explorer = WeightExplorer(model)
     panel = explorer._panel
-    assert "Not built yet" in panel.message.sections[0]["text"]
-    assert panel.message.layout.visibility == "visible"
+    assert "Not built yet" in panel.stage.message.sections[0]["text"]
+    assert panel.stage.message.layout.visibility == "visible"
     assert all("not built" in row["marks"] for row in panel.tree.rows)
     model.compile("sgd", "mse", run_eagerly=eagerly)
     model.fit(*training_data, verbose=0, callbacks=[explorer.callback])
@@ -135,7 +136,7 @@ def test_a_model_built_by_hand_fills_in_at_the_next_click():
 def test_a_model_without_weights_says_so(training_data):
     model = keras.Sequential([keras.Input((6,)), layers.Flatten(name="flat")], name="bare")
     explorer = WeightExplorer(model)
-    assert "holds no weights" in explorer._panel.message.sections[0]["text"]
+    assert "holds no weights" in explorer._panel.stage.message.sections[0]["text"]
     assert explorer._panel.roles.options == []
 
 

@@ -298,6 +298,7 @@ class WeightExplorer(ipywidgets.VBox):
         quantity: str | None = None,
         step: int | str | None = None,
         block: str | tuple[str, ...] | None = None,
+        **options: str | bool | int,
     ) -> None:
         """Choose what the panel shows, as clicking does; what is not given stays.
 
@@ -309,6 +310,7 @@ class WeightExplorer(ipywidgets.VBox):
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
             step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
             block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
+            **options: Those of the view, as they stand above the picture. Each role keeps its own.
 
         Raises:
             ValueError: There is nothing of that name; the message names the nearest match.
@@ -332,6 +334,7 @@ class WeightExplorer(ipywidgets.VBox):
             "view": view,
             "quantity": quantity,
             "step": step,
+            "options": options,
         }
         self._choose(choice_of(catalog, self._source.past.snapshot(), self._choice, asked))
         self._answer()

@@ -27,7 +27,7 @@ class ChartsPanel(ipywidgets.VBox):
         self.add_class("we-charts")
         self._charts: dict[_Structure, _ChartPanel] = {}
 
-    def show(self, picture: ChartPicture) -> None:
+    def show(self, picture: ChartPicture, name: str) -> None:  # noqa: ARG002 - the words below it say the same
         """Draw a picture; charts of the same structure only take the new numbers."""
         shown = []
         for chart in picture.charts:
@@ -41,9 +41,9 @@ class ChartsPanel(ipywidgets.VBox):
             self.children = shown
 
     @property
-    def widgets(self) -> list[ipywidgets.Widget]:
+    def parts(self) -> list[ipywidgets.Widget]:
         """All widgets with a page side of their own."""
-        return [self, *(widget for chart in self._charts.values() for widget in chart.widgets)]
+        return [self, *(widget for chart in self._charts.values() for widget in chart.parts)]
 
 
 class _ChartPanel:
@@ -71,7 +71,7 @@ class _ChartPanel:
         self.figure.layout = ipywidgets.Layout(width="100%", height="auto", min_height="0", min_width="0", flex="1 1 0")
 
     @property
-    def widgets(self) -> list[ipywidgets.Widget]:
+    def parts(self) -> list[ipywidgets.Widget]:
         return [self.legend, self.figure, self._x, self._y, self._x_axis, self._y_axis, *self._lines]
 
     def show(self, chart: Chart) -> None:

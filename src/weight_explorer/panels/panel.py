@@ -11,16 +11,15 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.panels import details, time
-from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.choices import ChoicesPanel
 from weight_explorer.panels.details import DetailsPanel
-from weight_explorer.panels.matrix import MatrixPanel
+from weight_explorer.panels.options import OptionsPanel
+from weight_explorer.panels.stage import Stage
 from weight_explorer.panels.status import StatusPanel
 from weight_explorer.panels.time import TimePanel
 from weight_explorer.panels.tree import TreePanel
 from weight_explorer.views.choice import BLOCK_FIELDS, Selection
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture
-from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.pictures import EmptyPicture
 from weight_explorer.views.scene import Scene
 from weight_explorer.views.stops import Stops
 
@@ -63,10 +62,9 @@ class Panel:
         self.facts = DetailsPanel(label="what it is")
         self.numbers = DetailsPanel(label="statistics")
         self.words = DetailsPanel(label="explanation")
-        self.message = DetailsPanel()
-        self.matrix = MatrixPanel()
+        self.options = OptionsPanel()
+        self.stage = Stage()
         self.time = TimePanel()
-        self.charts = {name: ChartsPanel() for name in VIEWS if name != "matrix"}
         self.controls = (
             Control("layer", self.tree),
             Control("role", self.roles),
@@ -74,6 +72,7 @@ class Panel:
             *(Control(field, menu) for field, menu in self.blocks.items()),
             Control("view", self.views),
             Control("quantity", self.quantities),
+            Control("option", self.options, "asked"),
             Control("step", self.time, may_be_empty=True),
             Control("against", self.time, "against", may_be_empty=True),
         )
@@ -88,7 +87,8 @@ class Panel:
         self.status.show(title=scene.title, phase=scene.phase, words=scene.status, problem=scene.problem)
         self.hook.show(details.code(HOOK) if scene.phase in ("before", "unseen") else None)
         self._show_selection(scene.selection)
-        self.views.show([(view.name, view.label) for view in VIEWS.values()], scene.view)
+        self.views.show([(view.key, view.label) for view in scene.views], scene.view)
+        self.options.show(scene.view, scene.options)
         self.quantities.show(scene.quantities, scene.quantity)
         self.facts.show(details.pieces(scene.facts) if scene.facts else None)
         self._show_numbers(scene)
@@ -97,7 +97,7 @@ class Panel:
             details.text("" if isinstance(scene.picture, EmptyPicture) else scene.picture.caption, tone="quiet"),
             details.code(scene.expression) if scene.expression else None,
         )
-        self._show_picture(scene)
+        self.stage.show(scene.view, scene.picture, scene.name)
         self._show_time(scene.stops)
         self._adopt_new()
 
@@ -122,21 +122,6 @@ class Panel:
         tables = (scene.statistics, scene.by_block)
         self.numbers.show(*(details.table(table.heads, table.rows) if table and table.rows else None for table in tables))
 
-    def _show_picture(self, scene: Scene) -> None:
-        picture = scene.picture
-        if isinstance(picture, MatrixPicture):
-            shown = self.matrix
-            shown.show(picture, scene.name)
-        elif isinstance(picture, ChartPicture):
-            shown = self.charts[scene.view]
-            shown.show(picture)
-        else:
-            shown = self.message
-            shown.show(details.text(picture.caption, tone="large"))
-        # Hidden, not removed: what is shown again has its size already, and nothing jumps.
-        for widget in (self.message, self.matrix, *self.charts.values()):
-            widget.layout.visibility = "visible" if widget is shown else "hidden"
-
     def _show_time(self, stops: Stops) -> None:
         begins = np.where(stops.begins_fit, time.SEAM, 0)
         self.time.show(
@@ -152,29 +137,24 @@ class Panel:
 
     def _lay_out(self) -> ipywidgets.Box:
         head = _box("we-head", self.status, self.hook)
-        stage = _box("we-stage", self.message, self.matrix, *self.charts.values())
         roles = _box("we-roles", self.roles, self.weights, *self.blocks.values())
         views = _box("we-views", self.views, self.quantities)
-        parts = {"we-facts": self.facts, "we-numbers": self.numbers, "we-words": self.words, "we-axis": self.time}
+        parts = {
+            "we-facts": self.facts,
+            "we-choose": self.options,
+            "we-numbers": self.numbers,
+            "we-words": self.words,
+            "we-axis": self.time,
+        }
         for name, part in parts.items():
             part.add_class(name)
-        main = _box("we-main", roles, self.facts, views, stage, self.numbers, self.words, self.time)
+        main = _box("we-main", roles, self.facts, views, self.options, self.stage, self.numbers, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
 
     def _adopt_new(self) -> None:
-        charts = [widget for chart in self.charts.values() for widget in chart.widgets]
-        others = [
-            self.status,
-            self.hook,
-            *(control.widget for control in self.controls),
-            self.facts,
-            self.numbers,
-            self.words,
-            self.message,
-            self.matrix,
-        ]
-        for widget in (*others, *charts):
+        others = [self.status, self.hook, *(control.widget for control in self.controls), self.facts, self.numbers, self.words]
+        for widget in (*others, *self.stage.parts):
             if widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget
                 self._adopt(widget)

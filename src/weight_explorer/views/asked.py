@@ -9,8 +9,9 @@ from typing import Any
 from weight_explorer.catalog.names import check, find_layer
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.past import Past
-from weight_explorer.views.choice import Choice, Selection, comparing, resolve, with_block
-from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.choice import Choice, Selection, comparing, resolve, with_block, with_options, with_view
+from weight_explorer.views.options import OFF, ON
+from weight_explorer.views.registry import VIEWS, view_of, views_for
 from weight_explorer.views.scene import quantities_for
 
 # The step that follows the newest record.
@@ -25,7 +26,7 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     """
     check("view", asked["view"], VIEWS)
     check("quantity", asked["quantity"], dict(quantities_for(before)))
-    fields = {name: asked[name] for name in ("role", "weight", "view", "quantity") if asked[name] is not None}
+    fields = {name: asked[name] for name in ("role", "weight", "quantity") if asked[name] is not None}
     wanted = _at(replace(before, **fields), asked["step"])
     if asked["layer"] is not None:
         wanted = replace(wanted, layer=find_layer(catalog, asked["layer"]).path, weight=asked["weight"])
@@ -35,7 +36,36 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     offered = [offer.key for offer in selection.offers]
     check("weight", asked["weight"], offered, where=f" of role {selection.role!r}{where}")
     _check_step(selection, history, asked["step"])
-    return replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
+    wanted = replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
+    return _with_options(_with_view(wanted, selection, asked["view"]), selection, history, asked["options"])
+
+
+def _with_view(choice: Choice, selection: Selection, view: str | None) -> Choice:
+    if view is None:
+        return choice
+    weight = selection.weight
+    check("view", view, views_for(weight) if weight else VIEWS, where=f" of {weight.whole!r}" if weight else "")
+    return with_view(choice, selection.role, view)
+
+
+def _with_options(choice: Choice, selection: Selection, history: Past, asked: Mapping[str, str | bool | int]) -> Choice:
+    weight = selection.weight
+    if weight is None or not asked:
+        return choice
+    view = view_of(weight, choice)
+    options = {option.name: option for option in view.options}
+    chosen = {name: _option_text(value) for name, value in asked.items()}
+    for name, value in chosen.items():
+        check("option", name, options, where=f" of the view {view.name!r}")
+        offers = options[name].offers(weight, history, choice)
+        keys = [str(i) for i in range(offers)] if isinstance(offers, int) else [offer.key for offer in offers]
+        check(name, value, keys, where=f" of the view {view.name!r}")
+        choice = with_options(choice, selection.role, view.name, {name: value})
+    return choice
+
+
+def _option_text(value: str | bool | int) -> str:
+    return (ON if value else OFF) if isinstance(value, bool) else str(value)
 
 
 def comparison_of(catalog: Catalog, history: Past, before: Choice, against: int | None, step: int | str | None) -> Choice:

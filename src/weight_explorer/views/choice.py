@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, LayerNode, Weight, cut, plural
 
@@ -11,8 +14,7 @@ FIRST_ROLES = ("kernel", "recurrent", "bias")
 LAST_ROLES = (SEED_STATE,)
 # The menus of blocks, in the order of a weight's axes; no weight of Keras has more than two axes of blocks.
 BLOCK_FIELDS = ("first blocks", "second blocks")
-# What else changes with a choice: a layer or a role starts with its first weight.
-RESETS: dict[str, dict[str, None]] = {"layer": {"weight": None}, "role": {"weight": None}}
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,10 @@ class Choice:
 
     `blocks` are names of blocks, such as "forget gate": of every axis that has one of them only that is shown. They stay
     when another weight is chosen, so that one can walk through the layers of a model gate by gate.
+
+    Every role keeps how it is looked at: `views` is from role to view, `options` from (role, view, option) to what was chosen.
+    A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
+    each the key of a whole weight and an index.
     """
 
     layer: str | None = None
@@ -33,6 +39,13 @@ class Choice:
     quantity: str = "value"
     step: int | None = None
     against: int | None = None
+    views: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    options: Mapping[tuple[str, str, str], str] = field(default_factory=lambda: NOTHING)
+    pins: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    def view_of(self, role: str | None) -> str:
+        """Return the view that weights of a role are looked at with."""
+        return self.views.get(role or "", self.view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +114,68 @@ def resolve(catalog: Catalog, choice: Choice) -> Selection:
 
 
 def choose(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
-    """Return the choice after the user took an option; `field` is one of `Choice` or of `BLOCK_FIELDS`."""
-    if field in BLOCK_FIELDS:
-        # By its name, not its place: what was on screen may be another weight than what was chosen since.
-        offered = (offer for offer in resolve(catalog, choice).blocks if value in {option.key for option in offer.offers})
-        offer = next(offered, None)
-        return replace(choice, blocks=with_block(choice.blocks, offer, value)) if offer else choice
-    if field == "against":
-        return comparing(choice, _number(value))
-    return replace(choice, **RESETS.get(field, {}) | {field: _number(value) if field == "step" else value})
+    """Return the choice after the user took an option; `field` is one of `Choice`, of `BLOCK_FIELDS`, or "option"."""
+    return _CHOOSE.get(field, _take)(catalog, choice, field, value)
+
+
+def _take(_: Catalog, choice: Choice, field: str, value: str) -> Choice:
+    return replace(choice, **{field: value})
+
+
+def _take_layer(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+    return replace(choice, layer=value, weight=None)
+
+
+def _take_role(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    before = resolve(catalog, choice).role
+    return replace(with_view(choice, before, choice.view_of(before)), view=choice.view, role=value, weight=None)
+
+
+def _take_view(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    return with_view(choice, resolve(catalog, choice).role, value)
+
+
+def _take_option(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    """Take an option, given as `view.name=value`."""
+    name, _, chosen = value.partition("=")
+    view, _, option = name.partition(".")
+    return with_options(choice, resolve(catalog, choice).role, view, {option: chosen})
+
+
+def _take_step(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+    return replace(choice, step=_number(value))
+
+
+def _take_against(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+    return comparing(choice, _number(value))
+
+
+def _take_block(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    # By its name, not its place: what was on screen may be another weight than what was chosen since.
+    offered = (offer for offer in resolve(catalog, choice).blocks if value in {option.key for option in offer.offers})
+    offer = next(offered, None)
+    return replace(choice, blocks=with_block(choice.blocks, offer, value)) if offer else choice
+
+
+_CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
+    "layer": _take_layer,
+    "role": _take_role,
+    "view": _take_view,
+    "option": _take_option,
+    "step": _take_step,
+    "against": _take_against,
+    **dict.fromkeys(BLOCK_FIELDS, _take_block),
+}
+
+
+def with_view(choice: Choice, role: str | None, view: str) -> Choice:
+    """Return the choice that looks at weights of a role with a view."""
+    return replace(choice, view=view, views={**choice.views, role or "": view})
+
+
+def with_options(choice: Choice, role: str | None, view: str, chosen: Mapping[str, str]) -> Choice:
+    """Return the choice that draws weights of a role, in a view, with these options."""
+    return replace(choice, options={**choice.options} | {(role or "", view, name): value for name, value in chosen.items()})
 
 
 def quantity_label(choice: Choice, quantity: str = "") -> str:

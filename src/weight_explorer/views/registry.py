@@ -9,16 +9,23 @@ from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views import distribution, matrix, over_time
 from weight_explorer.views.choice import Choice
+from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
+
+
+def _every(_: Weight) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A way to look at a weight: its name, its label on screen and its pure function."""
+    """A way to look at a weight: its name, its label on screen, its pure function, its options, and for which weights it is."""
 
     name: str
     label: str
     draw: Callable[[Weight, Past, Choice], Picture]
+    options: tuple[Option, ...] = ()
+    applies: Callable[[Weight], bool] = _every
 
 
 VIEWS: dict[str, View] = {
@@ -29,3 +36,14 @@ VIEWS: dict[str, View] = {
         View("over_time", "Over time", over_time.draw),
     )
 }
+
+
+def views_for(weight: Weight) -> dict[str, View]:
+    """Return the views that there are of a weight."""
+    return {view.name: view for view in VIEWS.values() if view.applies(weight)}
+
+
+def view_of(weight: Weight, choice: Choice) -> View:
+    """Return the view that was chosen for weights of this role, or the first one where this weight has no such view."""
+    offered = views_for(weight)
+    return offered.get(choice.view_of(weight.role)) or next(iter(offered.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
-from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Selection, quantity_label, resolve
+from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
+from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
-from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.stops import Stops, stops_of
 
 
@@ -29,6 +31,8 @@ class Scene:
     quantities: tuple[tuple[str, str], ...]
     stops: Stops
     picture: Picture
+    views: tuple[Offer, ...] = ()
+    options: tuple[OptionOffer, ...] = ()
     facts: tuple[str, ...] = ()
     statistics: facts.StatisticsTable | None = None
     by_block: facts.StatisticsTable | None = None
@@ -52,9 +56,11 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
+    view = view_of(weight, choice)
     return Scene(
-        **head,
-        picture=VIEWS[choice.view].draw(weight, history, choice),
+        **head | {"view": view.name, "views": _offers(views_for(weight))},
+        options=offered(view.options, weight, history, choice),
+        picture=view.draw(weight, history, choice),
         facts=facts.facts(weight),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),
@@ -76,11 +82,16 @@ def _head(catalog: Catalog, choice: Choice, status: Status, selection: Selection
         "status": facts.status_words(status, clicks_wait=clicks_wait),
         "problem": status.problem,
         "selection": selection,
-        "view": choice.view,
+        "view": choice.view_of(selection.role),
+        "views": _offers(VIEWS),
         "quantity": choice.quantity,
         "quantities": quantities_for(choice),
         "stops": Stops(),
     }
+
+
+def _offers(views: Mapping[str, View]) -> tuple[Offer, ...]:
+    return tuple(Offer(view.name, view.label) for view in views.values())
 
 
 def quantities_for(choice: Choice) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,85 @@
+"""What a view can be told beside which weight and record it is of, such as the order of its rows: a table for each view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from weight_explorer.catalog.nodes import Weight
+from weight_explorer.recording.past import Past
+from weight_explorer.views.choice import Choice, Offer
+
+# What may be chosen: some offers, of which the first is taken where nothing was chosen, or as many numbers, counted from 0.
+Range = int
+Offers = Callable[[Weight, Past, Choice], tuple[Offer, ...] | Range]
+
+OFF, ON = "off", "on"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of a view's options. What is chosen is kept for each role, so that all kernels are looked at alike.
+
+    Attributes:
+        view: The view's name in the registry.
+        name: Its name in Python: `explorer.select(view="filters", sort="norm")`.
+        label: Its name on screen.
+        offers: What may be chosen for a weight. An option with nothing to choose from is not shown.
+        kind: "menu", "switch" (of `OFF` and `ON`) or "slider" (of a range).
+    """
+
+    view: str
+    name: str
+    label: str
+    offers: Offers
+    kind: str = "menu"
+
+    def chosen(self, weight: Weight, history: Past, choice: Choice) -> str:
+        """Return what was chosen, or the first on offer."""
+        asked = choice.options.get((weight.role, self.view, self.name), "")
+        offered = self.offers(weight, history, choice)
+        if isinstance(offered, int):
+            return asked if asked.isdecimal() and int(asked) < offered else "0"
+        keys = [offer.key for offer in offered]
+        return asked if asked in keys or not keys else keys[0]
+
+    def is_on(self, weight: Weight, history: Past, choice: Choice) -> bool:
+        """Whether a switch is on."""
+        return self.chosen(weight, history, choice) == ON
+
+
+@dataclass(frozen=True, slots=True)
+class OptionOffer:
+    """An option as it is on screen: its offers, or how many numbers there are, and what is chosen."""
+
+    name: str
+    label: str
+    kind: str
+    offers: tuple[Offer, ...]
+    count: int
+    chosen: str
+
+
+def fixed(*offers: tuple[str, str]) -> Offers:
+    """Offer the same for every weight, given as (key, label)."""
+    made = tuple(Offer(key, label) for key, label in offers)
+    return lambda _weight, _history, _choice: made
+
+
+def switch(view: str, name: str, label: str, *, start: str = OFF) -> Option:
+    """Make an option that is on or off."""
+    other = ON if start == OFF else OFF
+    return Option(view, name, label, fixed((start, start), (other, other)), "switch")
+
+
+def offered(options: tuple[Option, ...], weight: Weight, history: Past, choice: Choice) -> tuple[OptionOffer, ...]:
+    """Return those options that leave something to choose."""
+    result = []
+    for option in options:
+        found = option.offers(weight, history, choice)
+        count = found if isinstance(found, int) else 0
+        offers = () if isinstance(found, int) else found
+        if max(count, len(offers)) > 1:
+            chosen = option.chosen(weight, history, choice)
+            result.append(OptionOffer(option.name, option.label, option.kind, offers, count, chosen))
+    return tuple(result)
