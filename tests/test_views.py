@@ -151,7 +151,13 @@ def test_records_that_moved_nothing_are_said_to_have_moved_nothing():
 
 def test_a_change_to_nan_is_not_told_as_a_change_of_size_0():
     caption = over_time.draw(weight_of((3,)), history_of(np.ones(3), np.array([1, np.nan, np.inf])), Choice()).caption
-    assert "size 0 in its finite elements, and 2 not finite" in caption
+    assert "The last change has the size 0, not counting 2 elements where it is NaN or infinite." in caption
+
+
+def test_a_change_without_a_finite_element_has_no_size():
+    caption = over_time.draw(weight_of((3,)), history_of(np.ones(3), np.full(3, np.nan)), Choice()).caption
+    assert "The last change has no size: it is NaN or infinite in every element." in caption
+    assert "unknown" not in caption
 
 
 def test_a_change_that_is_not_known_is_not_called_none():
@@ -258,6 +264,8 @@ def test_shapes_are_spelled_out():
     ("status", "words"),
     [
         (Status(), "not trained yet"),
+        (Status("checkpoints", records=1), "one checkpoint"),
+        (Status("checkpoints", records=12), "12 checkpoints"),
         (Status("training", 3, 10, 120, 500, 0.008), "live · epoch 3 of 10, batch 120 of 500 · recording costs 0.8 %"),
         (Status("interrupted", 2, 5, 7, None, 0.01), "interrupted · epoch 2 of 5, batch 7 · recording costs 1.0 %"),
         (Status("finished", 5, 5, 0, 30, 0.001), "finished · epoch 5 of 5 · recording costs 0.1 %"),

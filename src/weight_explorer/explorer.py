@@ -165,7 +165,7 @@ class WeightExplorer(ipywidgets.VBox):
     @classmethod
     def _of_the_past(cls, source: StillSource, phase: str) -> WeightExplorer:
         explorer = cls.__new__(cls)
-        status = Status(phase, problem=" ".join(source.past.notes))
+        status = Status(phase, problem=" ".join(source.past.notes), records=source.past.num_recorded)
         cls._open(explorer, source, Reporter(lambda: cls._redraw(explorer), status))
         return explorer
 

@@ -144,10 +144,15 @@ def test_no_key_leaves_the_tree(tree):
 
 
 def test_the_browsers_own_shortcuts_are_left_alone(tree):
-    tree.evaluate("document.addEventListener('keydown', e => { window.prevented = e.defaultPrevented; }, true)")
-    tree.keyboard.press("Control+a")
-    assert tree.evaluate("prevented") is False
-    assert focused(tree) == "m/dense"
+    # The event is kept and asked afterwards: while it is on its way down nobody has prevented anything yet.
+    tree.evaluate("document.addEventListener('keydown', e => { window.last = e; }, true)")
+    tree.keyboard.press("ArrowUp")
+    assert tree.evaluate("last.defaultPrevented") is True
+    for key in ("Control+a", "Control+Home", "Alt+ArrowDown", "Meta+f"):
+        tree.keyboard.press(key)
+        assert tree.evaluate("last.key") == key.rpartition("+")[2]
+        assert tree.evaluate("last.defaultPrevented") is False
+    assert focused(tree) == "m/encoder/backward"
 
 
 def test_what_is_folded_and_focused_stays_through_an_update(tree):

@@ -11,6 +11,7 @@ from weight_explorer.panels.time import KEPT, SEAM, START, TimePanel
 
 PANELS = Path(weight_explorer.panels.__file__).parent
 TRAITS = ("numbers", "epochs", "batches", "marks", "names", "shown", "selected", "against", "speed")
+LABEL_PIECES = (".we-time-label", ".we-time-label > :first-child", ".we-time-label > :last-child")
 
 HARNESS = """
 async ([code, css, state, width]) => {
@@ -194,6 +195,17 @@ def test_the_label_says_what_is_on_screen(axis, record, words):
     assert label(axis) == words
     assert axis.locator(".we-time-label").get_attribute("title") == words
     assert axis.locator(".we-time-thumb").is_visible() == (record >= 0)
+
+
+@pytest.mark.parametrize(("width", "is_seen"), [(480, False), (900, True)])
+def test_the_number_of_the_record_is_shown_whole_or_not_at_all(width, is_seen, page):
+    mount(page, width=width, **records(2000, every=100), shown=1931, selected="1931")
+    assert label(page) == "epoch 20, batch 310 · record 1931"
+    box, moment, record = (page.locator(f"#first {name}").bounding_box() for name in LABEL_PIECES)
+    assert moment["width"] <= box["width"]
+    assert page.locator(LABEL_PIECES[1]).first.evaluate("piece => piece.scrollWidth <= piece.clientWidth")
+    assert (record["y"] < box["y"] + box["height"]) is is_seen
+    assert record["x"] + record["width"] <= box["x"] + box["width"]
 
 
 def test_files_are_called_by_their_names(page):
@@ -390,6 +402,16 @@ def test_compare_sets_the_record_shown_and_pressed_again_none(axis):
     compare.click()
     assert axis.evaluate("[model.state.against, model.asked]") == ["", 2]
     assert compare.get_attribute("aria-pressed") == "false"
+
+
+def test_compare_takes_the_record_under_the_thumb_before_its_picture_is_there(silent):
+    slider(silent).press("Home")
+    button(silent, "Compare").click()
+    assert silent.evaluate("model.state.shown") == 3
+    assert silent.evaluate("model.state.against") == "0"
+    button(silent, "Live").click()
+    assert sent(silent)[-1] == ""
+    assert button(silent, "Live").get_attribute("aria-pressed") == "true"
 
 
 def test_play_waits_for_each_answer(silent):

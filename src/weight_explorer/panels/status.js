@@ -16,17 +16,19 @@ function render({ model, el }) {
   el.classList.add("we-status");
   el.dataset.lmSuppressShortcuts = "true";
   const title = element("strong", "we-status-title");
-  const problem = element("span", "we-status-problem");
+  const problem = element("div", "we-status-problem"); // empty, it has no height; screen readers watch it all the same
   problem.setAttribute("role", "alert");
   const waiting = element("span", "we-status-waiting");
   waiting.setAttribute("role", "status");
   const dot = element("span", "we-status-dot");
   dot.setAttribute("aria-hidden", "true");
   const words = element("span", "we-status-words");
-  el.replaceChildren(title, problem, waiting, dot, words);
+  const line = element("div", "we-status-line");
+  line.append(title, waiting, dot, words);
+  el.replaceChildren(line, problem);
 
   function draw() {
-    title.textContent = model.get("title");
+    title.textContent = title.title = model.get("title");
     words.textContent = model.get("words");
     words.title = model.get("words");
     problem.textContent = model.get("problem");

@@ -5,6 +5,7 @@ const BUFFERS = ["numbers", "epochs", "batches", "marks"];
 const [KEPT, SEAM, START] = [1, 2, 4];
 const SPEEDS = [1, 2, 5, 10]; // records a second
 const PATIENCE = 1000; // ms until a newer wish is sent although the one before is not answered
+const SEPARATOR = " · ";
 const MARK_ROOM = 6; // px between ticks, at least
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
 const ICONS = {
@@ -57,7 +58,7 @@ function recordWords(stops, names, number) {
   if (at < 0) return stops.numbers.length ? "no record shown" : "no records yet";
   if (number >= 0 && stops.numbers[at] !== number) return `record ${number}`;
   const words = momentWords(stops, names, at);
-  return words === "start" ? words : `${words} · record ${stops.numbers[at]}`;
+  return words === "start" ? words : `${words}${SEPARATOR}record ${stops.numbers[at]}`;
 }
 
 /** Where the ends of every nth epoch lie, n being the least of 1, 2, 5, 10 ... that leaves room between them. */
@@ -141,6 +142,18 @@ function build(el) {
   row.append(buttons, slider, label, speed, compare, live);
   el.replaceChildren(row);
   return { first, previous, play, next, last, slider, track, picture, thumb, label, speed, compare, live };
+}
+
+/** The moment and the record in pieces of their own: where there is no room for both the second goes, not half of the first. */
+function writeLabel(label, words) {
+  const at = words.lastIndexOf(SEPARATOR);
+  const texts = at < 0 ? [words] : [words.slice(0, at), words.slice(at)];
+  label.replaceChildren(...texts.map((text) => {
+    const piece = element("span", "");
+    piece.textContent = text;
+    return piece;
+  }));
+  label.title = words;
 }
 
 /** The track, drawn where the stops lie: what is kept, ends of epochs, new fits, the record compared with. */
@@ -303,7 +316,7 @@ function render({ model, el }) {
   function drawPlace() {
     const [stops, at] = [readStops(), place()];
     const words = recordWords(stops, model.get("names"), asking.number());
-    if (parts.label.textContent !== words) parts.label.textContent = parts.label.title = words;
+    if (parts.label.textContent !== words) writeLabel(parts.label, words);
     slider.setAttribute("aria-valuemin", "0");
     slider.setAttribute("aria-valuemax", String(Math.max(0, count() - 1)));
     slider.setAttribute("aria-valuenow", String(Math.max(0, at)));
@@ -395,9 +408,9 @@ function render({ model, el }) {
   }
 
   function toggleCompare() {
-    const shown = model.get("shown");
-    if (model.get("against") === "" && shown < 0) return;
-    model.set("against", model.get("against") === "" ? String(shown) : "");
+    const number = asking.number(); // where the thumb is, though its picture may still be on the way
+    if (model.get("against") === "" && number < 0) return;
+    model.set("against", model.get("against") === "" ? String(number) : "");
     model.save_changes();
     el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
   }

@@ -20,6 +20,7 @@ class Status:
         rate: Records a second, None before the first.
         problem: The last error of ours.
         epochs_before: Epochs of earlier fits.
+        records: How many records a training that is over has, 0 of one that is not.
     """
 
     phase: str = "before"
@@ -31,3 +32,4 @@ class Status:
     rate: float | None = None
     problem: str = ""
     epochs_before: int = 0
+    records: int = 0

@@ -140,13 +140,17 @@ def status_words(status: Status, *, clicks_wait: bool = False) -> str:
         "training": f"live · {where}{batch}",
         "finished": f"finished · {where}",
         "interrupted": f"interrupted · {where}{batch}",
-        "checkpoints": "checkpoints",
+        "checkpoints": _checkpoints_words(status.records),
         "run": "a recorded run",
     }[status.phase]
     cost = "" if status.cost is None else f" · recording costs {status.cost * 100:.1f} %"
     cost += f", {_rate_words(status.rate)}" if status.rate and status.phase == "training" else ""
     waits = " · clicks are answered when the cell ends (ipykernel 7 answers at once)"
     return words + cost + (waits if clicks_wait and status.phase == "training" else "")
+
+
+def _checkpoints_words(number: int) -> str:
+    return "one checkpoint" if number == 1 else f"{grouped(number)} checkpoints"
 
 
 def _rate_words(rate: float) -> str:

@@ -66,14 +66,23 @@ def _positive(values: np.ndarray) -> np.ndarray:
 def _caption(series: Series, changes: Series, count: int) -> str:
     if count == 1:
         return "There is one record so far: train, and the lines grow from left to right."
-    moved, size = changes["moved"][1:], float(changes["norm"][-1])
+    moved = changes["moved"][1:]
     thinned = f" {MOST_POINTS} of them are drawn." if count > MOST_POINTS else ""
     if not moved.any():
         return f"{count} records, and not one element has moved between them.{thinned}"
     if np.isnan(moved[-1]):
         return f"{count} records.{thinned} How far the last change went is not known: the record before it is not kept."
     uneven = " Records are not equally far apart, and a change grows with the time between two."
-    not_finite = sum(changes[name][-1] for name in ("nans", "positive_infs", "negative_infs"))
-    beside = f" in its finite elements, and {grouped(not_finite)} not finite" if not_finite else ""
     is_uneven = np.ptp(np.diff(series.positions)) > 0.01
-    return f"{count} records.{thinned} The last change has the size {rough(size)}{beside}.{uneven if is_uneven else ''}"
+    return f"{count} records.{thinned} {_last_change(changes)}{uneven if is_uneven else ''}"
+
+
+def _last_change(changes: Series) -> str:
+    """Say how far the last change went, and in how many elements that cannot be told."""
+    last = {name: float(changes[name][-1]) for name in ("norm", "count", "nans", "positive_infs", "negative_infs")}
+    left_out = last["nans"] + last["positive_infs"] + last["negative_infs"]
+    if left_out and left_out >= last["count"]:
+        return "The last change has no size: it is NaN or infinite in every element."
+    elements = "one element" if left_out == 1 else f"{grouped(left_out)} elements"
+    beside = f", not counting {elements} where it is NaN or infinite" if left_out else ""
+    return f"The last change has the size {rough(last['norm'])}{beside}."
