@@ -1,5 +1,5 @@
-// One of several, as tabs (https://www.w3.org/WAI/ARIA/apg/patterns/tabs/), as segments (a radio group) or as a menu (a
-// native select). The options and the selection live in the model.
+// One of several, as tabs (https://www.w3.org/WAI/ARIA/apg/patterns/tabs/), as segments (a radio group; a menu where there is
+// no room for all of them) or as a menu (a native select). The options and the selection live in the model.
 
 const ROLES = {
   tabs: { list: "tablist", item: "tab", chosen: "aria-selected" },
@@ -84,12 +84,38 @@ function menu(model, el, signal) {
   return { drawOptions, drawSelection };
 }
 
+/** Segments where all of them fit, else a menu. The hidden one keeps its size, so that the next change can be measured. */
+function segments(model, el, signal) {
+  const [row, box] = [document.createElement("div"), document.createElement("div")];
+  el.classList.add("we-choices-fitting");
+  el.replaceChildren(row, box);
+  const parts = [buttons(model, row, signal), menu(model, box, signal)];
+  const list = row.firstChild;
+
+  function fit() {
+    const fits = list.scrollWidth <= list.clientWidth;
+    row.classList.toggle("we-choices-unseen", !fits);
+    box.classList.toggle("we-choices-unseen", fits);
+  }
+  const observer = new ResizeObserver(fit);
+  observer.observe(el);
+  signal.addEventListener("abort", () => observer.disconnect());
+  return {
+    drawOptions: () => {
+      parts.forEach((part) => part.drawOptions());
+      fit();
+    },
+    drawSelection: () => parts.forEach((part) => part.drawSelection()),
+  };
+}
+
+const MAKE = { tabs: buttons, segments, menu };
+
 function render({ model, el }) {
   const controller = new AbortController();
   el.classList.add("we-choices");
   el.dataset.lmSuppressShortcuts = "true";
-  const make = model.get("kind") === "menu" ? menu : buttons;
-  const { drawOptions, drawSelection } = make(model, el, controller.signal);
+  const { drawOptions, drawSelection } = MAKE[model.get("kind")](model, el, controller.signal);
   model.on("change:options change:label", drawOptions);
   model.on("change:selected", drawSelection);
   drawOptions();
