@@ -11,28 +11,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.recording.lattice import BINS, UNSET
-from weight_explorer.recording.statistics import FIELDS, INDEX, Reference, scan
+from weight_explorer.recording.statistics import CANCELED, FIELDS, INDEX, TINY, Reference, scan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segments:
-    """Where each weight begins, and how many elements it has: none is empty, and they tile the flat array."""
+    """Where each weight begins, how many elements it has, and to which one each element belongs: they tile the flat array.
+
+    No segment is empty.
+    """
 
     starts: np.ndarray
     sizes: np.ndarray
+    owners: np.ndarray
 
     @classmethod
     def of(cls, sizes: list[int]) -> Segments:
         """Lay segments of these sizes behind each other."""
         ends = np.cumsum([0, *sizes])
-        return cls(ends[:-1], np.asarray(sizes, np.int64))
+        return cls(ends[:-1], np.asarray(sizes, np.int64), np.repeat(np.arange(len(sizes)), sizes))
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def spread(self, numbers: np.ndarray) -> np.ndarray:
-        """Give every element the number of its segment."""
-        return np.repeat(numbers, self.sizes)
+        """Give every element the number of its segment; of several rows of numbers, in several rows."""
+        return numbers.take(self.owners, axis=-1)
 
     def cut(self, flat: np.ndarray, number: int) -> np.ndarray:
         """Return the elements of one segment."""
@@ -50,7 +54,7 @@ class Segments:
             for change, reference in zip(wide[1:], references, strict=True):
                 np.subtract(wide[0], reference, out=change)
             squares = np.add.reduceat(wide * wide, self.starts, axis=1)
-        others = np.unique(np.nonzero(~np.isfinite(squares))[1]).tolist()
+        others = np.flatnonzero(~np.isfinite(squares).all(axis=0)).tolist()
         for number in others:
             wide[:, self.starts[number] : self.starts[number] + self.sizes[number]] = squares[:, number] = 0
         rows = self._rows(wide, squares).transpose(1, 0, 2)
@@ -65,16 +69,15 @@ class Segments:
         mean = np.where(is_constant, low, np.add.reduceat(wide, self.starts, axis=1) / self.sizes)
         moved = np.add.reduceat(wide != 0, self.starts, axis=1, dtype=np.int64)
         largest = np.where(-low > high, low, high)
-        place = np.stack([self._first(row == self.spread(found)) for row, found in zip(wide, largest, strict=True)])
-        wide -= np.stack([self.spread(row) for row in mean])
-        std = np.sqrt(np.add.reduceat(wide * wide, self.starts, axis=1) / self.sizes)
+        place = self._first(wide == self.spread(largest))
+        std = self._std(wide, mean, squares / self.sizes, is_constant)
         rows = np.zeros((*squares.shape, len(FIELDS)))
         columns = {
             "count": self.sizes,
             "minimum": low,
             "maximum": high,
             "mean": mean,
-            "std": np.where(is_constant, 0, std),
+            "std": std,
             "norm": np.sqrt(squares),
             "zeros": self.sizes - moved,
             "moved": moved,
@@ -85,10 +88,19 @@ class Segments:
             rows[..., INDEX[name]] = column
         return rows
 
+    def _std(self, wide: np.ndarray, mean: np.ndarray, square: np.ndarray, is_constant: np.ndarray) -> np.ndarray:
+        """Return the standard deviations, of the mean squares, or by a second pass where those would lose the digits shown."""
+        variance = square - mean * mean
+        if not ((variance > np.maximum(CANCELED * square, TINY**2)) | is_constant).all():
+            wide -= self.spread(mean)
+            variance = np.add.reduceat(wide * wide, self.starts, axis=1) / self.sizes
+        return np.sqrt(np.where(is_constant, 0, variance))
+
     def _first(self, found: np.ndarray) -> np.ndarray:
-        """Return where in each segment the first of the marked elements stands; each has one."""
+        """Return where in each segment of each row the first of the marked elements stands; each has one."""
         places = np.flatnonzero(found)
-        return places[np.searchsorted(places, self.starts)] - self.starts
+        starts = self.starts + found.shape[1] * np.arange(len(found))[:, None]
+        return places[np.searchsorted(places, starts)] - starts
 
     def tally(self, flat: np.ndarray, exponents: np.ndarray, firsts: np.ndarray) -> np.ndarray:
         """Count the finite elements of each segment over its lattice, which holds them: counts of shape (segments, `BINS`).

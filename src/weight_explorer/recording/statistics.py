@@ -48,10 +48,10 @@ _NARROW_ROW = 512
 _NARROW_TINY = 1e-30
 
 # Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown.
-_CANCELED = 1e-6
+CANCELED = 1e-6
 
 # A norm below this is one of squares too small for float64.
-_TINY = 1e-150
+TINY = 1e-150
 
 Watch = Callable[[np.ndarray, float, float], None]
 Again = Callable[[], Iterator[np.ndarray]]
@@ -76,14 +76,14 @@ class Workspace:
 
 @dataclass(slots=True)
 class _Sums:
-    """What is added up over the blocks. `low` and `high` are the finite extremes, and where they were found."""
+    """What is added up over the blocks. `low` and `high` are the finite extremes; where `largest` is, says `place`."""
 
     total: float = 0.0
     squares: float = 0.0
     low: float = math.inf
     high: float = -math.inf
-    low_place: int = 0
-    high_place: int = 0
+    largest: float = 0.0
+    place: int = 0
     zeros: int = 0
     nans: int = 0
     positive_infs: int = 0
@@ -95,12 +95,7 @@ class _Sums:
         self.zeros += zeros
         self.squares += squares
         self.total += total
-        low, high = float(block.min()), float(block.max())
-        if low < self.low:
-            self.low, self.low_place = low, start + int(block.argmin())
-        if high > self.high:
-            self.high, self.high_place = high, start + int(block.argmax())
-        return low, high
+        return self._extend(block, range(start, start + block.size))
 
     def add_any(self, block: np.ndarray, start: int) -> np.ndarray:
         """Add a block of float64 that may hold NaN and infinities; return its finite elements."""
@@ -117,12 +112,16 @@ class _Sums:
             self._extend(finite, start + places)
         return finite
 
-    def _extend(self, finite: np.ndarray, places: np.ndarray) -> None:
-        low, high = int(finite.argmin()), int(finite.argmax())
-        if finite[low] < self.low:
-            self.low, self.low_place = float(finite[low]), int(places[low])
-        if finite[high] > self.high:
-            self.high, self.high_place = float(finite[high]), int(places[high])
+    def _extend(self, block: np.ndarray, places: Sequence[int] | np.ndarray) -> tuple[float, float]:
+        """Note the extremes of a block, and where the larger is: to look for that costs a pass, so only if it is a new one."""
+        low, high = float(np.minimum.reduce(block)), float(np.maximum.reduce(block))
+        at_low, far = -low > high, abs(self.largest)
+        # Of two that are as far from zero the positive one counts.
+        if self.low > self.high or (-low > far if at_low else high > far or high == far > self.largest):
+            self.largest = low if at_low else high
+            self.place = int(places[int(block.argmin() if at_low else block.argmax())])
+        self.low, self.high = min(low, self.low), max(high, self.high)
+        return low, high
 
     def finite(self, size: int) -> int:
         """Return the number of finite elements."""
@@ -140,19 +139,17 @@ class _Sums:
         counts = (self.zeros, self.nans, self.positive_infs, self.negative_infs, self.moved)
         if not finite:
             return np.array([size, *[np.nan] * 5, *counts, np.nan, np.nan], dtype=np.float64)
-        at_low = -self.low > self.high
-        largest, place = (self.low, self.low_place) if at_low else (self.high, self.high_place)
         mean = self.low if self.low == self.high else mean_of()
         std, norm = self._std(finite, mean, again), math.sqrt(self.squares)
-        if largest and not _TINY < norm < math.inf:
-            norm = _distance(again(), 0.0, abs(largest))
-        return np.array([size, self.low, self.high, mean, std, norm, *counts, largest, place], dtype=np.float64)
+        if self.largest and not TINY < norm < math.inf:
+            norm = _distance(again(), 0.0, abs(self.largest))
+        return np.array([size, self.low, self.high, mean, std, norm, *counts, self.largest, self.place], dtype=np.float64)
 
     def _std(self, finite: int, mean: float, again: Again) -> float:
         if self.low == self.high:
             return 0.0
         variance = self.squares / finite - mean * mean
-        if math.isfinite(variance) and variance > max(_CANCELED * mean * mean, _TINY**2):
+        if math.isfinite(variance) and variance > max(CANCELED * mean * mean, TINY**2):
             return math.sqrt(variance)
         return _distance(again(), mean, max(-self.low, self.high)) / math.sqrt(finite)
 
@@ -297,8 +294,11 @@ def _squares_of_change(difference: np.ndarray, work: Workspace) -> float:
 def _squares(block: np.ndarray, row: int) -> float:
     """Return the sum of the squares of a block, which is not finite where an element is not."""
     rows = block[: block.size // row * row].reshape(-1, row)
-    rest = block[rows.size :].astype(np.float64)
-    return float(np.vecdot(rows, rows).sum(dtype=np.float64) + np.dot(rest, rest))
+    total = float(np.add.reduce(np.vecdot(rows, rows), dtype=np.float64))
+    if rows.size < block.size:
+        rest = block[rows.size :].astype(np.float64)
+        total += float(np.dot(rest, rest))
+    return total
 
 
 def _finite_blocks(flat: np.ndarray, other: np.ndarray | None) -> Iterator[np.ndarray]:
