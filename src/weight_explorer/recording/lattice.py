@@ -186,13 +186,14 @@ class Lattices:
 
     def cover(self, places: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> None:
         """Lay or widen the lattices at these places so that they hold the ranges; NaN stands for none."""
-        self._lows[places] = np.fmin(self._lows[places], lows)
-        self._highs[places] = np.fmax(self._highs[places], highs)
-        is_laid = self.exponents[places] != UNSET
-        scale = np.ldexp(1.0, np.where(is_laid, -self.exponents[places].astype(np.int64), 0))
+        self._lows[places] = lows = np.fmin(self._lows[places], lows)
+        self._highs[places] = highs = np.fmax(self._highs[places], highs)
+        exponents, firsts = self.exponents[places], self.firsts[places]
+        is_laid = exponents != UNSET
+        scale = np.ldexp(1.0, np.where(is_laid, -exponents.astype(np.int64), 0))
         with np.errstate(invalid="ignore", over="ignore"):
-            first, last = np.floor(self._lows[places] * scale), np.floor(self._highs[places] * scale)
-            inside = (first >= self.firsts[places]) & (last < self.firsts[places] + BINS)
+            first, last = np.floor(lows * scale), np.floor(highs * scale)
+            inside = (first >= firsts) & (last < firsts + BINS)
         for place in places[~(inside & is_laid)].tolist():
             self._widen(place)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.recording.history import ARRAY_BYTES
 from weight_explorer.recording.sampling import MOST_ELEMENTS, Sample, sample_of
@@ -27,7 +29,7 @@ class Plan:
 
     Attributes:
         places: All weights, in the catalog's order, and where each stands in a record's arrays.
-        together: Those that are summarized together, laid out as `segments`.
+        together: Those that are summarized together, laid out as `segments`, and `together_places`, where they stand.
         alone: The others.
         samples: Of those that are kept as a sample, which elements; None where not even a sample fits.
         nbytes: What one record keeps.
@@ -35,6 +37,7 @@ class Plan:
 
     places: dict[str, int]
     together: tuple[str, ...]
+    together_places: np.ndarray
     segments: Segments
     alone: tuple[str, ...]
     samples: dict[str, Sample | None]
@@ -58,9 +61,11 @@ def plan_for(catalog: Catalog, memory: int) -> Plan:
     together = tuple(key for key, weight in weights.items() if key not in samples and _is_small(weight))
     sizes = [sample.indexes.size if sample else 0 for sample in samples.values()]
     whole = sum(_nbytes(weight) for key, weight in weights.items() if key not in samples)
+    places = {key: place for place, key in enumerate(weights)}
     return Plan(
-        places={key: place for place, key in enumerate(weights)},
+        places=places,
         together=together,
+        together_places=np.array([places[key] for key in together], np.int64),
         segments=Segments.of([weights[key].size for key in together]),
         alone=tuple(key for key in weights if key not in together),
         samples=samples,

@@ -137,14 +137,14 @@ class Recorder:
         if not plan.together:
             return {}
         now = np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together])
-        own = np.array([plan.places[key] for key in plan.together])
         start, _ = self._flat_of("start", self._start, plan, now)
         last, missing = self._flat_of("last", self._last, plan, now)
         self._flats["last"] = plan, now
         rows = plan.segments.summarize(now, [start, last])
         rows[missing, 2] = UNKNOWN
+        own = plan.together_places
         sheet.rows[own] = rows
-        self._lattices.cover(own, sheet.rows[own, 0, MINIMUM], sheet.rows[own, 0, MAXIMUM])
+        self._lattices.cover(own, rows[:, 0, MINIMUM], rows[:, 0, MAXIMUM])
         sheet.counts[own] = plan.segments.tally(now, self._lattices.exponents[own], self._lattices.firsts[own])
         now.setflags(write=False)
         return {key: plan.segments.cut(now, i).reshape(catalog.weights[key].shape) for i, key in enumerate(plan.together)}

@@ -127,7 +127,7 @@ class _Sums:
         """Return the number of finite elements."""
         return size - self.nans - self.positive_infs - self.negative_infs
 
-    def row(self, size: int, again: Again, mean_of: Callable[[], float]) -> np.ndarray:
+    def row(self, size: int, again: Again, mean_of: Callable[[], float]) -> list[float]:
         """Return the row of `FIELDS`.
 
         Args:
@@ -138,12 +138,12 @@ class _Sums:
         finite = self.finite(size)
         counts = (self.zeros, self.nans, self.positive_infs, self.negative_infs, self.moved)
         if not finite:
-            return np.array([size, *[np.nan] * 5, *counts, np.nan, np.nan], dtype=np.float64)
+            return [size, *[math.nan] * 5, *counts, math.nan, math.nan]
         mean = self.low if self.low == self.high else mean_of()
         std, norm = self._std(finite, mean, again), math.sqrt(self.squares)
         if self.largest and not TINY < norm < math.inf:
             norm = _distance(again(), 0.0, abs(self.largest))
-        return np.array([size, self.low, self.high, mean, std, norm, *counts, self.largest, self.place], dtype=np.float64)
+        return [size, self.low, self.high, mean, std, norm, *counts, self.largest, self.place]
 
     def _std(self, finite: int, mean: float, again: Again) -> float:
         if self.low == self.high:
@@ -218,14 +218,14 @@ def scan(
         again = functools.partial(_finite_blocks, flat, other.values)
         mean = functools.partial(_mean_change, each, value, other.mean, again)
         rows.append(each.row(flat.size, again, mean))
-    return np.stack(rows)
+    return np.array(rows, np.float64)
 
 
-def _mean_change(sums: _Sums, value: np.ndarray, before: float, again: Again) -> float:
+def _mean_change(sums: _Sums, value: Sequence[float], before: float, again: Again) -> float:
     """Return the mean of a change: the change of the mean, but for where few elements moved, and next to nothing is left."""
     size = int(value[INDEX["count"]])
     if sums.finite(size) == size and sums.moved * 64 > size and math.isfinite(before):
-        return float(value[INDEX["mean"]]) - before
+        return value[INDEX["mean"]] - before
     return sum(float(block.sum()) for block in again()) / sums.finite(size)
 
 
