@@ -52,7 +52,7 @@ def test_every_view_shows_the_chosen_file(saved, dense_model):
     scene = explorer._screen.scene()
     np.testing.assert_array_equal(scene.picture.cells, kept[3][0])
     assert "at record 3 (" in scene.picture.caption
-    assert scene.status == "checkpoints"
+    assert scene.status == "11 checkpoints"
     names = [step.name for step in explorer.history.records]
     assert explorer._panel.time.names == names
     explorer.compare(0, step=10)
@@ -144,5 +144,5 @@ def test_an_explorer_of_files_is_no_callback_and_says_what_is(dense_model, tmp_p
         _ = explorer.callback
     with pytest.raises(ValueError, match="a training that is over"):
         explorer.record()
-    assert "checkpoints" in repr(explorer)
+    assert "one checkpoint;" in repr(explorer)
     assert "dense_model/hidden/kernel" in str(explorer)
