@@ -253,7 +253,8 @@ class LayerNode:
     """A row of the layer tree. A layer that the model uses in two places has two nodes with the same weights.
 
     `part` and `part_kind` say what it is to its wrapper, such as "forward", a "direction". `note` says what it keeps that is no
-    weight, such as a vocabulary, and `expression` is Python that reads that, or else the layer.
+    weight, such as a vocabulary, and `expression` is Python that reads that, or else the layer. `after` is the path
+    of the nearest layer with weights whose output alone comes in, where the model has a graph that says so.
     """
 
     path: str
@@ -269,6 +270,7 @@ class LayerNode:
     expression: str = ""
     weights: tuple[str, ...] = ()
     children: tuple[LayerNode, ...] = ()
+    after: str = ""
 
     def walk(self, level: int = 1) -> Iterator[tuple[int, LayerNode]]:
         """Yield `(level, node)` for this node and all below it, from top to bottom."""

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from weight_explorer.catalog import explain
+from weight_explorer.catalog.graph import layer_before
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.catalog.places import Held, Place, Reader, free_name
 from weight_explorer.catalog.roles.terms import SEED_ATTRIBUTE
@@ -160,6 +161,7 @@ class _Nodes:
         held = (held for place in places for held in place.held if held.attribute != SEED_ATTRIBUTE)
         self._sizes = {id(each.variable): math.prod(each.shape) for each in held}
         self._num_params: dict[int, int] = {}
+        self._paths = {id(place.layer): place.path for place in reversed(places)}
 
     def node(self, place: Place) -> LayerNode:
         """Make the node of a place, and of all below it."""
@@ -180,6 +182,7 @@ class _Nodes:
             expression=place.anchor_expression + access if place.is_public else "",
             weights=own,
             children=tuple(self.node(child) for child in place.children),
+            after=self._paths.get(id(layer_before(layer)), ""),
         )
 
     def _params_of(self, layer: Any) -> int:

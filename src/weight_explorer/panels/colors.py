@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import matplotlib
+import numpy as np
 
 # Blue below zero, white at zero, red above: told apart with every common kind of color blindness.
 DIVERGING = "RdBu_r"
@@ -25,3 +26,22 @@ def palette() -> bytes:
     """Return the diverging color map as 256 x 3 bytes of red, green and blue."""
     colors = matplotlib.colormaps[DIVERGING](range(256), bytes=True)
     return colors[:, :3].tobytes()
+
+
+def colorized(cells: np.ndarray, limit: float) -> np.ndarray:
+    """Return colors of cells of shape (rows, columns, parts), as bytes of red, green and blue.
+
+    One part is colored from -`limit` to `limit`; three are red, green and blue, with zero mid-gray. A number that is not
+    finite has a color of its own, also where it is only one of the three.
+    """
+    scaled = 127.5 + np.where(np.isfinite(cells), cells, 0) * (127.5 / limit if limit > 0 else 0)
+    places = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    image = np.frombuffer(palette(), np.uint8).reshape(256, 3)[places[..., 0]] if cells.shape[-1] == 1 else places
+    image = image.copy()
+    image[np.isinf(cells).any(axis=-1)] = _bytes(INFINITE)
+    image[np.isnan(cells).any(axis=-1)] = _bytes(NOT_A_NUMBER)
+    return image
+
+
+def _bytes(color: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(color[1:]))

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure, FigureBase
 
 from weight_explorer.panels.figures.charts import draw_charts
 from weight_explorer.panels.figures.matrix import draw_matrix
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture
+from weight_explorer.panels.figures.tiles import draw_tiles
+from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, TilesPicture
 
 
 class PictureFigure(Figure):
@@ -49,5 +50,6 @@ def _draw_empty(figure: FigureBase, picture: EmptyPicture) -> None:
 _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {
     MatrixPicture: draw_matrix,
     ChartPicture: draw_charts,
+    TilesPicture: draw_tiles,
     EmptyPicture: _draw_empty,
 }

@@ -11,7 +11,8 @@ from weight_explorer.panels import details
 from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.matrix import MatrixPanel
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture
+from weight_explorer.panels.tiles import TilesPanel
+from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, TilesPicture
 
 
 def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
@@ -22,6 +23,7 @@ def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
 _PANELS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[Any, Any, str], None]]] = {
     MatrixPicture: (MatrixPanel, MatrixPanel.show),
     ChartPicture: (ChartsPanel, ChartsPanel.show),
+    TilesPicture: (TilesPanel, TilesPanel.show),
     EmptyPicture: (DetailsPanel, _show_message),
 }
 

@@ -61,10 +61,47 @@ class ChartPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """One of many small pictures: its number, the user's label or "", a number to rank it by, and what stands still in it.
+
+    `fixed` has for each axis of the array the name and index that is the same in all of the tile, "" where the axis runs
+    within it.
+    """
+
+    number: int
+    label: str
+    note: str
+    fixed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TilesPicture:
+    """Many small pictures in a grid, such as the filters of a convolution. In each row 0 is the top one, column 0 the left one.
+
+    `cells` has the shape (tiles, rows, columns, parts): one part is a number to color, three are red, green and blue, with
+    zero mid-gray. `axes` are those of the array, `rows` and `columns` say which of them run along each side of a tile, the
+    outer ones first. `limits` has for each tile the number at the ends of its color scale; `is_common` says that it is one
+    for all. `combined` says what a number is where it is no element of the array. `heading` says what is what, in short pieces.
+    """
+
+    cells: np.ndarray
+    tiles: tuple[Tile, ...]
+    axes: tuple[Axis, ...]
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    limits: np.ndarray
+    is_common: bool
+    combined: str
+    measure: str
+    heading: tuple[str, ...]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
 class EmptyPicture:
     """Nothing to draw yet, and what to do about it."""
 
     caption: str
 
 
-Picture = MatrixPicture | ChartPicture | EmptyPicture
+Picture = MatrixPicture | ChartPicture | TilesPicture | EmptyPicture

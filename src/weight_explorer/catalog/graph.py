@@ -1,0 +1,37 @@
+"""Which layer feeds which, of models that have a graph: Sequential and functional ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+def layer_before(layer: Any) -> Any | None:
+    """Return the nearest layer with weights whose output, and no other, comes into a layer; None where none is known.
+
+    What stands between has no weights, as an activation or padding.
+
+    >>> from keras import layers
+    >>> conv, norm = layers.Conv2D(4, 3), layers.BatchNormalization()
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), conv, layers.ReLU(), norm])
+    >>> layer_before(norm) is conv, layer_before(conv)
+    (True, None)
+    """
+    found = _producer(layer)
+    while found is not None and not found.weights:
+        found = _producer(found)
+    return found
+
+
+def _producer(layer: Any) -> Any | None:
+    try:
+        tensor = layer.input
+    except (AttributeError, ValueError):  # not called on symbolic tensors, or more than once
+        return None
+    if not isinstance(tensor, keras.KerasTensor):
+        return None
+    # Keras has no public way from a tensor to the layer that made it.
+    made_by = getattr(tensor, "_keras_history", None)
+    operation = made_by.operation if made_by else None
+    return operation if isinstance(operation, keras.Layer) and operation is not layer else None
