@@ -24,7 +24,11 @@ CASES = {
     "RandomUniform": (initializers.RandomUniform, {"minval": -0.2, "maxval": 0.7}, (400, 400)),
     "RandomNormal": (initializers.RandomNormal, {"mean": 1.0, "stddev": 0.3}, (400, 400)),
     "TruncatedNormal": (initializers.TruncatedNormal, {"mean": -1.0, "stddev": 0.3}, (400, 400)),
-    "fan_out, uniform": (initializers.VarianceScaling, {"scale": 3.0, "mode": "fan_out", "distribution": "uniform"}, (300, 500)),
+    "fan_out, uniform": (
+        initializers.VarianceScaling,
+        {"scale": 3.0, "mode": "fan_out", "distribution": "uniform"},
+        (300, 500),
+    ),
     "fan_avg, normal": (initializers.VarianceScaling, {"mode": "fan_avg", "distribution": "untruncated_normal"}, (300, 500)),
     "fan_in, cut": (initializers.VarianceScaling, {"scale": 0.5, "distribution": "normal"}, (5, 100, 300)),
     "chosen axes": (initializers.GlorotUniform, {"input_axes": [0, 1], "output_axes": [2]}, (8, 40, 500)),
@@ -123,7 +127,9 @@ def test_the_formula_stands_there_with_its_numbers(make, config, words):
     ids=["none", "unknown", "array"],
 )
 def test_what_is_not_known_gets_no_curve(config):
-    assert start_of(Weight("w", "kernel", "kernel", "l", (3,), "float32", (Axis("units", 3),), initializer_config=config)) is None
+    assert (
+        start_of(Weight("w", "kernel", "kernel", "l", (3,), "float32", (Axis("units", 3),), initializer_config=config)) is None
+    )
 
 
 def test_fans_are_those_of_keras():

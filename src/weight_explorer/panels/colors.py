@@ -11,13 +11,26 @@ DIVERGING = "RdBu_r"
 NOT_A_NUMBER = "#00b300"
 INFINITE = "#ffd400"
 
+# Several things side by side. Searched for: of six colors with a contrast of at least 3 to white and to JupyterLab's dark
+# ground those that are farthest apart (25 in CIELAB) also with protanopia, deuteranopia and tritanopia, after Machado et al. (2009).
+SERIES = ("#1d85d3", "#e86b06", "#802bfc", "#7f5e55", "#9089ae", "#a9582e")
+MOST_SERIES = 2 * len(SERIES)
+
 MARKS = {
     "now": "#1f83d2",
     "start": "#8a8a8a",
+    "against": "#d9731a",
+    "initializer": "#c2408f",
     "minimum": "#7a5cc4",
     "maximum": "#d9731a",
     "change": "#c2408f",
+    "epoch": "#8a8a8a",
+    "fit": "#8a8a8a",
+    **{f"series {i + 1}": SERIES[i % len(SERIES)] for i in range(MOST_SERIES)},
 }
+# When all colors are taken, the same ones come again in dashes.
+DASHED = {f"series {i + 1}" for i in range(len(SERIES), MOST_SERIES)}
+FAINT = {"epoch"}
 
 
 @functools.cache
@@ -25,3 +38,16 @@ def palette() -> bytes:
     """Return the diverging color map as 256 x 3 bytes of red, green and blue."""
     colors = matplotlib.colormaps[DIVERGING](range(256), bytes=True)
     return colors[:, :3].tobytes()
+
+
+@functools.cache
+def ramp(first: str, last: str, count: int) -> tuple[str, ...]:
+    """Return evenly spread colors from one mark's to another's.
+
+    >>> ramp("start", "now", 3)
+    ('#8a8a8a', '#5486ae', '#1f83d2')
+    """
+    ends = [matplotlib.colors.to_rgb(MARKS[name]) for name in (first, last)]
+    steps = [i / max(count - 1, 1) for i in range(count)] if count > 1 else [1.0]
+    mixed = ([a + (b - a) * step for a, b in zip(*ends, strict=True)] for step in steps)
+    return tuple(matplotlib.colors.to_hex(color) for color in mixed)

@@ -161,7 +161,10 @@ def _scaled(scale: float, mode: str, distribution: str) -> Callable[[Weight, Map
         above = scale * factor * (3 if distribution == "uniform" else 1)
         formula = f"sqrt({above:g} / {text}) = "
         words, below = _WIDTHS[distribution]
-        return Start(f"{words.format(formula=formula, width=rough(width))} for fan_in {fan_in}, fan_out {fan_out}", ((1.0, below(width)),))
+        return Start(
+            f"{words.format(formula=formula, width=rough(width))} for fan_in {fan_in}, fan_out {fan_out}",
+            ((1.0, below(width)),),
+        )
 
     return make
 
