@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 
 import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex, to_rgb
 
 # Blue below zero, white at zero, red above: told apart with every common kind of color blindness.
 DIVERGING = "RdBu_r"
@@ -12,7 +14,8 @@ NOT_A_NUMBER = "#00b300"
 INFINITE = "#ffd400"
 
 # Several things side by side. Searched for: of six colors with a contrast of at least 3 to white and to JupyterLab's dark
-# ground those that are farthest apart (25 in CIELAB) also with protanopia, deuteranopia and tritanopia, after Machado et al. (2009).
+# ground those that are farthest apart (25 in CIELAB) also with protanopia, deuteranopia and tritanopia, after Machado et al.
+# (2009).
 SERIES = ("#1d85d3", "#e86b06", "#802bfc", "#7f5e55", "#9089ae", "#a9582e")
 MOST_SERIES = 2 * len(SERIES)
 
@@ -47,7 +50,6 @@ def ramp(first: str, last: str, count: int) -> tuple[str, ...]:
     >>> ramp("start", "now", 3)
     ('#8a8a8a', '#5486ae', '#1f83d2')
     """
-    ends = [matplotlib.colors.to_rgb(MARKS[name]) for name in (first, last)]
-    steps = [i / max(count - 1, 1) for i in range(count)] if count > 1 else [1.0]
-    mixed = ([a + (b - a) * step for a, b in zip(*ends, strict=True)] for step in steps)
-    return tuple(matplotlib.colors.to_hex(color) for color in mixed)
+    low, high = np.array([to_rgb(MARKS[first]), to_rgb(MARKS[last])])
+    shares = np.arange(count) / (count - 1) if count > 1 else np.ones(1)
+    return tuple(to_hex(tuple(low + (high - low) * share)) for share in shares)

@@ -223,4 +223,4 @@ def _changed(
         gaps = np.r_[True, kept[np.searchsorted(kept, numbers[1:]) - 1] != numbers[1:] - 1]
         return np.where(gaps, np.nan, found - before)
     against = int(kept[0]) if choice.quantity == "since_start" else choice.against
-    return found - at(against) if against in kept else np.full(len(found), np.nan)
+    return found - at(against) if against is not None and against in kept else np.full(len(found), np.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -23,6 +24,8 @@ SPREAD, THIS = "spread", "this"
 MOST_METRICS = 4
 # More seams than this would be a hatching.
 MOST_SEAMS = 60
+# Pinned elements among other lines are drawn in the second half of the colors, which is dashed.
+MOST_PINS, PIN_COLORS = 6, 7
 X_LABEL = "epochs trained"
 
 
@@ -94,7 +97,7 @@ def _seams(records: tuple[Step, ...], charts: list[Chart]) -> tuple[Mark, ...]:
     low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
     epochs = np.arange(np.floor(low) + 1, np.ceil(high))
     step = -(-len(epochs) // MOST_SEAMS) if len(epochs) else 1
-    fits = np.array([after.position for before, after in zip(records, records[1:], strict=False) if after.fit > before.fit])
+    fits = np.array([after.position for before, after in itertools.pairwise(records) if after.fit > before.fit])
     fits = np.unique(fits[(fits >= low) & (fits <= high)]) if fits.size else fits
     shown = epochs[np.isin(epochs % step, [0])] if step > 1 else epochs
     seams = Mark("rules", "", "epoch", np.setdiff1d(shown, fits), np.empty(0))
@@ -108,14 +111,12 @@ def _spread_chart(weight: Weight, history: Past, choice: Choice, *, is_log: bool
     """Draw minimum, mean with standard deviation and maximum, and the pinned elements among them."""
     series = curves.rows_of(weight, history, choice)
     mean, std, x = series["mean"], series["std"], series.positions
-    band = (
-        Mark("line", "std. deviation", "change", x, std)
-        if is_log
-        else Mark("band", "mean ± std. deviation", "now", x, mean - std, mean + std)
-    )
+    band = Mark("band", "mean ± std. deviation", "now", x, mean - std, mean + std)
+    if is_log:
+        band = Mark("line", "std. deviation", "change", x, std)
     lines = [Mark("line", name, color, x, series[name]) for name, color in _OF_SPREAD]
     pins, words = _pin_curves(weight, history, choice)
-    marks = [band, *lines, *_marks(pins)]
+    marks = [band, *lines, *_marks(pins, first=PIN_COLORS)]
     label = "weight" if choice.quantity == "value" else "change"
     return _on_axis(label, marks, is_log=is_log, is_signed=True), words
 
@@ -138,10 +139,7 @@ def _curves_chart(weight: Weight, history: Past, choice: Choice, *, is_log: bool
     if not found:
         return None, "Nothing is known of these weights over time."
     left_out = f" The {len(chosen)} largest of {len(every)} are drawn." if len(every) > len(chosen) else ""
-    label = statistic.unit or ("weight" if choice.quantity == "value" else "change")
-    chart = _on_axis(
-        f"{statistic.label}" if not statistic.unit else label, _marks(found), is_log=is_log, is_signed=statistic.is_signed
-    )
+    chart = _on_axis(statistic.unit or statistic.label, _marks(found), is_log=is_log, is_signed=statistic.is_signed)
     return chart, f" {_ends_words(statistic.label, found)}{left_out}{_gaps_words(found)}"
 
 
@@ -153,8 +151,8 @@ _WEIGHTS: dict[str, Callable[[Weight, Past], Mapping[str, Weight]]] = {
 }
 
 
-def _marks(found: list[Curve]) -> list[Mark]:
-    return [Mark("line", curve.name, f"series {place + 1}", curve.x, curve.y) for place, curve in enumerate(found)]
+def _marks(found: list[Curve], first: int = 1) -> list[Mark]:
+    return [Mark("line", curve.name, f"series {place}", curve.x, curve.y) for place, curve in enumerate(found, first)]
 
 
 def _on_axis(label: str, marks: list[Mark], *, is_log: bool, is_signed: bool) -> Chart:
@@ -166,7 +164,7 @@ def _on_axis(label: str, marks: list[Mark], *, is_log: bool, is_signed: bool) ->
 
 
 def _pin_curves(weight: Weight, history: Past, choice: Choice) -> tuple[list[Curve], str]:
-    pins = curves.pins_of(weight, choice)[: curves.MOST_LINES]
+    pins = curves.pins_of(weight, choice)[:MOST_PINS]
     whole = history.catalog.weights.get(weight.whole, weight)
     found = [curves.curve_of_pin(whole, index, history, choice) for index in pins]
     known = [curve for curve in found if curve is not None]
