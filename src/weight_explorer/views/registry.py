@@ -33,8 +33,8 @@ VIEWS: dict[str, View] = {
     for view in (
         View("matrix", "Matrix", matrix.draw),
         View("filters", "Filters", filters.draw, filters.OPTIONS, filters.applies),
-        View("distribution", "Distribution", distribution.draw),
-        View("over_time", "Over time", over_time.draw),
+        View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
+        View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),
     )
 }
 
