@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import ipywidgets
@@ -159,7 +160,13 @@ def _extent(numbers: np.ndarray, *, log: bool = False) -> tuple[float, float]:
 
 def _ticks(scale: LinearScale | LogScale, *, log: bool, integer: bool = False) -> np.ndarray:
     """Return round numbers within the range: bqplot's own ticks divide it evenly, into -1.02, -0.332 and the like."""
-    low, high = float(scale.min or 0.0), float(scale.max or 0.0)
+    return _ticks_between(float(scale.min or 0.0), float(scale.max or 0.0), log=log, integer=integer)
+
+
+@functools.lru_cache(maxsize=64)
+def _ticks_between(low: float, high: float, *, log: bool, integer: bool) -> np.ndarray:
     locator = LogLocator(numticks=5) if log else MaxNLocator(5, integer=integer)
     ticks = np.asarray(locator.tick_values(low, high))
-    return ticks[(ticks >= low) & (ticks <= high)]
+    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    ticks.setflags(write=False)
+    return ticks
