@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -277,12 +278,19 @@ def _y_ticks(chart: Chart, y_range: _Range) -> dict[str, Any]:
     return {"tick_values": _ticks(y_range, log=chart.log, integer=counts), "tick_labels": None}
 
 
+@functools.lru_cache(maxsize=64)
 def _ticks(numbers: _Range, *, log: bool = False, integer: bool = False) -> np.ndarray:
     """Return round numbers within the range: bqplot's own ticks divide it evenly, into -1.02, -0.332 and the like."""
     low, high = numbers
     if log and math.log10(high / low) > 1:
         ticks = 10.0 ** np.arange(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-        return ticks[:: max(1, -(-len(ticks) // 5))]
+        return _fixed(ticks[:: max(1, -(-len(ticks) // 5))])
     locator = LogLocator(numticks=5) if log else MaxNLocator(5, integer=integer)
     ticks = np.asarray(locator.tick_values(low, high))
-    return ticks[(ticks >= low) & (ticks <= high)]
+    return _fixed(ticks[(ticks >= low) & (ticks <= high)])
+
+
+def _fixed(ticks: np.ndarray) -> np.ndarray:
+    """Return numbers that many may hold."""
+    ticks.setflags(write=False)
+    return ticks

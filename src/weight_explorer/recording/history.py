@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from weight_explorer.recording.past import Column, Past, Series
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
-from weight_explorer.recording.time import Step, Timeline
+from weight_explorer.recording.time import Step, Timeline, placed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,7 +200,7 @@ class History(Past):
             if step.epoch not in self._measured:
                 # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
                 self._lengths[step.epoch] = max(self._lengths.get(step.epoch, 0), step.batch + 1)
-            self._steps[step.number] = step
+            step = self._steps[step.number] = placed(step, self._lengths)
             self._newest.append(_Newest(step, sheet))
             self._keep(step.number, values)
             self._first_of = dict.fromkeys(sheet.keys, step.number) | self._first_of
@@ -213,8 +214,11 @@ class History(Past):
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
         """Say how many batches the epoch has, so that records within it find their position."""
         with self._lock:
+            is_new = self._lengths.get(epoch) != num_batches
             self._lengths[epoch] = num_batches
             self._measured.add(epoch)
+            if is_new:
+                self._steps = {number: placed(step, self._lengths) for number, step in self._steps.items()}
 
     def begin_fit(self) -> None:
         """Note that the records from now on belong to another fit."""
@@ -362,7 +366,11 @@ class LiveColumn(Column):
 
     def rows(self, places: slice | np.ndarray) -> np.ndarray:
         """Statistics at these places of `numbers`."""
-        return np.concatenate([piece[1] for piece in self._pieces])[places]
+        return self._rows[places]
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        return np.concatenate([piece[1] for piece in self._pieces])
 
     def bins(self, places: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Lattices and counts at these places of `numbers`."""

@@ -99,8 +99,9 @@ def _weights_of(file: Any) -> Mapping[str, Any]:
 class _AsSaved(Timeline):
     """A timeline whose positions are known."""
 
-    def _position(self, step: Step) -> float:
-        return step.position
+    def steps(self) -> tuple[Step, ...]:
+        """Return all records as they were saved."""
+        return self._steps
 
 
 class RunColumn(Column):
