@@ -11,6 +11,10 @@ DIVERGING = "RdBu_r"
 NOT_A_NUMBER = "#00b300"
 INFINITE = "#ffd400"
 
+# Of bars: below zero, above it, and where there is no sign.
+SIGNED = ("#4393c3", "#d6604d")
+UNSIGNED = "#8a8a8a"
+
 MARKS = {
     "now": "#1f83d2",
     "start": "#8a8a8a",

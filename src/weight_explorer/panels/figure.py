@@ -11,7 +11,8 @@ from matplotlib.figure import Figure, FigureBase
 
 from weight_explorer.panels.figures.charts import draw_charts
 from weight_explorer.panels.figures.matrix import draw_matrix
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture
+from weight_explorer.panels.figures.ranking import draw_rankings
+from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture
 
 
 class PictureFigure(Figure):
@@ -49,5 +50,6 @@ def _draw_empty(figure: FigureBase, picture: EmptyPicture) -> None:
 _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {
     MatrixPicture: draw_matrix,
     ChartPicture: draw_charts,
+    RankingPicture: draw_rankings,
     EmptyPicture: _draw_empty,
 }

@@ -11,7 +11,8 @@ from weight_explorer.panels import details
 from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.matrix import MatrixPanel
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture
+from weight_explorer.panels.ranking import RankingPanel
+from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture
 
 
 def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
@@ -22,6 +23,7 @@ def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
 _PANELS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[Any, Any, str], None]]] = {
     MatrixPicture: (MatrixPanel, MatrixPanel.show),
     ChartPicture: (ChartsPanel, ChartsPanel.show),
+    RankingPicture: (RankingPanel, RankingPanel.show),
     EmptyPicture: (DetailsPanel, _show_message),
 }
 
@@ -39,6 +41,7 @@ class Stage(ipywidgets.Box):
         # They are there from the start, since the user chooses with them.
         self.message = self.panel("", EmptyPicture)
         self.matrix = self.panel("matrix", MatrixPicture)
+        self.ranking = self.panel("units", RankingPicture)
 
     def panel(self, view: str, kind: type) -> Any:
         """Return the panel that shows a kind of picture for a view."""

@@ -60,6 +60,44 @@ class ChartPicture:
     caption: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """The first few of many things in order, each with a bar from zero to its value.
+
+    Attributes:
+        title: What is ranked, and by what.
+        heads: What a thing is, what its number is, and what `moves` are compared with; "" where they are not.
+        places: Counted from 1.
+        names: Of the things.
+        values: Of the things; not finite where there is no bar.
+        numbers: The same as text.
+        moves: How its place has changed, in a few words.
+        picks: What is asked for when a thing is picked; empty where nothing can be.
+        picked: Which row is picked, -1 for none.
+        num_left: How many more things there are.
+    """
+
+    title: str
+    heads: tuple[str, str, str]
+    places: tuple[int, ...]
+    names: tuple[str, ...]
+    values: np.ndarray
+    numbers: tuple[str, ...]
+    moves: tuple[str, ...]
+    picks: tuple[str, ...] = ()
+    picked: int = -1
+    num_left: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingPicture:
+    """One ranking, or one and beside it what the picked thing is made of. `asks` is the option that picking sets."""
+
+    rankings: tuple[Ranking, ...]
+    asks: str
+    caption: str
+
+
 @dataclass(frozen=True, slots=True)
 class EmptyPicture:
     """Nothing to draw yet, and what to do about it."""
@@ -67,4 +105,4 @@ class EmptyPicture:
     caption: str
 
 
-Picture = MatrixPicture | ChartPicture | EmptyPicture
+Picture = MatrixPicture | ChartPicture | RankingPicture | EmptyPicture

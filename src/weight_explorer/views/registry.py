@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views import distribution, matrix, over_time
+from weight_explorer.views import distribution, matrix, over_time, units
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
@@ -34,6 +34,7 @@ VIEWS: dict[str, View] = {
         View("matrix", "Matrix", matrix.draw),
         View("distribution", "Distribution", distribution.draw),
         View("over_time", "Over time", over_time.draw),
+        View("units", "Units", units.draw, units.OPTIONS, units.applies),
     )
 }
 
