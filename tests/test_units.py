@@ -102,10 +102,10 @@ def test_places_are_told_against_the_start():
     start[0], now[0] = [1, 2, 3, 4], [8, 2, 3, 1]
     picture = draw(DENSE, start, now)
     assert dict(zip(picture.rankings[0].names, picture.rankings[0].moves, strict=True)) == {
-        "0": "▲ 3, was 4",
-        "2": "same place",
-        "1": "same place",
-        "3": "▼ 3, was 1",
+        "0": "▲ 4",
+        "2": "= 2",
+        "1": "= 3",
+        "3": "▼ 1",
     }
     assert "since the start unit 0 rose from place 4 to place 1 of 4" in picture.caption
     assert "Unit 0 is driven most by input 0 +8" in picture.caption
@@ -114,7 +114,7 @@ def test_places_are_told_against_the_start():
 def test_equal_ones_at_the_start_had_no_place():
     now = np.arange(4, dtype=np.float32)
     picture = draw(BIAS, np.zeros(4, np.float32), now)
-    assert set(picture.rankings[0].moves) == {"was level"}
+    assert set(picture.rankings[0].moves) == {"level"}
     assert len(picture.rankings) == 1
     assert "was level with others at the start" in picture.caption
 

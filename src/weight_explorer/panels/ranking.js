@@ -49,7 +49,6 @@ function showRow(row, [place, name, number, move], value, scale, palette) {
   showBar(barCell, value, scale, palette);
   setText(numberCell, number);
   setText(moveCell, move);
-  moveCell.title = move;
 }
 
 function makeTable(asks) {

@@ -66,12 +66,12 @@ class Ranking:
 
     Attributes:
         title: What is ranked, and by what.
-        heads: What a thing is, what its number is, and what `moves` are compared with; "" where they are not.
+        heads: What a thing is, what its number is, and what `moves` tell; "" where they tell nothing.
         places: Counted from 1.
         names: Of the things.
         values: Of the things; not finite where there is no bar.
         numbers: The same as text.
-        moves: How its place has changed, in a few words.
+        moves: At what place it stood before, with an arrow in the direction that it went.
         picks: What is asked for when a thing is picked; empty where nothing can be.
         picked: Which row is picked, -1 for none.
         num_left: How many more things there are.

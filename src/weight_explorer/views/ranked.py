@@ -86,11 +86,15 @@ class Ranked:
 
     def place_then(self, i: int) -> int | None:
         """Return the place of one at the start, counted from 1; None where that is not known, 0 where it was not alone."""
-        if self.start is None:
+        if self.start is None or not np.isfinite(self.now[i]):
             return None
         strength = self.strength(self.start)
         is_alone = np.count_nonzero(strength == strength[i]) == 1
         return 1 + int(np.count_nonzero(strength > strength[i])) if is_alone else 0
+
+    def number(self, i: int) -> str:
+        """Write the number of one, a norm without a sign."""
+        return number_text(float(self.now[i])).removeprefix("+" if self.label.startswith("norm") else "")
 
     def ranking(self, title: str, picked: int | None = None) -> Ranking:
         """Make the table of the first few, and of the picked one below where it is not among them."""
@@ -100,11 +104,11 @@ class Ranked:
             shown, places = [*shown[:-1], picked], [*places[:-1], self.place(picked)]
         return Ranking(
             title=title,
-            heads=(self.entries.noun, self.label, "since the start" if self.start is not None else ""),
+            heads=(self.entries.noun, self.label, "was" if self.start is not None else ""),
             places=tuple(places),
             names=tuple(self.entries.name(i) for i in shown),
             values=self.now[shown],
-            numbers=tuple(number_text(float(self.now[i])) for i in shown),
+            numbers=tuple(self.number(i) for i in shown),
             moves=tuple(_move(place, self.place_then(i)) for i, place in zip(shown, places, strict=True)),
             picks=() if picked is None else tuple(str(i) for i in shown),
             picked=-1 if picked is None else shown.index(picked),
@@ -122,10 +126,9 @@ def number_text(number: float) -> str:
 
 
 def _move(place: int, then: int | None) -> str:
-    """Say how a place has changed: `▲ 6, was 7`."""
+    """Say where one stood and which way it went: `▲ 7` went up from place 7; `level` was equal to others."""
     if then is None:
         return ""
     if not then:
-        return "was level"
-    gained = then - place
-    return f"{'▲' if gained > 0 else '▼'} {abs(gained)}, was {then}" if gained else "same place"
+        return "level"
+    return f"{'▲' if then > place else '▼' if then < place else '='} {then}"

@@ -15,7 +15,7 @@ from weight_explorer.views.entries import Entries, Grouping, arranged, entries_o
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import OFF, ON, Option, Range
 from weight_explorer.views.pictures import EmptyPicture, Picture, RankingPicture
-from weight_explorer.views.ranked import MEASURES, Measure, Ranked, number_text
+from weight_explorer.views.ranked import MEASURES, Measure, Ranked
 from weight_explorer.views.reading import Reading, kept_steps, read, value_of
 
 # As many of a unit's inputs are told in the caption.
@@ -148,17 +148,26 @@ def _not_finite_words(units: Ranked) -> str:
 
 
 def _driven_words(units: Ranked, inputs: Ranked, unit: int) -> str:
-    told = [f"{inputs.entries.words(int(i))} {number_text(float(inputs.now[i]))}" for i in inputs.first(NUM_TOLD)]
+    told = [f"{inputs.entries.words(int(i))} {inputs.number(int(i))}" for i in inputs.first(NUM_TOLD)]
     name = units.entries.words(unit)
-    verb = "moved most at" if units.measure is MEASURES["change"] else "is driven most by"
+    verb = (
+        "moved most at"
+        if units.measure is MEASURES["change"]
+        else "is driven most by"
+        if _is_driven(inputs)
+        else "is strongest in"
+    )
     return f"{_capitalized(name)} {verb} {', '.join(told)}; {_moved_words(units, unit, name)}."
+
+
+def _is_driven(inputs: Ranked) -> bool:
+    return all(part.side in ("in", "window") and part.entry != "token" for part in inputs.entries.parts)
 
 
 def _single_words(ranked: Ranked) -> str:
     first = int(ranked.first(1)[0])
     name = ranked.entries.words(first)
-    number = number_text(float(ranked.now[first]))
-    return f"{_capitalized(name)} stands first with {number}; {_moved_words(ranked, first, name)}."
+    return f"{_capitalized(name)} stands first with {ranked.number(first)}; {_moved_words(ranked, first, name)}."
 
 
 def _capitalized(words: str) -> str:

@@ -35,7 +35,7 @@ def _draw_ranking(axes: Axes, ranking: Ranking) -> None:
     axes.set_xlabel(ranking.heads[1], fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
     for row, (number, move) in enumerate(zip(ranking.numbers, ranking.moves, strict=True)):
-        words = number + (f"  ({move})" if move else "")
+        words = number + (f"  (was {move})" if move else "")
         axes.annotate(
             words, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=6,
             fontweight="bold" if row == ranking.picked else "normal", parse_math=False,
