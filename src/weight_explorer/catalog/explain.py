@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.catalog.roles import FOLDED, KEPT, PARTS, ROWS
+from weight_explorer.catalog.roles.dense import einsum_fan_axes
 from weight_explorer.catalog.roles.terms import AxisRow, Kept, Part, Row, setting
 
 
@@ -184,15 +185,42 @@ def sentence_of(row: Row, axes: tuple[Axis, ...]) -> str:
     return row.sentence.format(**{axis.name: axis.block_size for axis in axes})
 
 
-def initializer_of(subject: Subject, variable: Any, row: Row) -> str:
-    """Name a weight's initializer, with what the layer does beyond it; "" for whole numbers, which are computed."""
-    if _is_whole(subject):
-        return ""
-    initializer = next(_initializers(subject, variable), None)
+def initializer_of(subject: Subject, variable: Any, row: Row) -> tuple[str, dict[str, Any]]:
+    """Name a weight's initializer, with what the layer does beyond it, and return its configuration for `Weight`.
+
+    Nothing of whole numbers, which are computed.
+    """
+    initializer = None if _is_whole(subject) else next(_initializers(subject, variable), None)
     if initializer is None:
-        return ""
+        return "", {}
     name = initializer if isinstance(initializer, str) else getattr(initializer, "__name__", type(initializer).__name__)
-    return name + (row.starts(subject.layer) if row.starts else "")
+    starts = row.starts(subject.layer) if row.starts else {}
+    words = "".join(f", {block} at {value:g}" for block, value in starts.items())
+    return name + words, _initializer_config(initializer, subject, starts)
+
+
+def _initializer_config(initializer: Any, subject: Subject, starts: Mapping[str, float]) -> dict[str, Any]:
+    """Return the class and configuration of an initializer of Keras' own; anybody else's may do anything."""
+    if not type(initializer).__module__.startswith("keras.") or not hasattr(initializer, "get_config"):
+        return {}
+    known = vars(initializer) | initializer.get_config()  # Identity leaves its gain out
+    config = {name: value for name, value in known.items() if name[0] != "_" and isinstance(value, (int, float, str, list))}
+    if _has_fans(initializer):
+        if starts:
+            return {}  # it fills each block by itself, whose fans are not those of the whole
+        config |= _fan_axes(initializer, subject)
+    return {"class_name": type(initializer).__name__, "config": config} | ({"starts": dict(starts)} if starts else {})
+
+
+def _has_fans(initializer: Any) -> bool:
+    return all(hasattr(initializer, name) for name in ("scale", "mode", "distribution"))
+
+
+def _fan_axes(initializer: Any, subject: Subject) -> dict[str, list[int]]:
+    """Return the axes that EinsumDense gives to its kernel's initializer, where this Keras does so."""
+    is_einsum = "EinsumDense" in class_names(subject.layer) and subject.attribute in ("kernel", "_kernel")
+    is_open = getattr(initializer, "input_axes", ()) is None or getattr(initializer, "output_axes", ()) is None
+    return einsum_fan_axes(subject.layer) if is_einsum and is_open else {}
 
 
 def _initializers(subject: Subject, variable: Any) -> Iterator[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 Index = tuple[slice | int, ...]
 
@@ -103,6 +104,8 @@ class Weight:
         trainable: Whether training may change it.
         reason: Why it is not trainable, in a few words; `""` where it is.
         initializer: The initializer's class name, or `""` where none is known.
+        initializer_config: Of an initializer of Keras' own its `class_name` and `config`, as Keras has them, and in `starts`
+            the blocks that start at another number; empty where that is not known. Never changed.
         shared_by: Paths of all tree nodes that hold this very variable.
         expression: Python that evaluates, with `model` in scope, to this very variable (of a slice, to its values).
         meaning: What one row, one column or one filter is.
@@ -110,6 +113,7 @@ class Weight:
         place: What else is to be said of where it stands, such as the direction it belongs to.
         source: Of a slice, the key of the whole weight; `""` for a whole one.
         index: Of a slice, what NumPy is to be indexed with.
+        source_shape: Of a slice, the shape of the whole weight.
     """
 
     key: str
@@ -129,6 +133,8 @@ class Weight:
     place: str = ""
     source: str = ""
     index: Index = field(default=(), hash=False)  # Python 3.11 cannot hash a slice
+    source_shape: tuple[int, ...] = ()
+    initializer_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def part(self, *blocks: str) -> Weight:
         """Return the slice of named blocks, such as the forget gate; its values are `history.values(part.whole, part.index)`.
@@ -151,6 +157,11 @@ class Weight:
     def whole(self) -> str:
         """Key of the variable, under which the history has it."""
         return self.source or self.key
+
+    @property
+    def whole_shape(self) -> tuple[int, ...]:
+        """Shape of the variable."""
+        return self.source_shape if self.source else self.shape
 
     @property
     def explanation(self) -> str:
@@ -207,6 +218,8 @@ def cut(weight: Weight, *blocks: str) -> Weight:
         meaning=_meaning_of(weight, axes, [block for block in chosen if block]),
         source=weight.key,
         index=index,
+        source_shape=weight.shape,
+        initializer_config=_initializer_config_of(weight, names),
     )
 
 
@@ -214,6 +227,14 @@ def _initializer_of(weight: Weight, names: list[str]) -> str:
     """What is said of one block beyond the initializer's name is true of that block only."""
     name, _, beyond = weight.initializer.partition(", ")
     return weight.initializer if any(beyond.startswith(block) for block in names) else name
+
+
+def _initializer_config_of(weight: Weight, names: list[str]) -> Mapping[str, Any]:
+    """Of a block that starts at another number than the rest, that number; of the others, what fills the rest."""
+    config = {name: value for name, value in weight.initializer_config.items() if name != "starts"}
+    starts = weight.initializer_config.get("starts", {})
+    value = next((starts[name] for name in names if name in starts), None)
+    return config if value is None else {"class_name": "Constant", "config": {"value": value}}
 
 
 def _meaning_of(weight: Weight, axes: tuple[Axis, ...], blocks: list[Block]) -> str:

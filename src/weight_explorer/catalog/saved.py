@@ -37,8 +37,8 @@ def _node(fields: dict[str, Any]) -> LayerNode:
 
 
 def _weight(fields: dict[str, Any]) -> Weight:
-    for name in ("shape", "shared_by", "index"):
-        fields[name] = tuple(fields[name])
+    for name in ("shape", "shared_by", "index", "source_shape"):
+        fields[name] = tuple(fields.get(name, ()))
     fields["axes"] = tuple(_axis(axis) for axis in fields["axes"])
     return Weight(**fields)
 

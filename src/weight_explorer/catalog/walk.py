@@ -120,6 +120,7 @@ def _weight(key: str, held: Held, homes: tuple[str, ...], *, frozen_root: str) -
     )
     row, axes = explain.row_for(subject)
     reason, training = explain.training_of(subject, row)
+    initializer, initializer_config = explain.initializer_of(subject, variable, row)
     around = () if held.attribute == SEED_ATTRIBUTE else (place.part_words, place.reused)
     return Weight(
         key=key,
@@ -131,7 +132,8 @@ def _weight(key: str, held: Held, homes: tuple[str, ...], *, frozen_root: str) -
         axes=axes,
         trainable=not reason,
         reason=reason,
-        initializer=explain.initializer_of(subject, variable, row),
+        initializer=initializer,
+        initializer_config=initializer_config,
         shared_by=homes,
         expression=held.expression,
         meaning=explain.sentence_of(row, axes),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
 import numpy as np
 from bqplot import Axis, Figure, LinearScale, Lines, LogScale
+from bqplot import Mark as MarkWidget
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from weight_explorer.panels import colors, details
@@ -14,10 +19,14 @@ from weight_explorer.views.pictures import Chart, ChartPicture, Mark
 
 MARGINS = {"top": 8, "right": 16, "left": 72}
 FEW_POINTS = 30
+# Charts that were drawn are kept for when they are drawn again, but not more than so many: every one has a dozen widgets.
+MOST_CHARTS = 24
+
+_Range = tuple[float, float]
 
 
-class ChartsPanel(ipywidgets.VBox):
-    """Draws one chart or several above each other, with a legend over each.
+class ChartsPanel(ipywidgets.GridBox):
+    """Draws charts in rows and columns, with a legend over each.
 
     Charts are kept by their structure (which marks, which scales): going back and forth makes no new widgets.
     """
@@ -25,41 +34,58 @@ class ChartsPanel(ipywidgets.VBox):
     def __init__(self) -> None:
         super().__init__()
         self.add_class("we-charts")
-        self._charts: dict[_Structure, _ChartPanel] = {}
+        self._charts: dict[tuple[_Structure, int], _ChartPanel] = {}
 
     def show(self, picture: ChartPicture, name: str) -> None:  # noqa: ARG002 - the words below it say the same
         """Draw a picture; charts of the same structure only take the new numbers."""
-        shown = []
-        for chart in picture.charts:
+        x_ranges, y_ranges = ranges_of(picture)
+        shown, seen = [], Counter[_Structure]()
+        for chart, x_range, y_range in zip(picture.charts, x_ranges, y_ranges, strict=True):
             structure = _structure(chart)
-            if structure not in self._charts:
-                self._charts[structure] = _ChartPanel(chart)
-            panel = self._charts[structure]
-            panel.show(chart)
-            shown += [panel.legend, panel.figure]
+            panel = self._panel(structure, seen[structure], chart, x_range, y_range)
+            seen[structure] += 1
+            panel.show(chart, x_range, y_range)
+            shown.append(panel.box)
+        columns = f"repeat({picture.columns}, minmax(0, 1fr))"
+        if self.layout.grid_template_columns != columns:
+            self.layout.grid_template_columns = columns
         if list(self.children) != shown:
             self.children = shown
+        self._forget()
 
     @property
     def parts(self) -> list[ipywidgets.Widget]:
         """All widgets with a page side of their own."""
         return [self, *(widget for chart in self._charts.values() for widget in chart.parts)]
 
+    def _panel(self, structure: _Structure, number: int, chart: Chart, x_range: _Range, y_range: _Range) -> _ChartPanel:
+        """Return the panel of a structure, newly made or put last among those kept; `number` tells equal ones apart."""
+        key = structure, number
+        panel = self._charts.pop(key, None) or _ChartPanel(chart, x_range, y_range)
+        self._charts[key] = panel
+        return panel
+
+    def _forget(self) -> None:
+        """Close the charts that were not drawn for the longest time."""
+        for key in list(self._charts)[:-MOST_CHARTS]:
+            for widget in self._charts.pop(key).parts:
+                widget.close()
+
 
 class _ChartPanel:
     """One chart: a bqplot figure whose marks are looked up by their place."""
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(self, chart: Chart, x_range: _Range, y_range: _Range) -> None:
         # bqplot draws what it is given at once, so it must be given real numbers from the start.
-        self._x = LinearScale(**_x_range(chart))
-        self._y = (LogScale if chart.log else LinearScale)(**_y_range(chart))
-        self._lines = [Lines(scales={"x": self._x, "y": self._y}, **_looks(mark), **_numbers(mark)) for mark in chart.marks]
+        self._x = LinearScale(**_ends(x_range))
+        self._y = (LogScale if chart.log else LinearScale)(**_ends(y_range))
+        self._height = LinearScale(min=0.0, max=1.0)
+        self._marks = [self._mark(mark, y_range) for mark in chart.marks]
         self._x_axis = Axis(scale=self._x, grid_lines="none", tick_format=".4~g", label_offset="28px")
         self._y_axis = Axis(scale=self._y, side="left", tick_format=".0e" if chart.log else ".4~g", label_offset="56px")
-        self.legend = details.DetailsPanel()
-        self.legend.show(details.legend((mark.name, colors.MARKS[mark.color], _swatch(mark)) for mark in chart.marks))
-        self.figure = Figure(
-            marks=self._lines,
+        self._legend = details.DetailsPanel()
+        self._figure = Figure(
+            marks=self._marks,
             axes=[self._x_axis, self._y_axis],
             fig_margin=MARGINS | {"bottom": 40 if chart.x_label else 24},
             animation_duration=0,
@@ -68,30 +94,42 @@ class _ChartPanel:
             min_aspect_ratio=0.01,
             max_aspect_ratio=100,
         )
-        self.figure.layout = ipywidgets.Layout(width="100%", height="auto", min_height="0", min_width="0", flex="1 1 0")
+        self._figure.layout = ipywidgets.Layout(width="100%", height="auto", min_height="0", min_width="0", flex="1 1 0")
+        self.box = ipywidgets.VBox([self._legend, self._figure])
+        self.box.add_class("we-chart")
+
+    def _mark(self, mark: Mark, y_range: _Range) -> MarkWidget:
+        kind = _KINDS[mark.kind]
+        scales = {"x": self._x, "y": self._y if kind.is_measured else self._height}
+        return kind.widget(scales=scales, **kind.looks(mark), **kind.numbers(mark, y_range[0]))
 
     @property
     def parts(self) -> list[ipywidgets.Widget]:
-        return [self.legend, self.figure, self._x, self._y, self._x_axis, self._y_axis, *self._lines]
+        scales = [self._x, self._y, self._height]
+        return [self.box, self._legend, self._figure, *scales, self._x_axis, self._y_axis, *self._marks]
 
-    def show(self, chart: Chart) -> None:
-        _set(self._x, _x_range(chart))
-        _set(self._y, _y_range(chart))
-        _set(self._x_axis, {"label": chart.x_label, "tick_values": _ticks(self._x, log=False)})
-        counts = any(mark.kind == "steps" for mark in chart.marks)
-        _set(self._y_axis, {"label": chart.y_label, "tick_values": _ticks(self._y, log=chart.log, integer=counts)})
-        for lines, mark in zip(self._lines, chart.marks, strict=True):
-            _set(lines, _numbers(mark))
+    def show(self, chart: Chart, x_range: _Range, y_range: _Range) -> None:
+        named = [mark for mark in chart.marks if mark.name]
+        entries = [(mark.name, colors.MARKS[mark.color], _swatch(mark)) for mark in named]
+        self._legend.show(details.legend(([(chart.title, "transparent", "none")] if chart.title else []) + entries))
+        _set(self._x, _ends(x_range))
+        _set(self._y, _ends(y_range))
+        _set(self._x_axis, {"label": chart.x_label, "tick_values": _ticks(x_range)})
+        _set(self._y_axis, {"label": chart.y_label} | _y_ticks(chart, y_range))
+        for widget, mark in zip(self._marks, chart.marks, strict=True):
+            _set(widget, _KINDS[mark.kind].numbers(mark, y_range[0]))
 
 
-_Structure = tuple[bool, str, tuple[tuple[str, str, str], ...]]
+_Structure = tuple[bool, bool, tuple[tuple[str, str], ...]]
 
 
 def _structure(chart: Chart) -> _Structure:
-    return (chart.log, chart.x_label, tuple((mark.kind, mark.name, mark.color) for mark in chart.marks))
+    return (chart.log, bool(chart.x_label), tuple((mark.kind, mark.color) for mark in chart.marks))
 
 
 def _swatch(mark: Mark) -> str:
+    if mark.color in colors.DASHED:
+        return "dashed"
     return "line" if mark.kind == "steps" and mark.color != "now" else mark.kind
 
 
@@ -102,64 +140,149 @@ def _set(widget: ipywidgets.Widget, traits: dict[str, Any]) -> None:
             setattr(widget, name, value)
 
 
-def _looks(mark: Mark) -> dict[str, Any]:
-    color = colors.MARKS[mark.color]
-    kinds: dict[str, dict[str, Any]] = {
-        "line": {"stroke_width": 2},
-        "band": {"fill": "between", "fill_colors": [color], "fill_opacities": [0.2], "opacities": [0.0, 0.0]},
-        "steps": {
-            "interpolation": "step-after",
-            "stroke_width": 1.5,
-            "fill": "bottom" if mark.color == "now" else "none",
-            "fill_colors": [color],
-            "fill_opacities": [0.35],
-        },
-    }
-    return {"colors": [color, color], **kinds[mark.kind]}
+# -- marks ---------------------------------------------------------------------------------------------------------------
 
 
-def _numbers(mark: Mark) -> dict[str, Any]:
-    if mark.kind == "steps":
-        # bqplot draws a step after each point; the last edge closes the last bin.
-        return {"x": mark.x, "y": np.append(mark.y, mark.y[-1])}
-    if mark.kind == "band":
-        return {"x": mark.x, "y": np.stack([mark.y, mark.y if mark.upper is None else mark.upper])}
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of mark: its widget, how that looks, and its numbers, from the mark and the lower end of the y axis.
+
+    What is not measured along the y axis has one from 0 to 1 instead.
+    """
+
+    looks: Callable[[Mark], dict[str, Any]]
+    numbers: Callable[[Mark, float], dict[str, Any]]
+    widget: Callable[..., MarkWidget] = Lines
+    is_measured: bool = True
+
+
+def _line_looks(mark: Mark) -> dict[str, Any]:
+    style = "dashed" if mark.color in colors.DASHED else "solid"
+    return {"colors": [colors.MARKS[mark.color]], "stroke_width": 2, "line_style": style}
+
+
+def _line_numbers(mark: Mark, _: float) -> dict[str, Any]:
     # A NaN in between is a gap in a line, but a dot at an impossible place; those at the ends are not needed.
     known = np.flatnonzero(np.isfinite(mark.y))
     ends = slice(known[0], known[-1] + 1) if known.size else slice(0, 1)
-    x, y = mark.x[ends], mark.y[ends]
+    x, y = mark.x[ends], np.where(np.isinf(mark.y[ends]), np.nan, mark.y[ends])
     marker = "circle" if len(x) <= FEW_POINTS and known.size == len(x) else None
     return {"x": x, "y": y, "marker": marker, "marker_size": 20}
 
 
-def _x_range(chart: Chart) -> dict[str, float]:
-    low, high = _extent(np.concatenate([mark.x for mark in chart.marks]))
-    return {"min": low, "max": high if high > low else low + 1.0}
+def _band_looks(mark: Mark) -> dict[str, Any]:
+    color = colors.MARKS[mark.color]
+    filled = {"fill": "between", "fill_colors": [color], "fill_opacities": [0.2]}
+    return {"colors": [color, color], "opacities": [0.0, 0.0], **filled}
 
 
-def _y_range(chart: Chart) -> dict[str, float]:
+def _band_numbers(mark: Mark, _: float) -> dict[str, Any]:
+    ends = np.stack([mark.y, mark.y if mark.upper is None else mark.upper])
+    return {"x": mark.x, "y": np.where(np.isinf(ends), np.nan, ends)}
+
+
+def _steps_looks(mark: Mark) -> dict[str, Any]:
+    filled = {"fill": "bottom" if mark.color == "now" else "none", "fill_opacities": [0.35]}
+    color = colors.MARKS[mark.color]
+    style = "dashed" if mark.color in colors.DASHED else "solid"
+    looks = {"colors": [color], "fill_colors": [color], "stroke_width": 1.5, "line_style": style}
+    return {"interpolation": "step-after", **looks, **filled}
+
+
+def _steps_numbers(mark: Mark, floor: float) -> dict[str, Any]:
+    # bqplot draws a step after each point; the last edge closes the last bin.
+    heights = np.append(mark.y, mark.y[-1])
+    return {"x": mark.x, "y": np.where(np.isnan(heights), floor, heights)}
+
+
+def _rules_looks(mark: Mark) -> dict[str, Any]:
+    width, opacity = (1, 0.35) if mark.color in colors.FAINT else (2, 0.9)
+    return {"colors": [colors.MARKS[mark.color]], "stroke_width": width, "opacities": [opacity]}
+
+
+def _rules_numbers(mark: Mark, _: float) -> dict[str, Any]:
+    # All in one path, with gaps between them; bqplot takes no array without a number.
+    x, y = np.repeat(mark.x, 3), np.tile([0.0, 1.0, np.nan], len(mark.x))
+    return {"x": x, "y": y} if len(x) else {"x": np.zeros(1), "y": np.full(1, np.nan)}
+
+
+def _ridges_looks(mark: Mark) -> dict[str, Any]:
+    tones = list(colors.ramp("start", mark.color, len(mark.y)))
+    opacities = [0.5] * len(mark.y)
+    filled = {"close_path": True, "fill": "inside", "fill_colors": tones, "fill_opacities": opacities}
+    return {"colors": tones, "stroke_width": 1.2, **filled}
+
+
+def _ridges_numbers(mark: Mark, _: float) -> dict[str, Any]:
+    # The looks once more: there may be more ridges now. Half the bytes are enough for the screen.
+    return {"x": mark.x.astype(np.float32), "y": mark.y.astype(np.float32), **_ridges_looks(mark)}
+
+
+_KINDS: dict[str, _Kind] = {
+    "line": _Kind(_line_looks, _line_numbers),
+    "band": _Kind(_band_looks, _band_numbers),
+    "steps": _Kind(_steps_looks, _steps_numbers),
+    "rules": _Kind(_rules_looks, _rules_numbers, is_measured=False),
+    "ridges": _Kind(lambda _: {}, _ridges_numbers),
+}
+
+
+# -- ranges and ticks ----------------------------------------------------------------------------------------------------
+
+
+def ranges_of(picture: ChartPicture) -> tuple[list[_Range], list[_Range]]:
+    """Return the range of every chart's x axis and y axis, of those that are shared one for all."""
+    found = {"x": [_x_range(chart) for chart in picture.charts], "y": [_y_range(chart) for chart in picture.charts]}
+    for name in picture.shared:
+        ends = np.array(found[name])
+        found[name] = [(float(ends[:, 0].min()), float(ends[:, 1].max()))] * len(ends)
+    return found["x"], found["y"]
+
+
+def _ends(numbers: _Range) -> dict[str, float]:
+    return {"min": numbers[0], "max": numbers[1]}
+
+
+def _x_range(chart: Chart) -> _Range:
+    low, high = _extent([mark.x for mark in chart.marks])
+    return (low, high if high > low else low + 1.0)
+
+
+def _y_range(chart: Chart) -> _Range:
     """Return a range for all finite numbers with a margin, never an empty one: one Inf would flatten the whole chart."""
-    parts = [part for mark in chart.marks for part in (mark.y, mark.upper) if part is not None]
-    low, high = _extent(np.concatenate(parts), log=chart.log)
+    low, high = _extent([part for mark in chart.marks for part in (mark.y, mark.upper) if part is not None], log=chart.log)
     if chart.log:
         # More than a decade in any case, so that there is a power of ten to label.
         margin = 1.5 if high > 10 * low else 3.4
-        return {"min": low / margin, "max": high * margin}
+        return low / margin, high * margin
     if any(mark.kind == "steps" for mark in chart.marks):
-        return {"min": 0.0, "max": high * 1.05 or 1.0}
+        return 0.0, high * 1.05 or 1.0
     margin = (high - low) * 0.05 or abs(low) * 0.1 or 1.0
-    return {"min": low - margin, "max": high + margin}
+    return low - margin, high + margin
 
 
-def _extent(numbers: np.ndarray, *, log: bool = False) -> tuple[float, float]:
+def _extent(arrays: list[np.ndarray], *, log: bool = False) -> _Range:
+    numbers = np.concatenate([array.reshape(-1) for array in arrays]) if arrays else np.empty(0)
     finite = numbers[np.isfinite(numbers)]
     finite = finite[finite > 0] if log else finite
     return (float(finite.min()), float(finite.max())) if finite.size else (1.0, 1.0) if log else (0.0, 0.0)
 
 
-def _ticks(scale: LinearScale | LogScale, *, log: bool, integer: bool = False) -> np.ndarray:
+def _y_ticks(chart: Chart, y_range: _Range) -> dict[str, Any]:
+    if chart.y_ticks:
+        places = np.array([place for place, _ in chart.y_ticks], np.float64)
+        # bqplot finds a tick's words by the number as JavaScript writes it.
+        return {"tick_values": places, "tick_labels": {f"{place:g}": words for place, words in chart.y_ticks}}
+    counts = any(mark.kind == "steps" for mark in chart.marks)
+    return {"tick_values": _ticks(y_range, log=chart.log, integer=counts), "tick_labels": None}
+
+
+def _ticks(numbers: _Range, *, log: bool = False, integer: bool = False) -> np.ndarray:
     """Return round numbers within the range: bqplot's own ticks divide it evenly, into -1.02, -0.332 and the like."""
-    low, high = float(scale.min or 0.0), float(scale.max or 0.0)
+    low, high = numbers
+    if log and math.log10(high / low) > 1:
+        ticks = 10.0 ** np.arange(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        return ticks[:: max(1, -(-len(ticks) // 5))]
     locator = LogLocator(numticks=5) if log else MaxNLocator(5, integer=integer)
     ticks = np.asarray(locator.tick_values(low, high))
     return ticks[(ticks >= low) & (ticks <= high)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 
 import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex, to_rgb
 
 # Blue below zero, white at zero, red above: told apart with every common kind of color blindness.
 DIVERGING = "RdBu_r"
@@ -15,13 +17,27 @@ INFINITE = "#ffd400"
 SIGNED = ("#4393c3", "#d6604d")
 UNSIGNED = "#8a8a8a"
 
+# Several things side by side. Searched for: of six colors with a contrast of at least 3 to white and to JupyterLab's dark
+# ground those that are farthest apart (25 in CIELAB) also with protanopia, deuteranopia and tritanopia, after Machado et al.
+# (2009).
+SERIES = ("#1d85d3", "#e86b06", "#802bfc", "#7f5e55", "#9089ae", "#a9582e")
+MOST_SERIES = 2 * len(SERIES)
+
 MARKS = {
     "now": "#1f83d2",
     "start": "#8a8a8a",
+    "against": "#d9731a",
+    "initializer": "#c2408f",
     "minimum": "#7a5cc4",
     "maximum": "#d9731a",
     "change": "#c2408f",
+    "epoch": "#8a8a8a",
+    "fit": "#8a8a8a",
+    **{f"series {i + 1}": SERIES[i % len(SERIES)] for i in range(MOST_SERIES)},
 }
+# When all colors are taken, the same ones come again in dashes.
+DASHED = {f"series {i + 1}" for i in range(len(SERIES), MOST_SERIES)}
+FAINT = {"epoch"}
 
 
 @functools.cache
@@ -29,3 +45,15 @@ def palette() -> bytes:
     """Return the diverging color map as 256 x 3 bytes of red, green and blue."""
     colors = matplotlib.colormaps[DIVERGING](range(256), bytes=True)
     return colors[:, :3].tobytes()
+
+
+@functools.cache
+def ramp(first: str, last: str, count: int) -> tuple[str, ...]:
+    """Return evenly spread colors from one mark's to another's.
+
+    >>> ramp("start", "now", 3)
+    ('#8a8a8a', '#5486ae', '#1f83d2')
+    """
+    low, high = np.array([to_rgb(MARKS[first]), to_rgb(MARKS[last])])
+    shares = np.arange(count) / (count - 1) if count > 1 else np.ones(1)
+    return tuple(to_hex(tuple(low + (high - low) * share)) for share in shares)

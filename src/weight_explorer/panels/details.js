@@ -61,12 +61,14 @@ const DRAW = {
     return line;
   },
   legend: ({ entries }) => {
-    const line = element("div", "we-legend");
+    const line = element("div", entries.length > 4 ? "we-legend we-legend-many" : "we-legend");
     line.append(...entries.map(([name, color, kind]) => {
       const entry = element("span", "we-legend-entry");
       const swatch = element("span", `we-swatch we-swatch-${kind}`);
       swatch.style.setProperty("--swatch", color);
-      entry.append(swatch, element("span", "", name));
+      const words = element("span", "", name);
+      words.title = name; // where there is no room for all of it
+      entry.append(swatch, words);
       return entry;
     }));
     return line;

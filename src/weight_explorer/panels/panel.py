@@ -155,6 +155,7 @@ class Panel:
 
     def _adopt_new(self) -> None:
         others = [self.status, self.hook, *(control.widget for control in self.controls), self.facts, self.numbers, self.words]
+        self._adopted = {name: widget for name, widget in self._adopted.items() if widget.comm is not None}  # open ones
         for widget in (*others, *self.stage.parts):
             if widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,17 +29,7 @@ class Histograms:
 
         Elements are taken as spread evenly over their bin. NaN where no element is finite.
         """
-        totals = self.counts.sum(axis=1, keepdims=True)
-        reached = np.cumsum(self.counts, axis=1) / np.maximum(totals, 1)
-        result = np.full((len(self.counts), len(shares := tuple(shares))), np.nan)
-        for row in np.flatnonzero(totals[:, 0]):
-            filled = np.flatnonzero(self.counts[row])
-            ends = np.r_[0.0, reached[row, filled]]
-            bins = np.searchsorted(ends[1:-1], shares)
-            inside = (np.asarray(shares) - ends[bins]) / (ends[bins + 1] - ends[bins])
-            low, high = self.edges[filled[bins]], self.edges[filled[bins] + 1]
-            result[row] = low + inside * (high - low)
-        return result
+        return quantiles_of(self.edges, self.counts, tuple(shares))
 
     @classmethod
     def of(
@@ -51,14 +41,47 @@ class Histograms:
         """
         common = _common(exponents, firsts, rows)
         result = np.zeros((len(counts), BINS), np.int64)
-        for place, row in enumerate(rows):
-            low, high = row[INDEX["minimum"]], row[INDEX["maximum"]]
-            if low == high:
-                result[place, common.bin_of(float(low)) - common.first] = _num_finite(row)
-            elif np.isfinite(low):
-                lattice = Lattice(int(exponents[place]), int(firsts[place]))
-                result[place] = lattice.moved_to(common, counts[place].astype(np.int64))
+        low, high = rows[:, INDEX["minimum"]], rows[:, INDEX["maximum"]]
+        for place in np.flatnonzero(low == high):
+            result[place, common.bin_of(float(low[place])) - common.first] = _num_finite(rows[place])
+        is_spread = np.isfinite(low) & (low != high)
+        for exponent, first in set(zip(exponents[is_spread].tolist(), firsts[is_spread].tolist(), strict=True)):
+            places = np.flatnonzero(is_spread & (exponents == exponent) & (firsts == first))
+            result[places] = _moved(Lattice(exponent, first), common, counts[places])
         return cls(numbers, common.edges, result)
+
+
+def quantiles_of(edges: np.ndarray, counts: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Estimate quantiles of histograms, one in each row of `counts`, as `Histograms.quantiles` does.
+
+    >>> quantiles_of(np.array([0.0, 1.0, 2.0]), np.array([[3, 1], [0, 0]]), (0.25, 0.5)).round(3).tolist()
+    [[0.333, 0.667], [nan, nan]]
+    """
+    totals = counts.sum(axis=1)
+    is_filled = counts > 0
+    ends = is_filled.argmax(axis=1), counts.shape[1] - 1 - is_filled[:, ::-1].argmax(axis=1)
+    reached = np.cumsum(counts, axis=1) / np.maximum(totals, 1)[:, None]
+    result = np.empty((len(counts), len(shares)))
+    rows = np.arange(len(counts))
+    for column, share in enumerate(shares):
+        # The bin in which the share is reached; sums that are rounded must not lead beyond the filled ones.
+        bins = np.clip((reached < share).sum(axis=1), *ends)
+        height = counts[rows, bins] / np.maximum(totals, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = (share - (reached[rows, bins] - height)) / height
+        result[:, column] = edges[bins] + np.clip(inside, 0, 1) * (edges[bins + 1] - edges[bins])
+    result[totals == 0] = np.nan
+    return result
+
+
+def _moved(lattice: Lattice, wider: Lattice, counts: np.ndarray) -> np.ndarray:
+    """Return counts over the bins of a lattice, one record in each row, as counts over a wider one that grew out of it."""
+    halvings = wider.exponent - lattice.exponent
+    bins = np.clip(((lattice.first + np.arange(BINS)) >> halvings) - wider.first, 0, BINS - 1)  # beyond it all are empty
+    starts = np.flatnonzero(np.diff(bins, prepend=-1))
+    result = np.zeros((len(counts), BINS), np.int64)
+    result[:, bins[starts]] = np.add.reduceat(counts.astype(np.int64), starts, axis=1)
+    return result
 
 
 def _common(exponents: np.ndarray, firsts: np.ndarray, rows: np.ndarray) -> Lattice:

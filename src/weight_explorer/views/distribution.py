@@ -1,51 +1,241 @@
-"""The distribution: how many elements have which value, now against the start."""
+"""The distribution: how many elements have which value, now, at the start and at any record, or from record to record."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.past import Past
-from weight_explorer.views.choice import Choice, quantity_label
-from weight_explorer.views.numbers import exact, grouped
+from weight_explorer.catalog.nodes import Axis, Weight, cut, plural
+from weight_explorer.recording.histogram import Histograms, quantiles_of
+from weight_explorer.recording.past import Column, Past
+from weight_explorer.recording.statistics import INDEX
+from weight_explorer.recording.time import Step
+from weight_explorer.views.choice import Choice, Offer, quantity_label
+from weight_explorer.views.initializers import start_of
+from weight_explorer.views.numbers import exact, grouped, rough
+from weight_explorer.views.options import ON, Option, switch
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
-from weight_explorer.views.reading import kept_steps, read, value_of
+from weight_explorer.views.reading import Reading, chosen_step, kept_steps, read, step_words, value_of
+
+VIEW = "distribution"
 
 # The name of what is on screen, which need not be the newest.
 SHOWN = "this record"
+AT_START = "at the start"
 
 FEWEST_BINS, MOST_BINS = 8, 64
+MOST_BLOCKS = 8
+MOST_RIDGES = 14
+MOST_RIDGE_LABELS = 7
+MOST_BANDED = 200
+# From this size on the histograms that were recorded are as good: their bins are as fine as those that would be drawn.
+LARGE = 4096
+# How far a ridge reaches over the one behind it.
+REACH = 2.2
+SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+TOGETHER, OVERLAID, BESIDE = "together", "overlaid", "beside"
+
+
+# -- options -------------------------------------------------------------------------------------------------------------
+
+
+def _forms(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+    """Offer what is drawn from recorded histograms, which there are of whole weights and not of changes."""
+    histogram = Offer("histogram", "histogram")
+    if weight.source or choice.quantity != "value" or not len(history.recorded(weight.whole)):
+        return (histogram,)
+    return histogram, Offer("ridges", "ridges over time"), Offer("percentiles", "percentiles over time")
+
+
+def _block_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+    axis = block_axis(weight)
+    if axis is None or FORM.chosen(weight, history, choice) != "histogram":
+        return ()
+    blocks = plural(axis.group)
+    words = ((TOGETHER, f"all {blocks} together"), (OVERLAID, f"{blocks} overlaid"), (BESIDE, f"{blocks} side by side"))
+    return tuple(Offer(key, label) for key, label in words)
+
+
+def _initializer_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+    is_known = choice.quantity == "value" and FORM.chosen(weight, history, choice) == "histogram" and start_of(weight)
+    return (Offer(ON, ON), Offer("off", "off")) if is_known else ()
+
+
+FORM = Option(VIEW, "form", "as", _forms)
+BLOCKS = Option(VIEW, "blocks", "of", _block_offers)
+INITIALIZER = Option(VIEW, "initializer", "initializer", _initializer_offers, "switch")
+LOG = switch(VIEW, "log", "log count")
+OPTIONS = (FORM, BLOCKS, INITIALIZER, LOG)
+
+
+def block_axis(weight: Weight) -> Axis | None:
+    """Return the last axis that is made of a few blocks, such as gates or heads."""
+    return next((axis for axis in reversed(weight.axes) if 1 < len(axis.blocks) <= MOST_BLOCKS), None)
+
+
+# -- the view ------------------------------------------------------------------------------------------------------------
 
 
 def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
-    """Draw the histogram of all finite elements; of the value also the one at the start, over the same bins."""
+    """Draw the histogram of all finite elements, with others to compare, or how it went over time."""
+    is_log = LOG.is_on(weight, history, choice)
+    form = FORM.chosen(weight, history, choice)
+    if form != "histogram":
+        return _OVER_TIME[form](weight, history, is_log=is_log)
+    how = BLOCKS.chosen(weight, history, choice)
+    if how in (OVERLAID, BESIDE):
+        return _draw_blocks(weight, history, choice)
+    counted = _recorded(weight, history, choice) or _counted(weight, history, choice)
+    if isinstance(counted, EmptyPicture):
+        return counted
+    marks, words = list(counted.marks()), ""
+    start = start_of(weight) if INITIALIZER.is_on(weight, history, choice) else None
+    if start is not None:
+        marks.append(_expected(start.expected(counted.edges, counted.count), counted.edges))
+        words = f" {start.words}."
+    chart = Chart("", _label(choice), _count_label(is_log), tuple(_shown(mark, is_log) for mark in marks), log=is_log)
+    return ChartPicture((chart,), counted.words() + words)
+
+
+def _label(choice: Choice) -> str:
+    return "weight" if choice.quantity == "value" else f"change {quantity_label(choice).lower()}"
+
+
+def _count_label(is_log: bool) -> str:
+    return "elements (log)" if is_log else "elements"
+
+
+def _shown(mark: Mark, is_log: bool) -> Mark:
+    """Leave out what a log axis cannot show, and of expected numbers those far below one element."""
+    if not is_log:
+        return mark
+    return Mark(mark.kind, mark.name, mark.color, mark.x, np.where(mark.y > 0.3, mark.y, np.nan))
+
+
+def _expected(counts: np.ndarray, edges: np.ndarray) -> Mark:
+    return Mark("line", "as the initializer gives", "initializer", (edges[1:] + edges[:-1]) / 2, counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """Histograms over common bins: of what is shown first, then of others by name; and of it what the caption says."""
+
+    edges: np.ndarray
+    counts: dict[str, np.ndarray]
+    what: str
+    count: int
+    num_left_out: int
+    value: float | None
+
+    def marks(self) -> tuple[Mark, ...]:
+        colors = {SHOWN: "now", AT_START: "start"}
+        return tuple(
+            Mark("steps", name, colors.get(name, "against"), self.edges, counts.astype(np.float64))
+            for name, counts in self.counts.items()
+        )
+
+    def words(self) -> str:
+        bins = np.flatnonzero(self.counts[SHOWN])
+        words = f"{self.what} {grouped(self.count)} elements in {len(self.edges) - 1} bins."
+        if self.num_left_out:
+            words += f" {grouped(self.num_left_out)} are not finite and are left out."
+        if self.value is not None:
+            return f"{words} All are {exact(self.value)}."
+        if len(bins) > 2:
+            words += (
+                f" The middle half lies {'; '.join(_half_words(self.edges, name, row) for name, row in self.counts.items())}."
+            )
+        return words
+
+
+def _half_words(edges: np.ndarray, name: str, counts: np.ndarray) -> str:
+    low, high = quantiles_of(edges, counts[None], (0.25, 0.75))[0]
+    between = f"between {rough(low)} and {rough(high)}"
+    return between if name == SHOWN else f"{name} {between}"
+
+
+def _compared(numbers: list[int], number: int, choice: Choice) -> dict[str, int]:
+    """Return the records that are drawn beside one: the start, and the one chosen to compare with."""
+    found = {} if number == numbers[0] else {AT_START: numbers[0]}
+    if choice.against in numbers and choice.against not in (number, numbers[0]):
+        found[f"record {choice.against}"] = int(choice.against)
+    return found
+
+
+# -- from what was recorded, or from values -----------------------------------------------------------------------------
+
+
+def _recorded(weight: Weight, history: Past, choice: Choice) -> _Counted | None:
+    """Take the recorded histograms of a large weight: exact, of all elements, and there also where values are not kept."""
+    column = history.column(weight.whole)
+    if choice.quantity != "value" or weight.source or weight.size < LARGE or column is None or not len(column.numbers):
+        return None
+    number = _number(weight, history, choice, column)
+    step = history.step(number)
+    if step is None:
+        return None
+    shown = {SHOWN: number} | _compared(column.numbers.tolist(), number, choice)
+    places = np.searchsorted(column.numbers, list(shown.values()))
+    rows = column.rows(places)[:, 0]
+    finite = int(rows[0, INDEX["count"]] - rows[0, [INDEX[name] for name in ("nans", "positive_infs", "negative_infs")]].sum())
+    low, high = rows[0, INDEX["minimum"]], rows[0, INDEX["maximum"]]
+    if not finite or rows[0, INDEX["count"]] != weight.size or not low < high:
+        return None  # of these the words are those of their values
+    edges, counts = coarsened(Histograms.of(column.numbers[places], *column.bins(places), rows), MOST_BINS)
+    what = f"The value, at {step_words(step)}."
+    return _Counted(edges, dict(zip(shown, counts, strict=True)), what, finite, weight.size - finite, None)
+
+
+def _number(weight: Weight, history: Past, choice: Choice, column: Column) -> int:
+    kept = chosen_step(weight, history, choice)
+    if kept is not None:
+        return kept
+    earlier = column.numbers[column.numbers <= choice.step] if choice.step is not None else column.numbers
+    return int(earlier[-1] if len(earlier) else column.numbers[0])
+
+
+def coarsened(histograms: Histograms, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges and counts of the bins that are filled, two or more of them taken together until there are few enough."""
+    edges, counts = histograms.edges, histograms.counts
+    filled = np.flatnonzero(counts.any(axis=0))
+    first, last = (int(filled[0]), int(filled[-1])) if filled.size else (0, 0)
+    step = 1
+    while last // step - first // step >= most:
+        step *= 2
+    first, stop = first // step * step, (last // step + 1) * step
+    padded = np.pad(counts, ((0, 0), (0, max(0, stop - counts.shape[1]))))[:, first:stop]
+    width = edges[1] - edges[0]
+    return edges[0] + width * np.arange(first, stop + 1, step), padded.reshape(len(counts), -1, step).sum(axis=2)
+
+
+def _counted(weight: Weight, history: Past, choice: Choice) -> _Counted | EmptyPicture:
+    """Count values, or changes."""
     reading = read(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
-    shown = {SHOWN: reading.values}
-    if choice.quantity == "value":
-        first = kept_steps(weight, history)[0]
-        start = value_of(weight, history, first)
-        if start is not None and start[0].shape == reading.values.shape and reading.step.number != first:
-            shown["at the start"] = start[0].astype(np.float32, copy=False)
+    shown = _values(weight, history, choice, reading)
     finite = {name: values[np.isfinite(values)] for name, values in shown.items()}
-    if not finite[SHOWN].size:
+    mine = finite[SHOWN]
+    if not mine.size:
         return EmptyPicture("No element is finite, so there is no distribution to show.")
     edges = bin_edges(*finite.values())
-    marks = tuple(
-        Mark("steps", name, "now" if name == SHOWN else "start", edges, np.histogram(values, edges)[0].astype(np.float64))
-        for name, values in finite.items()
-    )
-    label = "weight" if choice.quantity == "value" else f"change {quantity_label(choice).lower()}"
-    left_out = reading.values.size - finite[SHOWN].size
-    caption = f"{reading.words} {grouped(finite[SHOWN].size)} elements in {len(edges) - 1} bins." + (
-        f" {grouped(left_out)} are not finite and are left out." if left_out else ""
-    )
-    if edges[0] == edges[-1] or np.ptp(finite[SHOWN]) == 0:
-        caption += f" All are {exact(float(finite[SHOWN][0]))}."
-    return ChartPicture((Chart("", label, "elements", marks),), caption)
+    counts = {name: np.histogram(values, edges)[0] for name, values in finite.items()}
+    value = float(mine[0]) if edges[0] == edges[-1] or np.ptp(mine) == 0 else None
+    return _Counted(edges, counts, reading.words, mine.size, reading.values.size - mine.size, value)
+
+
+def _values(weight: Weight, history: Past, choice: Choice, reading: Reading) -> dict[str, np.ndarray]:
+    """Return the values of what is shown, and of the records that it is compared with."""
+    shown = {SHOWN: reading.values.reshape(-1)}
+    if choice.quantity == "value":
+        for name, number in _compared(list(kept_steps(weight, history)), reading.step.number, choice).items():
+            other = value_of(weight, history, number)
+            if other is not None and other[0].shape == reading.values.shape:
+                shown[name] = other[0].astype(np.float32, copy=False).reshape(-1)
+    return shown
 
 
 def bin_edges(*samples: np.ndarray) -> np.ndarray:
@@ -61,3 +251,152 @@ def bin_edges(*samples: np.ndarray) -> np.ndarray:
         low, high = low - margin, high + margin
     num_bins = math.isqrt(max(sample.size for sample in present))
     return np.linspace(low, high, min(max(num_bins, FEWEST_BINS), MOST_BINS) + 1)
+
+
+# -- block by block ------------------------------------------------------------------------------------------------------
+
+
+def _draw_blocks(weight: Weight, history: Past, choice: Choice) -> Picture:
+    """Draw the histograms of blocks over common bins, in one chart or each in its own."""
+    reading = read(weight, history, choice)
+    axis = block_axis(weight)
+    if isinstance(reading, EmptyPicture) or axis is None:
+        return reading if isinstance(reading, EmptyPicture) else EmptyPicture("It is not made of a few blocks.")
+    is_beside = BLOCKS.chosen(weight, history, choice) == BESIDE
+    shown = _block_values(weight, history, choice, axis, reading)
+    finite = {key: part[np.isfinite(part)] for key, part in shown.items() if is_beside or key[1] == SHOWN}
+    if not any(part.size for part in finite.values()):
+        return EmptyPicture("No element is finite, so there is no distribution to show.")
+    edges = bin_edges(*finite.values())
+    counts = {key: np.histogram(part, edges)[0].astype(np.float64) for key, part in finite.items()}
+    charts = (_charts_beside if is_beside else _chart_of_all)(weight, history, choice, edges, counts)
+    num_left_out = sum(part.size for key, part in shown.items() if key[1] == SHOWN) - int(
+        sum(count.sum() for key, count in counts.items() if key[1] == SHOWN)
+    )
+    left_out = f" {grouped(num_left_out)} are not finite and are left out." if num_left_out else ""
+    words = f"{reading.words} {len(axis.blocks)} {plural(axis.group)}.{left_out} {_widths_words(finite)}"
+    return ChartPicture(charts, words, columns=_num_columns(len(charts)), shared="xy")
+
+
+_Key = tuple[str, str]  # the words of a block, and the name of a record
+
+
+def _block_values(weight: Weight, history: Past, choice: Choice, axis: Axis, reading: Reading) -> dict[_Key, np.ndarray]:
+    """Return the values of every block, at the record that is shown and at those it is compared with."""
+    before = (slice(None),) * weight.axes.index(axis)
+    others = _values(weight, history, choice, reading)
+    found = {}
+    for block in axis.blocks:
+        index = (*before, slice(block.start, block.stop))
+        for name, flat in others.items():
+            part = flat[reading.sample.part(index)[0]] if reading.sample else flat.reshape(reading.values.shape)[index]
+            found[axis.block_words(block), name] = part.reshape(-1)
+    return found
+
+
+def _chart_of_all(
+    weight: Weight, history: Past, choice: Choice, edges: np.ndarray, counts: dict[_Key, np.ndarray]
+) -> tuple[Chart, ...]:
+    is_log = LOG.is_on(weight, history, choice)
+    marks = [Mark("steps", block, f"series {i + 1}", edges, row) for i, ((block, _), row) in enumerate(counts.items())]
+    return (Chart("", _label(choice), _count_label(is_log), tuple(_shown(mark, is_log) for mark in marks), log=is_log),)
+
+
+def _charts_beside(
+    weight: Weight, history: Past, choice: Choice, edges: np.ndarray, counts: dict[_Key, np.ndarray]
+) -> tuple[Chart, ...]:
+    is_log, wants_start = LOG.is_on(weight, history, choice), INITIALIZER.is_on(weight, history, choice)
+    names = list(dict.fromkeys(block for block, _ in counts))
+    axis, charts = block_axis(weight), []
+    for place, words in enumerate(names):
+        rows = {name: row for (block, name), row in counts.items() if block == words}
+        marks = list(_Counted(edges, rows, "", 0, 0, None).marks())
+        part = weight if weight.source or axis is None else cut(weight, axis.blocks[place].name)
+        start = start_of(part) if wants_start else None
+        if start is not None:
+            marks.append(_expected(start.expected(edges, int(rows[SHOWN].sum())), edges))
+        # One legend for all: the colors are the same.
+        named = tuple(_shown(mark if not place else replace(mark, name=""), is_log) for mark in marks)
+        x_label = _label(choice) if place >= len(names) - _num_columns(len(names)) else ""
+        y_label = _count_label(is_log) if place % _num_columns(len(names)) == 0 else ""
+        charts.append(Chart(words, x_label, y_label, named, log=is_log))
+    return tuple(charts)
+
+
+def _num_columns(num_charts: int) -> int:
+    return 1 if num_charts == 1 else 2 if num_charts <= 4 else 4
+
+
+def _widths_words(finite: dict[_Key, np.ndarray]) -> str:
+    """Say which block is the widest, and which the narrowest."""
+    widths = {block: float(part.std(dtype=np.float64)) for (block, name), part in finite.items() if name == SHOWN and part.size}
+    widest, narrowest = max(widths, key=lambda block: widths[block]), min(widths, key=lambda block: widths[block])
+    if widths[widest] == widths[narrowest]:
+        return f"All have the standard deviation {rough(widths[widest])}."
+    return f"Standard deviations from {rough(widths[narrowest])} ({narrowest}) to {rough(widths[widest])} ({widest})."
+
+
+# -- over time -----------------------------------------------------------------------------------------------------------
+
+
+def _draw_ridges(weight: Weight, history: Past, *, is_log: bool) -> Picture:
+    """Draw the histograms of several records behind each other, the newest in front."""
+    histograms = history.histograms(weight.whole, MOST_RIDGES)
+    edges, counts = coarsened(histograms, 2 * MOST_BINS)
+    if not counts.any():
+        return EmptyPicture("No element is finite at any record, so there is no distribution to show.")
+    steps = [history.step(int(number)) for number in histograms.numbers]
+    heights = np.log1p(counts) if is_log else counts.astype(np.float64)
+    heights = np.pad(heights * (REACH / heights.max()), ((0, 0), (1, 1)))
+    offsets = np.arange(len(counts))[::-1, None]
+    width = edges[1] - edges[0]
+    x = np.r_[edges[0] - width / 2, (edges[1:] + edges[:-1]) / 2, edges[-1] + width / 2]
+    ticks = tuple((float(offset), _place_words(step)) for offset, step in zip(offsets[:, 0], steps, strict=True))
+    name = f"elements at each record{', log' if is_log else ''}: the newest in front"
+    ridges = Mark("ridges", name, "now", x, offsets + heights)
+    chart = Chart("", "weight", "epochs trained", (ridges,), y_ticks=ticks[:: -(-len(ticks) // MOST_RIDGE_LABELS)])
+    count = len(history.recorded(weight.whole))
+    of = f"{len(counts)} of {grouped(count)} records, evenly spread" if count > len(counts) else f"All {count} records"
+    return ChartPicture(
+        (chart,), f"{of}, each exactly counted. {_drift_words(histograms)}{_left_out_words(histograms, weight)}"
+    )
+
+
+def _place_words(step: Step | None) -> str:
+    if step is None:
+        return ""
+    return step.name or ("start" if step.kind == "start" and step.epoch == 0 else f"{step.position:.4g}")
+
+
+def _draw_percentiles(weight: Weight, history: Past, *, is_log: bool) -> Picture:  # noqa: ARG001 - nothing is counted here
+    """Draw between which values the inner half, the inner nine tenths and nearly all of the elements lie."""
+    histograms = history.histograms(weight.whole, MOST_BANDED)
+    found = histograms.quantiles(SHARES).T
+    if not np.isfinite(found).any():
+        return EmptyPicture("No element is finite at any record, so there is no distribution to show.")
+    positions = history.timeline.positions_of(histograms.numbers)
+    names = ("1 % to 99 %", "5 % to 95 %", "25 % to 75 %: the middle half")
+    colors = ("start", "minimum", "now")
+    bands = tuple(Mark("band", names[i], colors[i], positions, found[i], found[-1 - i]) for i in range(3))
+    median = Mark("line", "median", "now", positions, found[3])
+    chart = Chart("", "epochs trained", "weight", (*bands, median))
+    count = len(history.recorded(weight.whole))
+    of = f"{MOST_BANDED} of {grouped(count)} records" if count > MOST_BANDED else f"{count} record{'s' if count > 1 else ''}"
+    return ChartPicture((chart,), f"{of}. {_drift_words(histograms)}{_left_out_words(histograms, weight)}")
+
+
+def _drift_words(histograms: Histograms) -> str:
+    """Say between which values the middle half lies, first and last."""
+    first, last = (histograms.quantiles((0.25, 0.75))[place] for place in (0, -1))
+    if np.isnan(last).any():
+        return "At the newest record no element is finite."
+    then = f"; at the first one between {rough(first[0])} and {rough(first[1])}" if np.isfinite(first).all() else ""
+    return f"The middle half of the newest lies between {rough(last[0])} and {rough(last[1])}{then}."
+
+
+def _left_out_words(histograms: Histograms, weight: Weight) -> str:
+    missing = weight.size - int(histograms.counts[-1].sum())
+    return f" {grouped(missing)} elements of the newest are not finite and are left out." if missing else ""
+
+
+_OVER_TIME = {"ridges": _draw_ridges, "percentiles": _draw_percentiles}

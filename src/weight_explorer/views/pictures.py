@@ -31,7 +31,15 @@ class MatrixPicture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mark:
-    """One thing in a chart: a "line", a histogram's "steps", or a "band" between `y` and `upper`."""
+    """One thing in a chart.
+
+    Attributes:
+        kind: A "line"; a histogram's "steps", of which `x` are the edges; a "band" between `y` and `upper`; "rules", vertical
+            lines at every `x`, for which `y` is empty; or "ridges", of which every row of `y` is one, oldest first, filled
+            down to where it begins and in front of those before it.
+        name: What the legend says; without one it is not in the legend.
+        color: What it is drawn in: a name that the panels know, such as "now" or "series 3".
+    """
 
     kind: str
     name: str
@@ -43,21 +51,28 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """Marks over two axes. `log` is about the y axis; values that it cannot show are NaN, which is a gap."""
+    """Marks over two axes. `log` is about the y axis; values that it cannot show are NaN, which is a gap.
+
+    `y_ticks` are (place, words), for a y axis that no numbers stand at. Marks of a kind and color at the same place among
+    the others keep their widgets in the browser, so charts that follow each other have them in the same order.
+    """
 
     title: str
     x_label: str
     y_label: str
     marks: tuple[Mark, ...]
     log: bool = False
+    y_ticks: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChartPicture:
-    """One chart or several above each other."""
+    """One chart or several, row by row in so many columns. `shared` names the axes they have in common: "", "x" or "xy"."""
 
     charts: tuple[Chart, ...]
     caption: str
+    columns: int = 1
+    shared: str = "x"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

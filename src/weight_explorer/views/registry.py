@@ -32,8 +32,8 @@ VIEWS: dict[str, View] = {
     view.name: view
     for view in (
         View("matrix", "Matrix", matrix.draw),
-        View("distribution", "Distribution", distribution.draw),
-        View("over_time", "Over time", over_time.draw),
+        View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
+        View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),
         View("units", "Units", units.draw, units.OPTIONS, units.applies),
     )
 }

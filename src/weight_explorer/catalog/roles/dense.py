@@ -19,6 +19,13 @@ def einsum_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisRow, ...]:  # n
     return tuple(_einsum_axis(letter, inputs, outputs) for letter in kernel)
 
 
+def einsum_fan_axes(layer: Any) -> dict[str, list[int]]:
+    """Return which axes of an EinsumDense kernel Keras counts as incoming and which as outgoing for its initializer."""
+    kernel, outputs = str(layer.equation).replace(" ", "").partition(",")[2].split("->")
+    outgoing = [i for i, letter in enumerate(kernel) if letter in outputs]
+    return {"input_axes": [i for i in range(len(kernel)) if i not in outgoing], "output_axes": outgoing}
+
+
 def _einsum_axis(letter: str, inputs: str, outputs: str) -> AxisRow:
     if letter in inputs and letter in outputs:
         return AxisRow(f"kept axis {letter}", "entry", "comes in and goes out: each entry has weights of its own")

@@ -48,9 +48,9 @@ _IN_TIME = "Training adds up what all time steps ask for"
 _ROW_IN_TIME = f"{_IN_TIME}; the data move only rows whose input is not zero."
 
 
-def forget_bias(layer: Any) -> str:
+def forget_bias(layer: Any) -> dict[str, float]:
     """Say that an LSTM starts the bias of its forget gate at 1, unless told otherwise."""
-    return ", forget gate at 1" if layer.unit_forget_bias else ""
+    return {"forget gate": 1.0} if layer.unit_forget_bias else {}
 
 
 def _remembers(layer: Any) -> bool:

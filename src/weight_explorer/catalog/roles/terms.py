@@ -91,7 +91,7 @@ class Row:
         role: The role; "" takes the attribute's name in words.
         trains: What training does to it.
         state: Why gradients leave it alone, where its kind says so.
-        starts: What the layer does to a fresh weight beyond its initializer.
+        starts: What the layer does to a fresh weight beyond its initializer: from block to the number it starts at.
         when: Of which layers the row is true; None for all.
     """
 
@@ -100,7 +100,7 @@ class Row:
     role: str = ""
     trains: str = TRAINS
     state: State | None = None
-    starts: Callable[[Any], str] | None = None
+    starts: Callable[[Any], Mapping[str, float]] | None = None
     when: Callable[[Any], bool] | None = None
 
 

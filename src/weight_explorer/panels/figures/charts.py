@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -11,38 +13,102 @@ from matplotlib.figure import FigureBase
 from weight_explorer.panels import colors
 from weight_explorer.views.pictures import Chart, ChartPicture, Mark
 
+FEW_POINTS = 30
+# More names than this stand beside a chart, one below the other.
+MOST_ABOVE = 4
+
 
 def draw_charts(figure: FigureBase, picture: ChartPicture) -> None:
-    """Draw the charts above each other, over a common x axis."""
-    panels = np.atleast_1d(figure.subplots(len(picture.charts), sharex=True))
-    for axes, chart in zip(panels, picture.charts, strict=True):
+    """Draw the charts in rows and columns, over the axes that they share."""
+    num_rows = math.ceil(len(picture.charts) / picture.columns)
+    grid = figure.subplots(
+        num_rows,
+        picture.columns,
+        sharex="x" in picture.shared,
+        sharey="y" in picture.shared,
+        squeeze=False,
+        gridspec_kw={"right": 0.97 if max(map(_num_named, picture.charts)) <= MOST_ABOVE else 0.72},
+    )
+    for axes, chart in zip(grid.flat, picture.charts, strict=False):
         _draw_chart(axes, chart)
+    for axes in list(grid.flat)[len(picture.charts) :]:
+        axes.set_axis_off()
 
 
 def _draw_chart(axes: Axes, chart: Chart) -> None:
     for mark in chart.marks:
         _MARKS[mark.kind](axes, mark)
-    axes.set(xlabel=chart.x_label, ylabel=chart.y_label, title=chart.title)
+    axes.set(xlabel=chart.x_label, ylabel=chart.y_label)
+    axes.set_title(chart.title, loc="right", fontsize=9, parse_math=False)
+    if chart.y_ticks:
+        axes.set_yticks(*zip(*chart.y_ticks, strict=True))
     if chart.log and any(np.any(mark.y > 0) for mark in chart.marks):
         axes.set_yscale("log")
-    # Above the chart, where it covers nothing.
-    axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 0.98), ncol=len(chart.marks), frameon=False)
+    _draw_legend(axes, chart)
+
+
+def _num_named(chart: Chart) -> int:
+    return sum(bool(mark.name) for mark in chart.marks)
+
+
+def _draw_legend(axes: Axes, chart: Chart) -> None:
+    """Say what is what where it covers nothing: above the chart, or beside it."""
+    count = _num_named(chart)
+    if not count:
+        return
+    if count <= MOST_ABOVE:
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 0.98), "ncol": count}
+    else:
+        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.05)}
+    for words in axes.legend(fontsize=8, frameon=False, **place).get_texts():
+        words.set_parse_math(False)
+        words.set_text(textwrap.shorten(words.get_text(), 40, placeholder="…"))
+
+
+def _label(mark: Mark) -> str:
+    # matplotlib leaves out of a legend what begins with an underscore, as a layer's name may.
+    return f"\u200b{mark.name}" if mark.name else "_nothing"
 
 
 def _draw_line(axes: Axes, mark: Mark) -> None:
-    marker = "o" if len(mark.x) <= 30 else None
-    axes.plot(mark.x, mark.y, label=mark.name, color=colors.MARKS[mark.color], marker=marker, markersize=3)
+    marker = "o" if len(mark.x) <= FEW_POINTS else None
+    style = "--" if mark.color in colors.DASHED else "-"
+    axes.plot(mark.x, mark.y, style, label=_label(mark), color=colors.MARKS[mark.color], marker=marker, markersize=3)
 
 
 def _draw_band(axes: Axes, mark: Mark) -> None:
     upper = mark.y if mark.upper is None else mark.upper
-    axes.fill_between(mark.x, mark.y, upper, label=mark.name, color=colors.MARKS[mark.color], alpha=0.2, linewidth=0)
+    axes.fill_between(mark.x, mark.y, upper, label=_label(mark), color=colors.MARKS[mark.color], alpha=0.2, linewidth=0)
 
 
 def _draw_steps(axes: Axes, mark: Mark) -> None:
     color = colors.MARKS[mark.color]
     filled = mark.color == "now"
-    axes.stairs(mark.y, mark.x, label=mark.name, color=color, fill=filled, alpha=0.5 if filled else 1)
+    heights = np.nan_to_num(mark.y)  # on an axis that cannot show zero, a gap
+    axes.stairs(heights, mark.x, label=_label(mark), color=color, fill=filled, alpha=0.5 if filled else 1)
 
 
-_MARKS: dict[str, Callable[[Axes, Mark], None]] = {"line": _draw_line, "band": _draw_band, "steps": _draw_steps}
+def _draw_rules(axes: Axes, mark: Mark) -> None:
+    width, alpha = (0.6, 0.35) if mark.color in colors.FAINT else (1.4, 0.9)
+    for place, x in enumerate(mark.x):
+        label = "_nothing" if place else _label(mark)
+        axes.axvline(x, color=colors.MARKS[mark.color], linewidth=width, alpha=alpha, label=label, zorder=0.5)
+
+
+def _draw_ridges(axes: Axes, mark: Mark) -> None:
+    tones = colors.ramp("start", mark.color, len(mark.y))
+    for place, (row, color) in enumerate(zip(mark.y, tones, strict=True)):
+        label = _label(mark) if place == len(mark.y) - 1 else "_nothing"
+        axes.fill_between(mark.x, row[0], row, facecolor="white", linewidth=0, alpha=0.6, zorder=2 + place * 0.01)
+        axes.fill_between(
+            mark.x, row[0], row, facecolor=color, edgecolor=color, alpha=0.6, label=label, zorder=2 + place * 0.01
+        )
+
+
+_MARKS: dict[str, Callable[[Axes, Mark], None]] = {
+    "line": _draw_line,
+    "band": _draw_band,
+    "steps": _draw_steps,
+    "rules": _draw_rules,
+    "ridges": _draw_ridges,
+}
