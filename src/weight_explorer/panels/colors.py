@@ -13,6 +13,10 @@ DIVERGING = "RdBu_r"
 NOT_A_NUMBER = "#00b300"
 INFINITE = "#ffd400"
 
+# Of bars: below zero, above it, and where there is no sign.
+SIGNED = ("#4393c3", "#d6604d")
+UNSIGNED = "#8a8a8a"
+
 # Several things side by side. Searched for: of six colors with a contrast of at least 3 to white and to JupyterLab's dark
 # ground those that are farthest apart (25 in CIELAB) also with protanopia, deuteranopia and tritanopia, after Machado et al.
 # (2009).

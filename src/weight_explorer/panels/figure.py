@@ -11,8 +11,9 @@ from matplotlib.figure import Figure, FigureBase
 
 from weight_explorer.panels.figures.charts import draw_charts
 from weight_explorer.panels.figures.matrix import draw_matrix
+from weight_explorer.panels.figures.ranking import draw_rankings
 from weight_explorer.panels.figures.tiles import draw_tiles
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, TilesPicture
+from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture, TilesPicture
 
 
 class PictureFigure(Figure):
@@ -51,5 +52,6 @@ _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {
     MatrixPicture: draw_matrix,
     ChartPicture: draw_charts,
     TilesPicture: draw_tiles,
+    RankingPicture: draw_rankings,
     EmptyPicture: _draw_empty,
 }

@@ -73,6 +73,7 @@ class Panel:
             Control("view", self.views),
             Control("quantity", self.quantities),
             Control("option", self.options, "asked"),
+            Control("option", self.stage.ranking, "asked"),
             Control("step", self.time, may_be_empty=True),
             Control("against", self.time, "against", may_be_empty=True),
         )

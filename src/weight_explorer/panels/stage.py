@@ -11,8 +11,9 @@ from weight_explorer.panels import details
 from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.matrix import MatrixPanel
+from weight_explorer.panels.ranking import RankingPanel
 from weight_explorer.panels.tiles import TilesPanel
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, TilesPicture
+from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture, TilesPicture
 
 
 def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
@@ -24,6 +25,7 @@ _PANELS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[Any, Any
     MatrixPicture: (MatrixPanel, MatrixPanel.show),
     ChartPicture: (ChartsPanel, ChartsPanel.show),
     TilesPicture: (TilesPanel, TilesPanel.show),
+    RankingPicture: (RankingPanel, RankingPanel.show),
     EmptyPicture: (DetailsPanel, _show_message),
 }
 
@@ -41,6 +43,7 @@ class Stage(ipywidgets.Box):
         # They are there from the start, since the user chooses with them.
         self.message = self.panel("", EmptyPicture)
         self.matrix = self.panel("matrix", MatrixPicture)
+        self.ranking = self.panel("units", RankingPicture)
 
     def panel(self, view: str, kind: type) -> Any:
         """Return the panel that shows a kind of picture for a view."""

@@ -25,7 +25,7 @@ class Option:
         name: Its name in Python: `explorer.select(view="filters", sort="norm")`.
         label: Its name on screen.
         offers: What may be chosen for a weight. An option with nothing to choose from is not shown.
-        kind: "menu", "switch" (of `OFF` and `ON`) or "slider" (of a range).
+        kind: "menu", "switch" (of `OFF` and `ON`), "slider" (of a range), or "picked" in the picture itself (of a range).
     """
 
     view: str
@@ -73,9 +73,11 @@ def switch(view: str, name: str, label: str, *, start: str = OFF) -> Option:
 
 
 def offered(options: tuple[Option, ...], weight: Weight, history: Past, choice: Choice) -> tuple[OptionOffer, ...]:
-    """Return those options that leave something to choose."""
+    """Return those options that leave something to choose beside the picture."""
     result = []
     for option in options:
+        if option.kind == "picked":
+            continue
         found = option.offers(weight, history, choice)
         count = found if isinstance(found, int) else 0
         offers = () if isinstance(found, int) else found

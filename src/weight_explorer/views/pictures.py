@@ -75,6 +75,44 @@ class ChartPicture:
     shared: str = "x"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """The first few of many things in order, each with a bar from zero to its value.
+
+    Attributes:
+        title: What is ranked, and by what.
+        heads: What a thing is, what its number is, and what `moves` tell; "" where they tell nothing.
+        places: Counted from 1.
+        names: Of the things.
+        values: Of the things; not finite where there is no bar.
+        numbers: The same as text.
+        moves: At what place it stood before, with an arrow in the direction that it went.
+        picks: What is asked for when a thing is picked; empty where nothing can be.
+        picked: Which row is picked, -1 for none.
+        num_left: How many more things there are.
+    """
+
+    title: str
+    heads: tuple[str, str, str]
+    places: tuple[int, ...]
+    names: tuple[str, ...]
+    values: np.ndarray
+    numbers: tuple[str, ...]
+    moves: tuple[str, ...]
+    picks: tuple[str, ...] = ()
+    picked: int = -1
+    num_left: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingPicture:
+    """One ranking, or one and beside it what the picked thing is made of. `asks` is the option that picking sets."""
+
+    rankings: tuple[Ranking, ...]
+    asks: str
+    caption: str
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """One of many small pictures: its number, the user's label or "", a number to rank it by, and what stands still in it.
@@ -119,4 +157,4 @@ class EmptyPicture:
     caption: str
 
 
-Picture = MatrixPicture | ChartPicture | TilesPicture | EmptyPicture
+Picture = MatrixPicture | ChartPicture | TilesPicture | EmptyPicture | RankingPicture

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views import distribution, filters, matrix, over_time
+from weight_explorer.views import distribution, filters, matrix, over_time, units
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
@@ -35,6 +35,7 @@ VIEWS: dict[str, View] = {
         View("filters", "Filters", filters.draw, filters.OPTIONS, filters.applies),
         View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
         View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),
+        View("units", "Units", units.draw, units.OPTIONS, units.applies),
     )
 }
 

@@ -1,0 +1,173 @@
+"""What the entries along a weight's axes are called, and how an array is brought into the order of what is asked about."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Axis, Weight, plural
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Entries of one kind: an axis; or of an axis that is made of blocks the blocks, or the entries within each of them.
+
+    `is_named` says that a label alone tells what it is, as "forget gate" does.
+    """
+
+    entry: str
+    size: int
+    side: str = ""
+    labels: tuple[str, ...] = ()
+    is_named: bool = False
+
+    def name(self, i: int) -> str:
+        """Name an entry where its kind is known: `3 the`, `3`, `forget gate`."""
+        if not self.labels:
+            return str(i)
+        return self.labels[i] if self.is_named else f"{i} {self.labels[i]}"
+
+    def words(self, i: int) -> str:
+        """Name an entry in a sentence: `input 3 ("the")`, `forget gate`."""
+        if self.is_named:
+            return self.labels[i]
+        return f"{self.entry} {i}" + (f' ("{self.labels[i]}")' if self.labels else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """All combinations of the entries of some parts, the outer ones first; of no part, the one number that there is.
+
+    >>> gates = Part("gate", 2, labels=("forget gate", "output gate"), is_named=True)
+    >>> units = Entries((gates, Part("unit", 3)))
+    >>> units.size, units.noun, units.name(4), units.words(4)
+    (6, 'gate · unit', 'output gate · 1', 'output gate, unit 1')
+    """
+
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return math.prod(part.size for part in self.parts)
+
+    @property
+    def noun(self) -> str:
+        """What one of them is."""
+        return " · ".join(part.entry for part in self.parts) or "number"
+
+    @property
+    def nouns(self) -> str:
+        """What all of them are."""
+        return " × ".join(plural(part.entry) for part in self.parts) or "number"
+
+    def name(self, i: int) -> str:
+        """Name one of them where their kind is known."""
+        return " · ".join(part.name(j) for part, j in self._split(i))
+
+    def words(self, i: int) -> str:
+        """Name one of them in a sentence."""
+        return ", ".join(part.words(j) for part, j in self._split(i)) or "the number"
+
+    def find(self, text: str) -> int | None:
+        """Return the place of the one with this number, name or label."""
+        if text.isdecimal():
+            return int(text) if int(text) < self.size else None
+        if len(self.parts) == 1:
+            labels = self.parts[0].labels
+            return labels.index(text) if text in labels else None
+        return next((i for i in range(self.size) if self.name(i) == text), None) if self.size <= MOST_NAMES else None
+
+    def _split(self, i: int) -> list[tuple[Part, int]]:
+        places = np.unravel_index(i, [part.size for part in self.parts])
+        return [(part, int(place)) for part, place in zip(self.parts, places, strict=True)]
+
+
+# More names than this are not searched one by one.
+MOST_NAMES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which parts make the things that are asked about, which the things they are made of; all others are taken together."""
+
+    own: tuple[int, ...]
+    other: tuple[int, ...] = ()
+
+
+def parts_of(axes: tuple[Axis, ...]) -> tuple[Part, ...]:
+    """Return the parts of axes, in the order of the axes: an axis of gates is the gates, and the units of each."""
+    return tuple(part for axis in axes for part in _parts_of_axis(axis))
+
+
+def _parts_of_axis(axis: Axis) -> tuple[Part, ...]:
+    entry, size = axis.entry or axis.name or "entry", axis.block_size
+    is_even = axis.is_split and all(block.stop - block.start == size for block in axis.blocks)
+    if not is_even:
+        return (Part(entry, axis.size, axis.side, axis.labels),)
+    names = tuple(block.name for block in axis.blocks)
+    return (
+        Part(axis.group or "block", len(names), axis.side, names, is_named=True),
+        Part(entry, size, axis.side, axis.labels[:size]),
+    )
+
+
+def groupings(weight: Weight) -> dict[str, Grouping]:
+    """Return the ways to look at a weight, by name: as units with inputs, as inputs with units, as heads, as single numbers.
+
+    The first is what is asked for most: the units; of an embedding the tokens; where nothing comes in, every number.
+    """
+    parts = parts_of(weight.axes)
+    out, window = _of_side(parts, "out"), _of_side(parts, "window")
+    into = tuple(i for i in range(len(parts)) if i not in (*out, *window))
+    if not out or not into or all(parts[i].side == "" for i in into):
+        every = tuple(range(len(parts)))
+        found = {} if len(parts) < 2 else {_name(parts, (i,)): Grouping((i,), _without(every, i)) for i in every}
+        return {_name(parts, every): Grouping(every), **found}
+    looks_up = any(parts[i].entry == "token" for i in into)
+    sides = ((into, out), (out, into)) if looks_up else ((out, into), (into, out))
+    named: dict[str, Grouping] = {}
+    for own, other in sides:
+        for places in (own, *((i,) for i in own if len(own) > 1)):
+            name = _name(parts, places)
+            named[f"incoming {name}" if name in named else name] = Grouping(places, other)
+    return named
+
+
+def windowed(weight: Weight, grouping: Grouping) -> Grouping:
+    """Return the grouping whose things are made of every single place of a window, not of whole windows."""
+    return Grouping(grouping.own, (*grouping.other, *_of_side(parts_of(weight.axes), "window")))
+
+
+def entries_of(weight: Weight, places: tuple[int, ...]) -> Entries:
+    """Return the entries of some of a weight's parts."""
+    parts = parts_of(weight.axes)
+    return Entries(tuple(parts[i] for i in places))
+
+
+def arranged(values: np.ndarray, weight: Weight, grouping: Grouping) -> np.ndarray:
+    """Bring an array to the shape (own entries, other entries, all the rest).
+
+    >>> axes = (Axis("kernel_length", 3, side="window"), Axis("in", 2, side="in"), Axis("out", 4, side="out"))
+    >>> conv = Weight("k", "kernel", "kernel", "conv", (3, 2, 4), "float32", axes)
+    >>> arranged(np.zeros((3, 2, 4)), conv, groupings(conv)["outs"]).shape
+    (4, 2, 3)
+    """
+    sizes = [part.size for part in parts_of(weight.axes)]
+    rest = tuple(i for i in range(len(sizes)) if i not in (*grouping.own, *grouping.other))
+    shape = [math.prod(sizes[i] for i in places) for places in (grouping.own, grouping.other, rest)]
+    return values.reshape(sizes).transpose((*grouping.own, *grouping.other, *rest)).reshape(shape)
+
+
+def _of_side(parts: tuple[Part, ...], side: str) -> tuple[int, ...]:
+    return tuple(i for i, part in enumerate(parts) if part.side == side)
+
+
+def _without(places: tuple[int, ...], place: int) -> tuple[int, ...]:
+    return tuple(i for i in places if i != place)
+
+
+def _name(parts: tuple[Part, ...], places: tuple[int, ...]) -> str:
+    return Entries(tuple(parts[i] for i in places)).nouns
