@@ -49,14 +49,14 @@ def test_every_view_shows_the_chosen_file(saved, dense_model):
     folder, _, kept = saved
     explorer = WeightExplorer.from_checkpoints(dense_model, folder)
     explorer.select("hidden", role="kernel", view="matrix", step=3)
-    scene = explorer._compose(explorer._choice, explorer._source.catalog)
+    scene = explorer._screen.scene()
     np.testing.assert_array_equal(scene.picture.cells, kept[3][0])
     assert "at record 3 (" in scene.picture.caption
     assert scene.status == "checkpoints"
     names = [step.name for step in explorer.history.records]
     assert explorer._panel.time.names == names
     explorer.compare(0, step=10)
-    scene = explorer._compose(explorer._choice, explorer._source.catalog)
+    scene = explorer._screen.scene()
     np.testing.assert_array_equal(scene.picture.cells, kept[10][0] - kept[0][0])
     for view in ("distribution", "over_time"):
         explorer.select(view=view, quantity="value")

@@ -337,7 +337,7 @@ def test_one_layer_in_two_places_is_no_ambiguous_name():
 
 
 def scene_name(explorer):
-    return explorer._compose(explorer._choice, explorer._source.catalog).name
+    return explorer._screen.scene().name
 
 
 def test_a_parent_is_told_from_a_layer_of_the_same_name():

@@ -99,7 +99,9 @@ def test_an_error_in_a_hook_is_shown_and_the_training_goes_on(hook, dense_model,
     assert explorer._panel.tree.selected == "dense_model/out"
 
 
-@pytest.mark.parametrize("part", ["_source.recorder.record", "history.append", "_panel.show", "_draw", "_source.refresh"])
+@pytest.mark.parametrize(
+    "part", ["_source.recorder.record", "history.append", "_panel.show", "_screen.draw", "_source.refresh"]
+)
 def test_an_error_in_any_part_never_reaches_fit(part, dense_model, training_data, monkeypatch):
     explorer = WeightExplorer(dense_model, record_every=1)
     *way, name = part.split(".")

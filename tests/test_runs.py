@@ -65,7 +65,7 @@ def test_a_loaded_run_shows_the_same_pictures(trained, tmp_path):
     loaded = WeightExplorer.load(tmp_path / "run.h5")
     for explorer in (trained, loaded):
         explorer.select("out", role="kernel", step=4, quantity="since_start")
-    ours, theirs = (each._compose(each._choice, each._source.catalog) for each in (trained, loaded))
+    ours, theirs = (each._screen.scene() for each in (trained, loaded))
     np.testing.assert_array_equal(theirs.picture.cells, ours.picture.cells)
     assert theirs.picture.caption == ours.picture.caption
     assert theirs.statistics == ours.statistics

@@ -35,7 +35,7 @@ def explorer(reader_model):
 
 
 def scene(explorer):
-    return explorer._compose(explorer._choice, explorer._source.catalog)
+    return explorer._screen.scene()
 
 
 def test_the_matrix_shows_the_gate_and_the_line_of_code_reads_it(explorer, reader_model):
@@ -101,10 +101,10 @@ def test_the_panel_offers_direction_and_gate_and_a_click_chooses(explorer):
     assert (explorer._panel.weights.label, gate.label) == ("direction", "gate")
     assert [label for _, label in gate.options] == ["all gates", "input gate", "forget gate", "cell candidate", "output gate"]
     gate.selected = "output gate"
-    explorer._answer()
+    explorer._screen.answer()
     assert scene(explorer).expression.endswith("kernel[:, 60:80]")
     gate.selected = "all gates"
-    explorer._answer()
+    explorer._screen.answer()
     assert scene(explorer).expression.endswith("cell.kernel")
 
 
@@ -229,7 +229,7 @@ def test_a_click_on_a_menu_that_is_gone_by_now_changes_nothing():
     model = keras.Sequential([keras.Input((5, 4)), layers.GRU(3, name="gru")], name="m")
     explorer = WeightExplorer(model)
     explorer.select("gru", role="kernel")
-    before = explorer._choice
+    before = explorer._screen.choice
     for value in ("recurrent bias", "all biases", "nothing"):
         assert choose(explorer.catalog, before, "second blocks", value) is before
     assert choose(explorer.catalog, before, "second blocks", "reset gate").blocks == ("reset gate",)

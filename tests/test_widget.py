@@ -171,10 +171,10 @@ def test_a_misspelt_keyword_is_answered_with_the_nearest(dense_model):
 def test_a_selection_that_does_not_exist_is_refused_and_changes_nothing(dense_model, choice, words):
     explorer = WeightExplorer(dense_model)
     explorer.select("out", role="bias")
-    before = explorer._choice
+    before = explorer._screen.choice
     with pytest.raises(ValueError, match=words):
         explorer.select(**choice)
-    assert explorer._choice == before
+    assert explorer._screen.choice == before
     assert explorer._panel.tree.selected == "dense_model/out"
 
 
@@ -241,7 +241,7 @@ def test_going_back_and_forth_makes_no_new_widgets(explorer, messages):
 
 def test_only_the_answer_to_a_click_counts_as_one(explorer):
     answered = explorer._panel.status.answered
-    explorer._draw()
+    explorer._screen.draw()
     assert explorer._panel.status.answered == answered
     send(explorer._panel.tree, selected="reader/out")
     assert explorer._panel.status.answered > answered
@@ -267,7 +267,7 @@ def test_nothing_is_sent_where_nothing_changed(explorer, monkeypatch):
     for widget in explorer._panel._adopted.values():
         if widget is not status:
             monkeypatch.setattr(widget, "_send", lambda *args, w=widget, **kw: sent.append(w))
-    explorer._draw()
+    explorer._screen.draw()
     assert sent == []
 
 
@@ -286,7 +286,7 @@ def test_clicks_from_another_thread_are_never_lost(dense_model, training_data):
                     send(panel.tree, selected=path)
                     send(panel.roles, selected=role)
                     rounds.append((path, role))
-                    assert (explorer._choice.layer, explorer._choice.role) == (path, role)
+                    assert (explorer._screen.choice.layer, explorer._screen.choice.role) == (path, role)
 
     thread = threading.Thread(target=click)
     thread.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import threading
 import uuid
@@ -22,7 +21,6 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import share_layers
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.film import check_film, save_film
-from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.callback import TrainingCallback, fit_is_running
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
@@ -30,12 +28,13 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.session import Reporter, Session
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step
+from weight_explorer.screen import Screen
 from weight_explorer.source import LiveSource, Paths, Source, StillSource, checkpoints_of, run_of
 from weight_explorer.views import summary
 from weight_explorer.views.asked import choice_of, comparison_of
-from weight_explorer.views.choice import Choice, choose, resolve
+from weight_explorer.views.choice import Choice, resolve
 from weight_explorer.views.reading import kept_steps
-from weight_explorer.views.scene import Scene, compose, compose_problem
+from weight_explorer.views.scene import compose
 
 KEYWORDS = ("record_every", "max_overhead", "memory", "labels")
 
@@ -88,7 +87,7 @@ class WeightExplorer(ipywidgets.VBox):
         check_pace(record_every, max_overhead)
         history = History(parse_memory(memory))
         source = LiveSource(model, history, check_labels(labels))
-        session = Session(history, Pace(record_every, max_overhead), record=self._record, draw=self._draw_from_training)
+        session = Session(history, Pace(record_every, max_overhead), record=self._record, draw=self._redraw)
         self._open(source, session, TrainingCallback(session, began=self._training_began))
 
     def _open(self, source: Source, session: Reporter, callback: TrainingCallback | None = None) -> None:
@@ -96,24 +95,15 @@ class WeightExplorer(ipywidgets.VBox):
         self._callback = callback
         self._source = source
         self._session = session
-        self._choice = Choice()
-        self._drawing = threading.RLock()  # held by the one thread that draws
-        self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
-        self._showing = False
-        self._stale = False
-        self._num_asked = self._num_answered = 0
         self._display_id = uuid.uuid4().hex
         self._is_displayed = False
-        self._is_closed = False
         self._awaits_cell_end = False
-        self._clicks_wait = not live.answers_during_cells()
-        self._panel = Panel(adopt=lambda widget: live.answer_clicks(widget, self._touching, self._answer))
-        for control in self._panel.controls:
-            control.widget.observe(self._chooser(control), names=control.trait)
+        self._screen = Screen(source, session, look=self._look)
+        self._panel = self._screen.panel
         super().__init__([self._panel.box])
         self.add_class("weight-explorer")
         self._look()
-        self._draw()
+        self._screen.draw()
 
     # -- of a training that is over --------------------------------------------------------------------------------
 
@@ -176,7 +166,7 @@ class WeightExplorer(ipywidgets.VBox):
     def _of_the_past(cls, source: StillSource, phase: str) -> WeightExplorer:
         explorer = cls.__new__(cls)
         status = Status(phase, problem=" ".join(source.past.notes))
-        cls._open(explorer, source, Reporter(lambda: cls._draw(explorer, wait=False), status))
+        cls._open(explorer, source, Reporter(lambda: cls._redraw(explorer), status))
         return explorer
 
     # -- public ----------------------------------------------------------------------------------------------------
@@ -230,22 +220,11 @@ class WeightExplorer(ipywidgets.VBox):
         >>> [step.epoch for step in explorer.history.records]
         [0, 1]
         """
-        session = self._session
-        if not isinstance(session, Session):
-            _ = self.callback  # says that there is nothing to record here
-            return
-        try:
+        callback = self.callback
+        with self._session.reported():
             if self._is_training():
-                session.report(
-                    ValueError("fit runs with the callback, which records already: record() is for loops of your own")
-                )
-                return
-            begins = not session.is_training
-            session.step(epoch, logs)
-            if begins:
-                self._training_began(None)
-        except Exception as error:  # noqa: BLE001 - a training of hours must not end by an error in a picture
-            session.report(error)
+                raise ValueError("fit runs with the callback, which records already: record() is for loops of your own")
+            callback.step(epoch, logs)
 
     def restore(self, step: int) -> None:
         """Put the values of a record back into the model, bit by bit.
@@ -264,7 +243,7 @@ class WeightExplorer(ipywidgets.VBox):
         self._source.refresh(self._session.report)
         self._source.restore(step)
         self._look("restored")
-        self._draw()
+        self._screen.draw()
 
     def film(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
         """Save what is on screen as a film over all records that keep values: a GIF, with the same scale in every frame.
@@ -276,7 +255,7 @@ class WeightExplorer(ipywidgets.VBox):
         Raises:
             ValueError: There is nothing to play, or an argument has no meaning.
         """
-        choice, catalog, past = self._choice, self._source.catalog, self._source.past.snapshot()
+        choice, catalog, past = self._screen.choice, self._source.catalog, self._source.past.snapshot()
         weight = resolve(catalog, choice).weight
         numbers = kept_steps(weight, past) if weight else ()
         check_film(path, frames_per_second, len(numbers))
@@ -325,19 +304,9 @@ class WeightExplorer(ipywidgets.VBox):
             ...
         ValueError: There is no layer 'dens'. Did you mean 'dense'? There are: 'tiny', 'dense'.
         """
-        catalog = self.catalog
-        asked = {
-            "layer": layer,
-            "role": role,
-            "weight": weight,
-            "block": block,
-            "view": view,
-            "quantity": quantity,
-            "step": step,
-            "options": options,
-        }
-        self._choose(choice_of(catalog, self._source.past.snapshot(), self._choice, asked))
-        self._answer()
+        asked = {"layer": layer, "role": role, "weight": weight, "block": block}
+        asked |= {"view": view, "quantity": quantity, "step": step, "options": options}
+        self._ask(lambda before: choice_of(self._source.catalog, self._source.past.snapshot(), before, asked))
 
     def compare(self, against: int | None, step: int | str | None = None) -> None:
         """Show how the weights differ from those of a record, as the Compare button does; None stops it.
@@ -349,9 +318,12 @@ class WeightExplorer(ipywidgets.VBox):
         Raises:
             ValueError: The values of a record are not kept.
         """
-        catalog = self.catalog
-        self._choose(comparison_of(catalog, self._source.past.snapshot(), self._choice, against, step))
-        self._answer()
+        self._ask(lambda before: comparison_of(self._source.catalog, self._source.past.snapshot(), before, against, step))
+
+    def _ask(self, change: Callable[[Choice], Choice]) -> None:
+        _ = self.catalog  # reads the model's layers anew if they changed
+        self._screen.choose(change)
+        self._screen.answer()
 
     def figure(self) -> Figure:
         """Return what is on screen as a new matplotlib figure, to be saved as PNG, SVG or PDF with its `savefig`.
@@ -363,15 +335,14 @@ class WeightExplorer(ipywidgets.VBox):
         [8.0, 4.5]
         """
         self._look()
-        scene = self._compose(self._choice, self._source.catalog)
+        scene = self._screen.scene()
         return figure_of(scene.picture, scene.name)
 
     def close(self) -> None:
         """Take the panel off the screen and free its widgets; the history stays readable."""
-        if "_panel" in vars(self):  # a refused argument leaves an explorer without one
-            with self._touching:
-                self._is_closed, self._is_displayed = True, False
-                self._panel.close()
+        if "_screen" in vars(self):  # a refused argument leaves an explorer without one
+            self._is_displayed = False
+            self._screen.close()
         super().close()
 
     # -- text and fallbacks ------------------------------------------------------------------------------------------
@@ -419,7 +390,7 @@ class WeightExplorer(ipywidgets.VBox):
             return
         session = self._session
         self._source.refresh(session.report)
-        weight = resolve(self._source.catalog, self._choice).weight
+        weight = resolve(self._source.catalog, self._screen.choice).weight
         if weight and isinstance(session, Session):
             session.noticed(self._source.look(weight.whole, session.place, kind))
 
@@ -435,43 +406,7 @@ class WeightExplorer(ipywidgets.VBox):
         session.finish("interrupted")
         return False
 
-    # -- browser to choice -----------------------------------------------------------------------------------------
-
-    def _chooser(self, control: Control) -> Callable[[Any], None]:
-        def chosen(change: Any) -> None:
-            # What the panel itself writes comes by here too; only what the user did is a choice.
-            if not self._showing and (change["new"] or control.may_be_empty):
-                with self._reported():
-                    self._choose(choose(self._source.catalog, self._choice, control.field, change["new"]))
-
-        return chosen
-
-    def _choose(self, choice: Choice) -> None:
-        with self._touching:
-            self._choice = choice
-            self._num_asked += 1
-            self._stale = True
-
-    def _answer(self) -> None:
-        """Draw after a choice; called on the thread that the browser's messages arrive on."""
-        num_asked = self._num_asked
-        if num_asked == self._num_answered or self._is_closed:
-            return
-        with self._reported():
-            self._look()
-            self._draw()
-        with self._touching:
-            self._num_answered = self._panel.status.answered = num_asked
-
-    @contextlib.contextmanager
-    def _reported(self) -> Iterator[None]:
-        """Show an error in the panel, which would else be lost in the kernel's log."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
-            self._session.report(error)
-
-    # -- choice to screen ------------------------------------------------------------------------------------------
+    # -- training to screen ----------------------------------------------------------------------------------------
 
     def _training_began(self, model: Any) -> None:
         if not self._awaits_cell_end:
@@ -486,8 +421,8 @@ class WeightExplorer(ipywidgets.VBox):
     def _cell_ended(self, succeeded: bool) -> None:
         """Notice a training that ended without a word, by Ctrl-C or an error, and renew what the notebook saves."""
         self._awaits_cell_end = False
-        try:
-            session = self._session
+        session = self._session
+        with session.reported():
             if isinstance(session, Session) and session.is_training:
                 if session.is_loop and succeeded:
                     session.loop_ended()
@@ -495,54 +430,11 @@ class WeightExplorer(ipywidgets.VBox):
                     session.finish("interrupted")
             if self._is_displayed:
                 live.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
-        except Exception as error:  # noqa: BLE001 - the user's cell has ended well, and must not end in our error
-            self._session.report(error)
 
-    def _draw_from_training(self) -> None:
+    def _redraw(self) -> None:
         if not self._session.is_training:
             self._look()
-        self._draw(wait=False)
-
-    def _draw(self, *, wait: bool = True) -> None:
-        """Bring the screen up to date: the only way anything is drawn.
-
-        One thread draws at a time. Training does not wait for another's drawing: it leaves word, and who draws then draws
-        once more.
-        """
-        self._stale = True
-        while self._stale and not self._is_closed:
-            try:
-                if not self._drawing.acquire(blocking=wait):
-                    return
-                self._stale = False
-                choice, catalog = self._choice, self._source.catalog
-                self._show(choice, catalog, self._compose_or_tell(choice, catalog))
-            finally:
-                # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
-                with contextlib.suppress(RuntimeError):
-                    self._drawing.release()
-
-    def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
-        return compose(catalog, self._source.past.snapshot(), choice, self._session.status, clicks_wait=self._clicks_wait)
-
-    def _compose_or_tell(self, choice: Choice, catalog: Catalog) -> Scene:
-        """Compose the scene, or one that says why it cannot be: the panel must not stand still with what was before."""
-        try:
-            return self._compose(choice, catalog)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
-            self._session.note(error)
-            return compose_problem(catalog, choice, self._session.status, error)
-
-    def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
-        with self._touching:
-            if self._choice is not choice:
-                self._stale = True  # the user was faster: draw what they chose instead
-                return
-            self._showing = True
-            try:
-                self._panel.show(catalog, scene)
-            finally:
-                self._showing = False
+        self._screen.draw(wait=False)
 
 
 def _check_arguments(model: object, unknown: dict[str, Any]) -> None:

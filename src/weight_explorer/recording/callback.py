@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -19,10 +19,8 @@ def shielded(hook: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(hook)
     def safe(self: TrainingCallback, *args: Any, **kwargs: Any) -> None:
-        try:
+        with self._session.reported():
             hook(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - a training of hours must not end by an error in a picture
-            self._session.report(error)
 
     return safe
 
@@ -77,3 +75,10 @@ class TrainingCallback(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
         """Show the last state."""
         self._session.finish("finished")
+
+    def step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
+        """Note one step of a training loop of the user's own, as `Session.step` does."""
+        begins = not self._session.is_training
+        self._session.step(epoch, logs)
+        if begins:
+            self._began(None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from time import perf_counter
 from types import MappingProxyType
@@ -36,6 +37,14 @@ class Reporter:
     def is_training(self) -> bool:
         """Whether a training is running, as far as anybody told."""
         return self.status.phase == "training"
+
+    @contextlib.contextmanager
+    def reported(self) -> Iterator[None]:
+        """Show an error in the panel instead of raising it, where raising would hurt a training or be seen by nobody."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+            self.report(error)
 
     def report(self, error: Exception) -> None:
         """Show an error of ours in the panel; never raises."""

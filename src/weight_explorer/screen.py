@@ -1,0 +1,134 @@
+"""What is on screen: the choice, the panel, and the one loop that draws. Clicks and training come here, from two threads."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from weight_explorer import live
+from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.panels.panel import Control, Panel
+from weight_explorer.recording.session import Reporter
+from weight_explorer.source import Source
+from weight_explorer.views.choice import Choice, choose
+from weight_explorer.views.scene import Scene, compose, compose_problem
+
+
+class Screen:
+    """Keeps the panel as the user wants it: takes every choice, and draws what it asks for.
+
+    Args:
+        source: Gives the catalog and the past.
+        reporter: Knows where the training stands, and takes what goes wrong.
+        look: Called before a click is answered, to read the model anew where nothing else does.
+    """
+
+    def __init__(self, source: Source, reporter: Reporter, look: Callable[[], None]) -> None:
+        self._source = source
+        self._reporter = reporter
+        self._look = look
+        self._choice = Choice()
+        self._drawing = threading.RLock()  # held by the one thread that draws
+        self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
+        self._showing = False
+        self._stale = False
+        self._num_asked = self._num_answered = 0
+        self._is_closed = False
+        self._clicks_wait = not live.answers_during_cells()
+        self.panel = Panel(adopt=self._adopt)
+        for control in self.panel.controls:
+            control.widget.observe(self._chooser(control), names=control.trait)
+
+    @property
+    def choice(self) -> Choice:
+        """What the user asked for last."""
+        return self._choice
+
+    def choose(self, change: Callable[[Choice], Choice]) -> None:
+        """Take another choice, made of the one before; `answer` draws it."""
+        with self._touching:
+            self._choice = change(self._choice)
+            self._num_asked += 1
+            self._stale = True
+
+    def answer(self) -> None:
+        """Draw after a choice; called on the thread that the browser's messages arrive on."""
+        num_asked = self._num_asked
+        if num_asked == self._num_answered or self._is_closed:
+            return
+        with self._reporter.reported():
+            self._look()
+            self.draw()
+        with self._touching:
+            self._num_answered = self.panel.status.answered = num_asked
+
+    def draw(self, *, wait: bool = True) -> None:
+        """Bring the screen up to date: the only way anything is drawn.
+
+        One thread draws at a time. Training does not wait for another's drawing: it leaves word, and who draws then draws
+        once more.
+        """
+        self._stale = True
+        while self._stale and not self._is_closed:
+            try:
+                if not self._drawing.acquire(blocking=wait):
+                    return
+                self._stale = False
+                choice, catalog = self._choice, self._source.catalog
+                self._show(choice, catalog, self._compose_or_tell(choice, catalog))
+            finally:
+                # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
+                with contextlib.suppress(RuntimeError):
+                    self._drawing.release()
+
+    def scene(self) -> Scene:
+        """Compose what the choice asks for."""
+        return self._compose(self._choice, self._source.catalog)
+
+    def close(self) -> None:
+        """Draw no more, and close all widgets."""
+        with self._touching:
+            self._is_closed = True
+            self.panel.close()
+
+    # -- browser to choice -----------------------------------------------------------------------------------------
+
+    def _adopt(self, widget: ipywidgets.Widget) -> None:
+        live.answer_clicks(widget, self._touching, self.answer)
+
+    def _chooser(self, control: Control) -> Callable[[Any], None]:
+        def chosen(change: Any) -> None:
+            # What the panel itself writes comes by here too; only what the user did is a choice.
+            if not self._showing and (change["new"] or control.may_be_empty):
+                with self._reporter.reported():
+                    self.choose(lambda before: choose(self._source.catalog, before, control.field, change["new"]))
+
+        return chosen
+
+    # -- choice to screen ------------------------------------------------------------------------------------------
+
+    def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
+        return compose(catalog, self._source.past.snapshot(), choice, self._reporter.status, clicks_wait=self._clicks_wait)
+
+    def _compose_or_tell(self, choice: Choice, catalog: Catalog) -> Scene:
+        """Compose the scene, or one that says why it cannot be: the panel must not stand still with what was before."""
+        try:
+            return self._compose(choice, catalog)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+            self._reporter.note(error)
+            return compose_problem(catalog, choice, self._reporter.status, error)
+
+    def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
+        with self._touching:
+            if self._choice is not choice:
+                self._stale = True  # the user was faster: draw what they chose instead
+                return
+            self._showing = True
+            try:
+                self.panel.show(catalog, scene)
+            finally:
+                self._showing = False
