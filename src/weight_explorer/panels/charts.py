@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from weight_explorer.panels import colors, details
 from weight_explorer.views.pictures import Chart, ChartPicture, Mark
+from weight_explorer.views.words import words_of
 
 MARGINS = {"top": 8, "right": 16, "left": 72}
 FEW_POINTS = 30
@@ -26,10 +27,12 @@ class ChartsPanel(ipywidgets.VBox):
         super().__init__()
         self.add_class("we-charts")
         self._charts: dict[_Structure, _ChartPanel] = {}
+        self._words = details.DetailsPanel(label="the picture in words")
 
-    def show(self, picture: ChartPicture, name: str) -> None:  # noqa: ARG002 - the words below it say the same
+    def show(self, picture: ChartPicture, name: str) -> None:
         """Draw a picture; charts of the same structure only take the new numbers."""
-        shown = []
+        self._words.show(details.text(words_of(picture, name), tone="unseen"))
+        shown: list[ipywidgets.Widget] = [self._words]
         for chart in picture.charts:
             structure = _structure(chart)
             if structure not in self._charts:
@@ -43,7 +46,7 @@ class ChartsPanel(ipywidgets.VBox):
     @property
     def parts(self) -> list[ipywidgets.Widget]:
         """All widgets with a page side of their own."""
-        return [self, *(widget for chart in self._charts.values() for widget in chart.parts)]
+        return [self, self._words, *(widget for chart in self._charts.values() for widget in chart.parts)]
 
 
 class _ChartPanel:

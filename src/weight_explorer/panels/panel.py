@@ -14,6 +14,7 @@ from weight_explorer.panels import details, time
 from weight_explorer.panels.choices import ChoicesPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.options import OptionsPanel
+from weight_explorer.panels.save import SavePanel
 from weight_explorer.panels.stage import Stage
 from weight_explorer.panels.status import StatusPanel
 from weight_explorer.panels.time import TimePanel
@@ -63,6 +64,7 @@ class Panel:
         self.numbers = DetailsPanel(label="statistics")
         self.words = DetailsPanel(label="explanation")
         self.options = OptionsPanel()
+        self.save = SavePanel()
         self.stage = Stage()
         self.time = TimePanel()
         self.controls = (
@@ -141,19 +143,20 @@ class Panel:
         views = _box("we-views", self.views, self.quantities)
         parts = {
             "we-facts": self.facts,
-            "we-choose": self.options,
             "we-numbers": self.numbers,
             "we-words": self.words,
             "we-axis": self.time,
         }
         for name, part in parts.items():
             part.add_class(name)
-        main = _box("we-main", roles, self.facts, views, self.options, self.stage, self.numbers, self.words, self.time)
+        choose = _box("we-choose", self.options, self.save)
+        main = _box("we-main", roles, self.facts, views, choose, self.stage, self.numbers, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
 
     def _adopt_new(self) -> None:
-        others = [self.status, self.hook, *(control.widget for control in self.controls), self.facts, self.numbers, self.words]
+        texts = [self.status, self.hook, self.facts, self.numbers, self.words]
+        others = [*texts, self.save, *(control.widget for control in self.controls)]
         for widget in (*others, *self.stage.parts):
             if widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget
