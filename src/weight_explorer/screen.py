@@ -16,7 +16,8 @@ from weight_explorer.panels.export import Exported, export
 from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.session import Reporter
 from weight_explorer.source import Source
-from weight_explorer.views.choice import Choice, choose
+from weight_explorer.views.asked import clicked
+from weight_explorer.views.choice import Choice
 from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.scene import Scene, compose, compose_problem
 
@@ -129,7 +130,8 @@ class Screen:
             # What the panel itself writes comes by here too; only what the user did is a choice.
             if not self._showing and (change["new"] or control.may_be_empty):
                 with self._reporter.reported():
-                    self.choose(lambda before: choose(self._source.catalog, before, control.field, change["new"]))
+                    past = self._source.past.snapshot()
+                    self.choose(lambda before: clicked(self._source.catalog, past, before, control.field, change["new"]))
 
         return chosen
 

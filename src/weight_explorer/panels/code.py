@@ -46,7 +46,7 @@ def _matrix(picture: MatrixPicture, name: str, origins: Origins, csv_name: str) 
     rows, columns = picture.cells.shape
     extent = (-0.5, columns * picture.column_step - 0.5, rows * picture.row_step - 0.5, -0.5)
     limit = picture.limit or 1.0
-    sides = zip(("set_xlabel", "set_ylabel"), (picture.columns, picture.rows), strict=True)
+    sides = (("set_xlabel", picture.columns), ("set_ylabel", picture.rows))
     return [
         *(_cells_from_values(picture, origins) or _cells_as_drawn(picture, csv_name)),
         "",

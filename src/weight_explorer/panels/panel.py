@@ -55,10 +55,10 @@ class Panel:
         self.status = StatusPanel()
         self.hook = DetailsPanel(label="to copy")
         self.tree = TreePanel()
-        self.roles = ChoicesPanel(kind="tabs", label="roles")
+        self.roles = ChoicesPanel(kind="tabs", label="roles", controls="we-stage")
         self.weights = ChoicesPanel(kind="menu", label="weight")
         self.blocks = {field: ChoicesPanel(kind="menu", label="part") for field in BLOCK_FIELDS}
-        self.views = ChoicesPanel(kind="tabs", label="views")
+        self.views = ChoicesPanel(kind="tabs", label="views", controls="we-stage")
         self.quantities = ChoicesPanel(kind="segments", label="quantity")
         self.facts = DetailsPanel(label="what it is")
         self.numbers = DetailsPanel(label="statistics")

@@ -88,8 +88,8 @@ def _entries(axes: tuple[Axis, ...], step: int, count: int) -> Iterator[str]:
         yield " to ".join(ends)
 
 
-def _entry(axis: Axis, index: int) -> str:
-    label = f" {axis.labels[index]}" if axis.labels else ""
+def _entry(axis: Axis, index: np.intp) -> str:
+    label = f" {axis.labels[int(index)]}" if axis.labels else ""
     return f"{axis.name} {index}{label}" if axis.name else ""
 
 
