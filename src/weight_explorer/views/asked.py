@@ -74,7 +74,7 @@ def _keys_on_offer(view: View, name: str, weight: Weight, history: Past, choice:
 
 
 def clicked(catalog: Catalog, history: Past, before: Choice, field: str, value: str) -> Choice:
-    """Return the choice after a click, as `choose` does; a click on an option that is gone since it was drawn changes nothing."""
+    """Return the choice after a click, as `choose` does; one on an option that is gone by now changes nothing."""
     after = choose(catalog, before, field, value)
     weight = resolve(catalog, after).weight
     for (_, view, name), chosen in after.options.items() - before.options.items():

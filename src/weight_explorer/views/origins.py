@@ -63,8 +63,7 @@ def origins_of(weight: Weight, history: Past, choice: Choice, picture: Picture, 
     reading = read(weight, history, choice)
     known = [] if isinstance(reading, EmptyPicture) else list(_values(weight, history, reading, is_live=is_live))
     if isinstance(picture, ChartPicture):
-        known += _histograms(picture, known)
-        known += _statistics(weight, history, choice)
+        known += [*_histograms(picture, known), *_statistics(weight, history, choice)]
     return Origins(tuple(known))
 
 
