@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -337,6 +338,61 @@ class WeightExplorer(ipywidgets.VBox):
         self._look()
         scene = self._screen.scene()
         return figure_of(scene.picture, scene.name)
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
+        r"""Return the numbers that are drawn as CSV, and write them to a file if one is given.
+
+        A matrix is as drawn, its rows and columns named; charts have a row for each point. Lines above the table that begin
+        with `#` say what it is: `pandas.read_csv(path, comment="#")` passes over them.
+
+        Args:
+            path: The file.
+
+        Raises:
+            ValueError: There is no picture; the message says why.
+            OSError: The file cannot be written.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.select("dense", role="bias")
+        >>> print(explorer.to_csv())
+        # tiny/dense / bias
+        # The value, at the start.
+        # One number for each element.
+        "","units 0","units 1"
+        "",0.0,0.0
+        <BLANKLINE>
+        """
+        self._look()
+        text = self._screen.exported("csv").content.decode()
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def code(self) -> str:
+        """Return Python that draws what is on screen with NumPy and matplotlib, without the widget.
+
+        It reads the values from `model`, or from `explorer.history` where they are of the past or a training is running.
+
+        Raises:
+            ValueError: There is no picture; the message says why.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> print(WeightExplorer(model).code())             # doctest: +ELLIPSIS
+        import matplotlib.pyplot as plt
+        import numpy as np
+        <BLANKLINE>
+        # The value, at the start.
+        values = np.asarray(model.get_layer("dense").kernel)
+        cells = values
+        ...
+        """
+        self._look()
+        return self._screen.exported("code").content.decode()
 
     def close(self) -> None:
         """Take the panel off the screen and free its widgets; the history stays readable."""

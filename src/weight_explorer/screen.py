@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,17 @@ import ipywidgets
 
 from weight_explorer import live
 from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.panels.export import Exported, export
 from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.session import Reporter
 from weight_explorer.source import Source
-from weight_explorer.views.choice import Choice, choose
+from weight_explorer.views.asked import clicked
+from weight_explorer.views.choice import Choice
+from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.scene import Scene, compose, compose_problem
+
+# Phases in which the model is as it was at the newest record.
+STILL = ("before", "unseen", "finished", "interrupted")
 
 
 class Screen:
@@ -37,11 +44,13 @@ class Screen:
         self._showing = False
         self._stale = False
         self._num_asked = self._num_answered = 0
+        self._orders: deque[dict[str, str]] = deque()
         self._is_closed = False
         self._clicks_wait = not live.answers_during_cells()
         self.panel = Panel(adopt=self._adopt)
         for control in self.panel.controls:
             control.widget.observe(self._chooser(control), names=control.trait)
+        self.panel.save.ordered = self._order
 
     @property
     def choice(self) -> Choice:
@@ -63,6 +72,7 @@ class Screen:
         with self._reporter.reported():
             self._look()
             self.draw()
+        self._deliver()
         with self._touching:
             self._num_answered = self.panel.status.answered = num_asked
 
@@ -89,6 +99,21 @@ class Screen:
         """Compose what the choice asks for."""
         return self._compose(self._choice, self._source.catalog)
 
+    def exported(self, format: str) -> Exported:  # noqa: A002 - as savefig calls it
+        """Make a file of what the choice asks for, in one of `panels.export.FORMATS`.
+
+        Raises:
+            ValueError: There is no picture.
+        """
+        choice, past = self._choice, self._source.past.snapshot()
+        scene = compose(self._source.catalog, past, choice, self._reporter.status)
+        weight, is_live = scene.selection.weight, scene.phase in STILL
+
+        def origins() -> Origins:
+            return origins_of(weight, past, choice, scene.picture, is_live=is_live) if weight else Origins()
+
+        return export(scene, format, origins)
+
     def close(self) -> None:
         """Draw no more, and close all widgets."""
         with self._touching:
@@ -105,9 +130,32 @@ class Screen:
             # What the panel itself writes comes by here too; only what the user did is a choice.
             if not self._showing and (change["new"] or control.may_be_empty):
                 with self._reporter.reported():
-                    self.choose(lambda before: choose(self._source.catalog, before, control.field, change["new"]))
+                    past = self._source.past.snapshot()
+                    self.choose(lambda before: clicked(self._source.catalog, past, before, control.field, change["new"]))
 
         return chosen
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def _order(self, order: dict[str, str]) -> None:
+        """Take an order of a file, as it arrives; `answer` makes it, when nothing else is held up by that."""
+        self._orders.append(order)
+        self.choose(lambda before: before)
+
+    def _deliver(self) -> None:
+        while order := self._next_order():
+            try:
+                exported = self.exported(order["format"])
+            except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+                with self._touching:
+                    self.panel.save.refuse(order, str(error))
+            else:
+                with self._touching:
+                    self.panel.save.deliver(order, exported)
+
+    def _next_order(self) -> dict[str, str] | None:
+        with self._touching:
+            return self._orders.popleft() if self._orders else None
 
     # -- choice to screen ------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from weight_explorer.panels import colors, details
 from weight_explorer.views.pictures import Chart, ChartPicture, Mark
+from weight_explorer.views.words import words_of
 
 MARGINS = {"top": 8, "right": 16, "left": 72}
 FEW_POINTS = 30
@@ -36,11 +37,14 @@ class ChartsPanel(ipywidgets.GridBox):
         super().__init__()
         self.add_class("we-charts")
         self._charts: dict[tuple[_Structure, int], _ChartPanel] = {}
+        self._words = details.DetailsPanel(label="the picture in words")
 
-    def show(self, picture: ChartPicture, name: str) -> None:  # noqa: ARG002 - the words below it say the same
+    def show(self, picture: ChartPicture, name: str) -> None:
         """Draw a picture; charts of the same structure only take the new numbers."""
+        self._words.show(details.text(words_of(picture, name), tone="unseen"))
         x_ranges, y_ranges = ranges_of(picture)
-        shown, seen = [], Counter[_Structure]()
+        shown: list[ipywidgets.Widget] = [self._words]
+        seen = Counter[_Structure]()
         for chart, x_range, y_range in zip(picture.charts, x_ranges, y_ranges, strict=True):
             structure = _structure(chart)
             panel = self._panel(structure, seen[structure], chart, x_range, y_range)
@@ -57,7 +61,7 @@ class ChartsPanel(ipywidgets.GridBox):
     @property
     def parts(self) -> list[ipywidgets.Widget]:
         """All widgets with a page side of their own."""
-        return [self, *(widget for chart in self._charts.values() for widget in chart.parts)]
+        return [self, self._words, *(widget for chart in self._charts.values() for widget in chart.parts)]
 
     def _panel(self, structure: _Structure, number: int, chart: Chart, x_range: _Range, y_range: _Range) -> _ChartPanel:
         """Return the panel of a structure, newly made or put last among those kept; `number` tells equal ones apart."""

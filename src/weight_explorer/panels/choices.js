@@ -21,6 +21,20 @@ function buttons(model, el, signal) {
   list.setAttribute("role", roles.list);
   el.replaceChildren(list);
 
+  const controlled = () => model.get("controls") && el.closest(".weight-explorer")?.querySelector(`.${model.get("controls")}`);
+
+  // Tabs say what they change. That stands elsewhere in the panel, and is there once this has its size.
+  const panels = new ResizeObserver(() => {
+    const panel = controlled();
+    if (!panel) return;
+    panel.id ||= `we-${Math.random().toString(36).slice(2)}`;
+    panel.setAttribute("role", "tabpanel");
+    panel.setAttribute("aria-label", "picture");
+    drawSelection();
+  });
+  panels.observe(el);
+  signal.addEventListener("abort", () => panels.disconnect());
+
   function drawOptions() {
     const hadFocus = list.contains(document.activeElement);
     list.setAttribute("aria-label", model.get("label"));
@@ -39,7 +53,9 @@ function buttons(model, el, signal) {
 
   function drawSelection() {
     const anyChosen = [...list.children].some((item) => item.dataset.value === model.get("selected"));
+    const panel = controlled()?.id;
     for (const item of list.children) {
+      if (panel) item.setAttribute("aria-controls", panel);
       const chosen = anyChosen ? item.dataset.value === model.get("selected") : item === list.firstChild;
       item.setAttribute(roles.chosen, String(chosen));
       item.tabIndex = chosen ? 0 : -1;

@@ -14,7 +14,8 @@ HERE = Path(__file__).parent
 class ChoicesPanel(anywidget.AnyWidget):
     """Offers options, of which the user's choice arrives in `selected`.
 
-    `kind` is "tabs" (`role="tab"`), "segments" (`role="radio"`) or "menu" (a native select).
+    `kind` is "tabs" (`role="tab"`), "segments" (`role="radio"`) or "menu" (a native select). `controls` is the style class of
+    the part of the panel that tabs change.
     """
 
     _esm = HERE / "choices.js"
@@ -22,6 +23,7 @@ class ChoicesPanel(anywidget.AnyWidget):
 
     kind = traitlets.Enum(["tabs", "segments", "menu"], "tabs").tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
+    controls = traitlets.Unicode().tag(sync=True)
     options = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
 

@@ -33,7 +33,7 @@ const DRAW = {
   },
   text: ({ text, tone }) => {
     const paragraph = element("div", `we-text we-${tone}`, text);
-    paragraph.title = tone === "large" ? "" : text; // where there is no room for all of it
+    paragraph.title = tone === "large" || tone === "unseen" ? "" : text; // where there is no room for all of it
     return paragraph;
   },
   table: ({ heads, rows }) => {

@@ -32,7 +32,7 @@ def pieces(words: Iterable[str]) -> dict[str, Any]:
 
 
 def text(words: str, *, tone: str = "plain") -> dict[str, Any]:
-    """Make a paragraph; `tone` is "plain", "quiet" or "large"."""
+    """Make a paragraph; `tone` is "plain", "quiet", "large", or "unseen", for those who listen to the page."""
     return {"kind": "text", "text": words, "tone": tone}
 
 

@@ -134,7 +134,9 @@ function render({ model, el }) {
   el.classList.add("we-matrix");
   el.dataset.lmSuppressShortcuts = "true";
   const canvas = document.createElement("canvas");
-  canvas.setAttribute("role", "img");
+  // Not an image: it takes arrow keys, and says the number under them.
+  canvas.setAttribute("role", "application");
+  canvas.setAttribute("aria-roledescription", "matrix, walked by the arrow keys");
   canvas.tabIndex = 0;
   const readout = document.createElement("div");
   readout.className = "we-matrix-readout";

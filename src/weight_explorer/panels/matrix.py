@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels import colors
 from weight_explorer.views.pictures import MatrixPicture
+from weight_explorer.views.words import words_of
 
 HERE = Path(__file__).parent
 
@@ -54,7 +54,7 @@ class MatrixPanel(anywidget.AnyWidget):
             self.order = list(picture.axis_order)
             self.steps = [picture.row_step, picture.column_step]
             self.limit = picture.limit
-            self.alternative = _alternative(picture, name)
+            self.alternative = words_of(picture, name)
 
 
 def _side(axes: tuple[Axis, ...], step: int) -> list[dict[str, Any]]:
@@ -81,10 +81,3 @@ def _short(name: str) -> str:
     """Shorten a block's name for where there is little room: `3` for head 3, `f` for the forget gate."""
     last = name.rpartition(" ")[2]
     return last if last.isdigit() else name[:1]
-
-
-def _alternative(picture: MatrixPicture, name: str) -> str:
-    finite = picture.cells[np.isfinite(picture.cells)]
-    span = f"from {finite.min():.3g} to {finite.max():.3g}" if finite.size else "with no finite number"
-    rows, columns = picture.cells.shape
-    return f"{name}: {rows} rows by {columns} columns, {span}. {picture.caption}"

@@ -36,7 +36,10 @@ function toggle(option, asks) {
 function slider(option, asks) {
   const range = element("input", { type: "range", min: 0, step: 1 });
   const words = element("output");
+  let inHand = false; // while it is dragged, the kernel still answers places that it has left
+  range.addEventListener("change", () => { inHand = false; });
   range.addEventListener("input", () => {
+    inHand = true;
     words.textContent = range.value;
     asks(range.value);
   });
@@ -44,9 +47,10 @@ function slider(option, asks) {
     parts: [range, words],
     update({ count, chosen }) {
       range.max = count - 1;
+      words.style.minWidth = `${String(count - 1).length}ch`;
+      if (inHand) return;
       range.value = chosen;
       words.textContent = chosen;
-      words.style.minWidth = `${String(count - 1).length}ch`;
     },
   };
 }

@@ -14,6 +14,7 @@ from weight_explorer.panels import details, time
 from weight_explorer.panels.choices import ChoicesPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.options import OptionsPanel
+from weight_explorer.panels.save import SavePanel
 from weight_explorer.panels.stage import Stage
 from weight_explorer.panels.status import StatusPanel
 from weight_explorer.panels.time import TimePanel
@@ -54,15 +55,16 @@ class Panel:
         self.status = StatusPanel()
         self.hook = DetailsPanel(label="to copy")
         self.tree = TreePanel()
-        self.roles = ChoicesPanel(kind="tabs", label="roles")
+        self.roles = ChoicesPanel(kind="tabs", label="roles", controls="we-stage")
         self.weights = ChoicesPanel(kind="menu", label="weight")
         self.blocks = {field: ChoicesPanel(kind="menu", label="part") for field in BLOCK_FIELDS}
-        self.views = ChoicesPanel(kind="tabs", label="views")
+        self.views = ChoicesPanel(kind="tabs", label="views", controls="we-stage")
         self.quantities = ChoicesPanel(kind="segments", label="quantity")
         self.facts = DetailsPanel(label="what it is")
         self.numbers = DetailsPanel(label="statistics")
         self.words = DetailsPanel(label="explanation")
         self.options = OptionsPanel()
+        self.save = SavePanel()
         self.stage = Stage()
         self.time = TimePanel()
         self.controls = (
@@ -142,19 +144,20 @@ class Panel:
         views = _box("we-views", self.views, self.quantities)
         parts = {
             "we-facts": self.facts,
-            "we-choose": self.options,
             "we-numbers": self.numbers,
             "we-words": self.words,
             "we-axis": self.time,
         }
         for name, part in parts.items():
             part.add_class(name)
-        main = _box("we-main", roles, self.facts, views, self.options, self.stage, self.numbers, self.words, self.time)
+        choose = _box("we-choose", self.options, self.save)
+        main = _box("we-main", roles, self.facts, views, choose, self.stage, self.numbers, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
 
     def _adopt_new(self) -> None:
-        others = [self.status, self.hook, *(control.widget for control in self.controls), self.facts, self.numbers, self.words]
+        texts = [self.status, self.hook, self.facts, self.numbers, self.words]
+        others = [*texts, self.save, *(control.widget for control in self.controls)]
         self._adopted = {name: widget for name, widget in self._adopted.items() if widget.comm is not None}  # open ones
         for widget in (*others, *self.stage.parts):
             if widget.model_id not in self._adopted:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from weight_explorer.catalog.names import check, find_layer
-from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views.choice import Choice, Selection, comparing, resolve, with_block, with_options, with_view
+from weight_explorer.views.choice import Choice, Selection, choose, comparing, resolve, with_block, with_options, with_view
 from weight_explorer.views.options import OFF, ON
-from weight_explorer.views.registry import VIEWS, view_of, views_for
+from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.scene import quantities_for
 
 # The step that follows the newest record.
@@ -49,19 +49,38 @@ def _with_view(choice: Choice, selection: Selection, view: str | None) -> Choice
 
 
 def _with_options(choice: Choice, selection: Selection, history: Past, asked: Mapping[str, str | bool | int]) -> Choice:
-    weight = selection.weight
-    if weight is None or not asked:
+    if not asked:
         return choice
+    weight = selection.weight
+    if weight is None:
+        raise ValueError(f"There is no option {next(iter(asked))!r}: layer {selection.node.name!r} shows no weight.")
     view = view_of(weight, choice)
-    options = {option.name: option for option in view.options}
-    chosen = {name: _option_text(value) for name, value in asked.items()}
-    for name, value in chosen.items():
-        check("option", name, options, where=f" of the view {view.name!r}")
-        offers = options[name].offers(weight, history, choice)
-        keys = [str(i) for i in range(offers)] if isinstance(offers, int) else [offer.key for offer in offers]
-        check(name, value, keys, where=f" of the view {view.name!r}")
-        choice = with_options(choice, selection.role, view.name, {name: value})
+    for name, value in asked.items():
+        chosen, where = _option_text(value), f" of the view {view.name!r}"
+        check("option", name, [option.name for option in view.options], where=where)
+        keys = _keys_on_offer(view, name, weight, history, choice)
+        if not keys:
+            raise ValueError(f"There is no option {name!r}{where} for {weight.key!r}: it has nothing to choose from there.")
+        check(name, chosen, keys, where=where)
+        choice = with_options(choice, selection.role, view.name, {name: chosen})
     return choice
+
+
+def _keys_on_offer(view: View, name: str, weight: Weight, history: Past, choice: Choice) -> list[str]:
+    """Return what may be chosen of an option, nothing where there is no such option."""
+    option = next((option for option in view.options if option.name == name), None)
+    offers = option.offers(weight, history, choice) if option else ()
+    return [str(i) for i in range(offers)] if isinstance(offers, int) else [offer.key for offer in offers]
+
+
+def clicked(catalog: Catalog, history: Past, before: Choice, field: str, value: str) -> Choice:
+    """Return the choice after a click, as `choose` does; one on an option that is gone by now changes nothing."""
+    after = choose(catalog, before, field, value)
+    weight = resolve(catalog, after).weight
+    for (_, view, name), chosen in after.options.items() - before.options.items():
+        if weight is None or view not in VIEWS or chosen not in _keys_on_offer(VIEWS[view], name, weight, history, after):
+            return before
+    return after
 
 
 def _option_text(value: str | bool | int) -> str:

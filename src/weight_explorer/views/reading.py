@@ -40,8 +40,15 @@ def step_words(step: Step) -> str:
     """Say in words when a record was made."""
     if step.kind == "start" and step.epoch == 0:
         return "the start"
+    return f"record {step.number} ({place_words(step)})"
+
+
+def place_words(step: Step) -> str:
+    """Say in few words where in the training a record was made."""
+    if step.kind == "start" and step.epoch == 0:
+        return "start"
     place = f"epoch {step.epoch}" if not step.batch else f"epoch {step.epoch + 1}, batch {step.batch}"
-    return f"record {step.number} ({step.name or place})"
+    return step.name or place
 
 
 def kept_steps(weight: Weight, history: Past) -> tuple[int, ...]:

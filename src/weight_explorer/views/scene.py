@@ -11,8 +11,10 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
+from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
+from weight_explorer.views.reading import place_words
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.stops import Stops, stops_of
 
@@ -45,6 +47,12 @@ class Scene:
         weight = self.selection.weight
         blocks = [offer.chosen for offer in self.selection.blocks if not offer.is_all]
         return " / ".join([self.selection.home.path, *([weight.name] if weight else []), *blocks])
+
+    @property
+    def file_name(self) -> str:
+        """Name a file of the picture, without its suffix, such as `autoencoder_encoder_kernel_matrix_epoch_3`."""
+        step = next((step for step in self.stops.steps if step.number == self.stops.shown), None)
+        return file_name(self.name, self.view, place_words(step) if step else "")
 
 
 def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
