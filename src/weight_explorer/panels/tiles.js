@@ -1,13 +1,14 @@
 // Many small pictures in a grid on one canvas. In each row 0 is the top one and column 0 the left one. The numbers are in the
 // browser already, so the pointer and the arrow keys read them without the kernel.
 
-const GAP = { x: 8, y: 6, slice: 2 }; // px between tiles, and between slices of one
-const LINE = 13; // px, one line of text above a tile
-const HEADING = 22; // px
+const GAP = { x: 8, y: 5, slice: 2 }; // px between tiles, and between slices of one
+const LINE = 14; // px, one line of text above a tile
+const LEFT = 1; // px, so that the first tiles' border is seen
 const BAR = { width: 12, gap: 16, room: 76 };
 const LARGEST_CELL = 36; // px
 const STRIP = 44; // px, the height of a single row of cells, at most
-const LEAST_WIDTH = 34; // px, so that a tile's number and the one it is ranked by stand side by side
+const READABLE = 0.7; // of the largest cells there could be, to have room for words above them
+const WORD_GAP = 6; // px, between a tile's number and the one it is ranked by
 const LARGEST_TILE = 200; // px
 const NEUTRAL = 127.5;
 const PARTS = ["red", "green", "blue"];
@@ -53,20 +54,30 @@ function loudness(cells, at, parts) {
   return most;
 }
 
-/** The colors of one tile's cells, as an image of `rows` x `columns`. */
-function colorize(cells, { start, rows, columns, parts }, limit, table, [nan, infinite]) {
-  const image = new ImageData(columns, rows);
+/** The color of one cell, of numbers from `at` on. */
+function colorOf(cells, at, parts, scale, { table, nan, infinite }) {
+  let sum = 0; // NaN where one is, and else infinite where one is
+  for (let part = 0; part < parts; part += 1) sum += Math.abs(cells[at + part]);
+  if (Number.isNaN(sum)) return nan;
+  if (sum === Infinity) return infinite;
+  if (parts === 1) return table[byte(NEUTRAL + cells[at] * scale)];
+  return pack(byte(NEUTRAL + cells[at] * scale), byte(NEUTRAL + cells[at + 1] * scale), byte(NEUTRAL + cells[at + 2] * scale));
+}
+
+/** All tiles as one picture, below each other, with at most `width` x `height` pixels for each. */
+function atlas(cells, limits, { rows, columns, parts }, [width, height], colors) {
+  const tiles = Array.from(limits, (_, i) => reduced(cells, { start: i * rows * columns * parts, rows, columns, parts }, width, height));
+  const size = { rows: tiles[0].rows, columns: tiles[0].columns };
+  const image = new ImageData(size.columns, size.rows * tiles.length);
   const words = new Uint32Array(image.data.buffer);
-  const scale = limit > 0 ? NEUTRAL / limit : 0;
-  for (let i = 0; i < rows * columns; i += 1) {
-    const at = start + i * parts;
-    const values = cells.subarray(at, at + parts);
-    if (values.some(Number.isNaN)) words[i] = nan;
-    else if (!values.every(Number.isFinite)) words[i] = infinite;
-    else if (parts === 1) words[i] = table[byte(NEUTRAL + values[0] * scale)];
-    else words[i] = pack(...Array.from(values, (value) => byte(NEUTRAL + value * scale)));
-  }
-  return image;
+  tiles.forEach((tile, i) => {
+    const scale = limits[i] > 0 ? NEUTRAL / limits[i] : 0;
+    const count = size.rows * size.columns;
+    for (let j = 0; j < count; j += 1) words[i * count + j] = colorOf(tile.cells, tile.start + j * parts, parts, scale, colors);
+  });
+  const source = new OffscreenCanvas(image.width, image.height);
+  source.getContext("2d").putImageData(image, 0, 0);
+  return { source, ...size };
 }
 
 /** A tile reduced to at most `width` x `height` pixels, each the loudest of its cells. */
@@ -85,23 +96,39 @@ function reduced(cells, tile, width, height) {
   return { cells: pixels, start: 0, rows: down, columns: across, parts };
 }
 
-/** The grid of tiles of the largest cells that fits, for `count` tiles of `rows` x `columns` cells in `slices`. */
-function grid(width, height, { count, rows, columns, slices, head }) {
+/** The grids in which `count` tiles of `rows` x `columns` cells fit, with as large cells as they can have in each. */
+function grids(room, { count, rows, columns, slices, head }) {
   const isStrip = rows === 1 && columns > 1;
-  let best = null;
-  for (let across = 1; across <= count; across += 1) {
-    const down = Math.ceil(count / across);
-    const wide = Math.min((width - GAP.x * (across - 1)) / across, LARGEST_TILE) - GAP.slice * (slices - 1);
-    const high = Math.min((height - GAP.y * (down - 1)) / down - head, LARGEST_TILE);
+  return Array.from({ length: count }, (_, i) => {
+    const [across, down] = [i + 1, Math.ceil(count / (i + 1))];
+    const pitch = room.width / across;
+    const wide = Math.min(pitch - GAP.x, LARGEST_TILE) - GAP.slice * (slices - 1);
+    const high = Math.min(room.height / down - GAP.y - head, LARGEST_TILE);
     const cellWidth = Math.min(wide / columns, LARGEST_CELL);
     const cellHeight = isStrip ? Math.min(high, STRIP) : Math.min(high / rows, LARGEST_CELL);
     const cell = Math.min(cellWidth, cellHeight);
-    // A tile too narrow for its number counts for less than one that is small.
-    const score = cell * (wide < LEAST_WIDTH ? 0.2 : 1);
-    const size = isStrip ? { cellWidth, cellHeight } : { cellWidth: cell, cellHeight: cell };
-    if (!best || score > best.score) best = { score, across, ...size };
+    return { across, pitch, cell, ...(isStrip ? { cellWidth, cellHeight } : { cellWidth: cell, cellHeight: cell }) };
+  });
+}
+
+/** The grid of the largest cells; one where the words above a tile have room, unless that makes the cells much smaller. */
+function bestGrid(room, tiles, wordsWidth) {
+  const all = grids(room, tiles);
+  const largest = (list) => list.reduce((best, grid) => (grid.cell >= best.cell ? grid : best), { cell: 0 });
+  const readable = largest(all.filter(({ pitch }) => pitch - GAP.x >= wordsWidth));
+  const best = largest(all);
+  return readable.cell >= READABLE * best.cell ? readable : best;
+}
+
+/** Pieces in as few lines as they fit in. */
+function linesOf(context, pieces, width) {
+  const lines = [];
+  for (const piece of pieces) {
+    const longer = lines.length ? `${lines.at(-1)}   ·   ${piece}` : piece;
+    if (lines.length && context.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(piece);
   }
-  return best;
+  return lines;
 }
 
 function render({ model, el }) {
@@ -121,87 +148,92 @@ function render({ model, el }) {
   let pointed = null; // the tile, row and column under the pointer or the arrow keys
   let merged = false; // whether there are more cells than pixels, so that a pixel shows one of several
 
-  const style = (name) => getComputedStyle(el).getPropertyValue(name).trim() || "gray";
+  function style() {
+    const found = getComputedStyle(el);
+    const names = ["text", "quiet", "line", "accent"];
+    const inks = names.map((name) => [name, found.getPropertyValue(`--we-${name}`).trim() || "gray"]);
+    return { font: found.fontFamily, ...Object.fromEntries(inks) };
+  }
 
-  function layOut(width, height) {
+  function layOut(context, width, height, looks) {
     const [count, rows, columns, parts] = model.get("shape");
-    const labeled = model.get("tiles").some(({ label }) => label);
-    const head = LINE * (labeled ? 2 : 1);
+    const tiles = model.get("tiles");
+    const head = LINE * (tiles.some(({ label }) => label) ? 2 : 1);
     const slices = model.get("columns").length > 1 ? model.get("axes")[model.get("columns")[0]].size : 1;
-    const room = { width: width - BAR.gap - BAR.room, height: height - HEADING };
-    const found = grid(room.width, room.height, { count, rows, columns, slices, head });
+    const right = width - BAR.room;
+    const heading = linesOf(context, model.get("heading"), right - 8);
+    const top = heading.length * 16 + 2;
+    const numberWidth = Math.max(...tiles.map(({ number }) => context.measureText(number).width));
+    context.font = `10px ${looks.font}`;
+    const wordsWidth = numberWidth + WORD_GAP + Math.max(...tiles.map(({ note }) => context.measureText(note).width));
+    context.font = `12px ${looks.font}`;
+    const room = { width: right - BAR.gap - LEFT, height: height - top };
+    const found = bestGrid(room, { count, rows, columns, slices, head }, wordsWidth);
     const tileWidth = found.cellWidth * columns + GAP.slice * (slices - 1);
-    const tileHeight = found.cellHeight * rows;
-    const pitchX = Math.max(tileWidth, Math.min(LEAST_WIDTH + 20, room.width / found.across - GAP.x)) + GAP.x;
-    return { ...found, count, rows, columns, parts, slices, labeled, head, tileWidth, tileHeight, pitchX,
-      pitchY: tileHeight + head + GAP.y, right: width - BAR.room };
+    const hasNotes = found.pitch - GAP.x >= wordsWidth;
+    return { ...found, count, rows, columns, parts, slices, head, heading, top, right, looks, hasNotes, tileWidth,
+      tileHeight: found.cellHeight * rows,
+      pitchX: Math.min(found.pitch, Math.max(tileWidth, hasNotes ? wordsWidth : numberWidth) + GAP.x),
+      pitchY: found.cellHeight * rows + head + GAP.y };
   }
 
   const corner = (i) => ({
-    x: (i % frame.across) * frame.pitchX,
-    y: HEADING + Math.floor(i / frame.across) * frame.pitchY + frame.head,
+    x: LEFT + (i % frame.across) * frame.pitchX,
+    y: frame.top + Math.floor(i / frame.across) * frame.pitchY + frame.head,
   });
 
   /** Where a column starts within its tile, with the gaps between slices. */
   const columnX = (column) => column * frame.cellWidth + Math.floor(column / (frame.columns / frame.slices)) * GAP.slice;
 
-  function drawTile(context, i, ratio, colors) {
-    const { rows, columns, parts, slices, cellWidth, tileHeight } = frame;
-    const { x, y } = corner(i);
+  function drawTiles(context, ratio) {
+    const { count, rows, columns, slices, cellWidth, tileHeight, looks } = frame;
+    const palette = bytes(model.get("palette"));
+    const table = Uint32Array.from({ length: 256 }, (_, i) => pack(...palette.slice(3 * i, 3 * i + 3)));
+    const [nan, infinite] = model.get("special").map(packHex);
     const each = columns / slices;
-    const tile = { start: i * rows * columns * parts, rows, columns, parts };
-    const pixels = [Math.floor(cellWidth * each * ratio) * slices, Math.floor(tileHeight * ratio)];
-    const shown = reduced(cells, tile, Math.max(pixels[0], slices), pixels[1]);
-    merged ||= shown.rows < rows || shown.columns < columns;
-    const limit = cells[cells.length - frame.count + i];
-    const image = colorize(shown.cells, shown, limit, colors.table, colors.special);
-    const source = new OffscreenCanvas(shown.columns, shown.rows);
-    source.getContext("2d").putImageData(image, 0, 0);
+    const pixels = [Math.max(1, Math.floor(cellWidth * each * ratio)) * slices, Math.floor(tileHeight * ratio)];
+    const shown = atlas(cells, cells.subarray(cells.length - count), frame, pixels, { table, nan, infinite });
+    merged = shown.rows < rows || shown.columns < columns;
     const part = shown.columns / slices;
-    for (let slice = 0; slice < slices; slice += 1) {
+    context.imageSmoothingEnabled = false;
+    context.strokeStyle = looks.line;
+    context.lineWidth = 1;
+    for (let i = 0; i < count * slices; i += 1) {
+      const [tile, slice] = [Math.floor(i / slices), i % slices];
+      const { x, y } = corner(tile);
       const left = x + columnX(slice * each);
-      context.drawImage(source, slice * part, 0, part, shown.rows, left, y, cellWidth * each, tileHeight);
+      context.drawImage(shown.source, slice * part, tile * shown.rows, part, shown.rows, left, y, cellWidth * each, tileHeight);
       context.strokeRect(left - 0.5, y - 0.5, cellWidth * each + 1, tileHeight + 1);
     }
   }
 
-  function drawTileWords(context, i) {
-    const { number, label, note } = model.get("tiles")[i];
-    const { x, y } = corner(i);
-    const room = frame.pitchX - GAP.x;
-    const line = y - frame.head + LINE / 2 + 1;
+  /** Above each tile its number and the user's label; beside the number, smaller, the one that it is ranked by. */
+  function drawWords(context) {
+    const { pitchX, head, hasNotes, looks } = frame;
+    const tiles = model.get("tiles");
+    const at = (i) => ({ x: corner(i).x, y: corner(i).y - head + LINE / 2 });
     context.textBaseline = "middle";
     context.textAlign = "left";
-    context.fillStyle = style("--we-text");
-    context.fillText(number, x, line);
-    const left = room - context.measureText(number).width - 5;
-    context.fillStyle = style("--we-quiet");
-    if (label) context.fillText(clipped(context, label, room), x, line + LINE);
-    context.save();
-    context.font = context.font.replace("12px", "10px");
-    if (context.measureText(note).width <= left) context.fillText(note, x + room - left, line);
-    context.restore();
-  }
-
-  function drawTiles(context, ratio) {
-    const palette = bytes(model.get("palette"));
-    const table = Uint32Array.from({ length: 256 }, (_, i) => pack(...palette.slice(3 * i, 3 * i + 3)));
-    const colors = { table, special: model.get("special").map(packHex) };
-    context.imageSmoothingEnabled = false;
-    context.strokeStyle = style("--we-line");
-    context.lineWidth = 1;
-    merged = false;
-    for (let i = 0; i < frame.count; i += 1) {
-      drawTile(context, i, ratio, colors);
-      drawTileWords(context, i);
-    }
+    context.fillStyle = looks.text;
+    const ends = tiles.map(({ number }, i) => {
+      context.fillText(number, at(i).x, at(i).y);
+      return at(i).x + context.measureText(number).width + WORD_GAP;
+    });
+    context.fillStyle = looks.quiet;
+    tiles.forEach(({ label }, i) => {
+      if (label) context.fillText(clipped(context, label, pitchX - GAP.x), at(i).x, at(i).y + LINE - 1);
+    });
+    if (!hasNotes) return;
+    context.font = `10px ${looks.font}`;
+    tiles.forEach(({ note }, i) => context.fillText(note, ends[i], at(i).y));
+    context.font = `12px ${looks.font}`;
   }
 
   function drawHeading(context) {
-    context.fillStyle = style("--we-quiet");
+    context.fillStyle = frame.looks.quiet;
     context.textAlign = "left";
     context.textBaseline = "middle";
-    context.fillText(clipped(context, model.get("heading").join("   ·   "), frame.right - 8), 0, 8);
+    frame.heading.forEach((line, i) => context.fillText(clipped(context, line, frame.right - 8), 0, 8 + 16 * i));
   }
 
   function barColors() {
@@ -211,14 +243,15 @@ function render({ model, el }) {
   }
 
   function drawBar(context, height) {
-    const [left, top, length] = [frame.right, HEADING + LINE, Math.min(120, height - HEADING - 3 * LINE - 30)];
+    const { looks } = frame;
+    const [left, top, length] = [frame.right, frame.top + LINE, Math.min(120, height - frame.top - 3 * LINE - 30)];
     const gradient = context.createLinearGradient(0, top + length, 0, top);
     barColors().forEach((color, i, all) => gradient.addColorStop(i / (all.length - 1), color));
     context.fillStyle = gradient;
     context.fillRect(left, top, BAR.width, length);
-    context.strokeStyle = style("--we-line");
+    context.strokeStyle = looks.line;
     context.strokeRect(left - 0.5, top - 0.5, BAR.width + 1, length + 1);
-    context.fillStyle = style("--we-quiet");
+    context.fillStyle = looks.quiet;
     context.textAlign = "left";
     context.textBaseline = "middle";
     const label = (text, y) => context.fillText(text, left + BAR.width + 6, y);
@@ -241,7 +274,7 @@ function render({ model, el }) {
     marks.forEach(([name, color], i) => {
       context.fillStyle = color;
       context.fillRect(left, top + 18 * i - 6, BAR.width, 12);
-      context.fillStyle = style("--we-text");
+      context.fillStyle = frame.looks.text;
       label(name, top + 18 * i);
     });
   }
@@ -250,7 +283,7 @@ function render({ model, el }) {
     if (!pointed) return;
     const { x, y } = corner(pointed.tile);
     const { cellWidth, cellHeight } = frame;
-    context.strokeStyle = style("--we-accent");
+    context.strokeStyle = frame.looks.accent;
     context.lineWidth = 2;
     context.strokeRect(x + columnX(pointed.column), y + pointed.row * cellHeight, Math.max(cellWidth, 3), Math.max(cellHeight, 3));
   }
@@ -302,12 +335,15 @@ function render({ model, el }) {
     canvas.style.height = `${height}px`;
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    context.font = `12px ${getComputedStyle(el).fontFamily}`;
-    frame = layOut(width, height);
-    if (frame.cellWidth <= 0 || frame.cellHeight <= 0) return;
+    const looks = style();
+    context.font = `12px ${looks.font}`;
+    frame = layOut(context, width, height, looks);
+    if (!frame.across) frame = null; // no room for them
+    if (!frame) return;
     if (pointed && (pointed.tile >= count || pointed.row >= rows || pointed.column >= columns)) pointed = null;
     drawHeading(context);
     drawTiles(context, ratio);
+    drawWords(context);
     drawBar(context, height);
     drawReadout();
     drawPointed(context);
@@ -324,10 +360,10 @@ function render({ model, el }) {
   };
 
   function cellAt(x, y) {
-    const across = Math.floor(x / frame.pitchX);
-    const down = Math.floor((y - HEADING) / frame.pitchY);
+    const across = Math.floor((x - LEFT) / frame.pitchX);
+    const down = Math.floor((y - frame.top) / frame.pitchY);
     const tile = down * frame.across + across;
-    if (across >= frame.across || down < 0 || tile >= frame.count || x < 0) return null;
+    if (across >= frame.across || down < 0 || tile >= frame.count || across < 0) return null;
     const from = corner(tile);
     const row = Math.floor((y - from.y) / frame.cellHeight);
     const each = frame.columns / frame.slices;
@@ -355,8 +391,7 @@ function render({ model, el }) {
     const [toRow, toColumn] = [row + down, column + across];
     if (toRow >= 0 && toRow < rows && toColumn >= 0 && toColumn < columns) return { tile, row: toRow, column: toColumn };
     const next = tile + across + down * frame.across;
-    const isSameRow = !across || Math.floor(next / frame.across) === Math.floor(tile / frame.across);
-    if (next < 0 || next >= count || !isSameRow) return { tile, row, column };
+    if (next < 0 || next >= count) return { tile, row, column };
     return { tile: next, row: (toRow + rows) % rows, column: (toColumn + columns) % columns };
   }
 

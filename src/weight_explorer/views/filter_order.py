@@ -12,7 +12,6 @@ import numpy as np
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
-from weight_explorer.views.numbers import rough
 from weight_explorer.views.reading import chosen_step, kept_steps, value_of
 from weight_explorer.views.windows import KernelAxes, kernel_axes, squares, stacked
 
@@ -50,34 +49,42 @@ class Subject:
         return taken[:, None] if len(self.taken) and isinstance(self.taken[0], int) else taken
 
 
+def size(number: float) -> str:
+    """Write a size with three digits that count, always as many, so that they stand still while it changes.
+
+    >>> size(0.5), size(12.3456), size(float("nan"))
+    ('0.500', '12.3', 'NaN')
+    """
+    return "NaN" if math.isnan(number) else f"{number:#.3g}".rstrip(".")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """The order of the tiles, the number that each is ranked by, how that is called, and how it is written."""
+    """The order of the tiles, the number that stands beside each, how that is called, in words for a caption, and written."""
 
     order: np.ndarray
     numbers: np.ndarray
     measure: str
     words: str
-    is_ranked: bool = True
-    write: Callable[[float], str] = rough
+    write: Callable[[float], str] = size
 
 
 def by_number(subject: Subject) -> Ranking:
     """Keep the order of the array."""
     numbers = np.sqrt(subject.sizes)
-    return Ranking(np.arange(len(numbers)), numbers, "norm", "in the order of the array", is_ranked=False)
+    return Ranking(np.arange(len(numbers)), numbers, "norm", "Norm")
 
 
 def by_norm(subject: Subject) -> Ranking:
     """Sort by the L2 norm of what is on screen, the largest first."""
-    return _descending(np.sqrt(subject.sizes), "norm", "sorted by norm")
+    return _descending(np.sqrt(subject.sizes), "norm", "Sorted by norm")
 
 
 def by_change(subject: Subject) -> Ranking:
     """Sort by the size of the change since the start, as a share of the norm then, the largest first."""
     shares = changes(subject)
     shares = np.full(len(subject.sizes), np.nan) if shares is None else shares
-    return _descending(shares, "change since the start", "sorted by change since the start", percent)
+    return _descending(shares, "change since the start", "Sorted by change since the start", percent)
 
 
 def by_similarity(subject: Subject) -> Ranking:
@@ -92,7 +99,7 @@ def by_similarity(subject: Subject) -> Ranking:
         return by_number(subject)
     rows = np.ascontiguousarray(values.reshape(len(values), -1), np.float32)
     order = np.array(_leaves(rows.tobytes(), len(rows)))
-    return Ranking(order, numbers, "norm", f"alike ones side by side (as of record {number})", is_ranked=False)
+    return Ranking(order, numbers, "norm", f"Alike ones side by side, as at record {number}; norm")
 
 
 def by_gamma(subject: Subject) -> Ranking:
@@ -102,7 +109,7 @@ def by_gamma(subject: Subject) -> Ranking:
     if gamma is None or values is None:
         return by_number(subject)
     name = f"|gamma| of {gamma.layer.rpartition('/')[2]}"
-    return _descending(np.abs(values.astype(np.float64)), name, f"sorted by {name}")
+    return _descending(np.abs(values.astype(np.float64)), name, f"Sorted by {name}")
 
 
 SORTS: dict[str, Callable[[Subject], Ranking]] = {
@@ -147,7 +154,7 @@ def percent(share: float) -> str:
     >>> percent(0.1234), percent(float("inf"))
     ('12.3 %', '∞ %')
     """
-    return "∞ %" if math.isinf(share) else "unknown" if math.isnan(share) else f"{100 * share:.3g} %"
+    return "∞ %" if math.isinf(share) else "NaN" if math.isnan(share) else f"{100 * share:.3g} %"
 
 
 def normalization_after(catalog: Catalog, weight: Weight) -> Weight | None:
@@ -181,7 +188,7 @@ def _value_at(weight: Weight, subject: Subject) -> np.ndarray | None:
     return found[0] if found and found[1] is None else None
 
 
-def _descending(numbers: np.ndarray, measure: str, words: str, write: Callable[[float], str] = rough) -> Ranking:
+def _descending(numbers: np.ndarray, measure: str, words: str, write: Callable[[float], str] = size) -> Ranking:
     return Ranking(np.argsort(-numbers, kind="stable"), numbers, measure, words, write=write)
 
 
@@ -198,7 +205,7 @@ def _leaves(rows: bytes, count: int) -> tuple[int, ...]:
     """Return the order of `count` float32 rows; the last few are remembered, since the same are asked for at every update."""
     from scipy.cluster.hierarchy import leaves_list, linkage  # noqa: PLC0415 - 100 ms that only this order needs
 
-    vectors = np.nan_to_num(np.frombuffer(rows, np.float32).reshape(count, -1).astype(np.float64))
+    vectors = np.nan_to_num(np.frombuffer(rows, np.float32).reshape(count, -1).astype(np.float64), posinf=0, neginf=0)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     distances = np.clip(1 - units @ units.T, 0, 2)[np.triu_indices(count, 1)]

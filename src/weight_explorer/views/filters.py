@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from weight_explorer.catalog.nodes import Axis, Weight, plural
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
-from weight_explorer.views.filter_order import SORTS, Ranking, Subject, changes, sort_offers
-from weight_explorer.views.numbers import grouped, rough
+from weight_explorer.views.filter_order import SORTS, Ranking, Subject, changes, percent, sort_offers
+from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import EmptyPicture, Picture, Tile, TilesPicture
 from weight_explorer.views.reading import Reading, read
@@ -91,6 +92,32 @@ PAGE = Option(NAME, "page", "page", _page_range, "slider")
 OPTIONS = (CHANNELS, CHANNEL, FILTER, SORT, COLORS, PAGE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked(Asked):
+    """All that was chosen for this view."""
+
+    way: str = "one"
+    sort: str = "number"
+    page: int = 0
+    is_common: bool = True
+
+    @property
+    def is_of_channels(self) -> bool:
+        """Whether each tile is a channel of one filter, and not a filter."""
+        return self.way == "filter"
+
+
+def _asked(weight: Weight, history: Past, choice: Choice) -> _Asked:
+    return _Asked(
+        channel=int(CHANNEL.chosen(weight, history, choice)),
+        filter=int(FILTER.chosen(weight, history, choice)),
+        way=_way(weight, history, choice),
+        sort=SORT.chosen(weight, history, choice) if _num_tiles(weight, history, choice) > 1 else "number",
+        page=int(PAGE.chosen(weight, history, choice)),
+        is_common=COLORS.chosen(weight, history, choice) == "common",
+    )
+
+
 def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     """Draw each filter as a tile, at most 64 of them on a page, in the chosen order."""
     reading = read(weight, history, choice)
@@ -101,30 +128,26 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
             f"Of this weight only {reading.sample.words} elements are kept, so that no filter is whole and none can be drawn. "
             f'WeightExplorer(model, memory="...") keeps more.'
         )
-    kernel, way = _kernel(weight), _way(weight, history, choice)
+    kernel, asked = _kernel(weight), _asked(weight, history, choice)
     stack = stacked(reading.values, kernel)
-    asked = Asked(int(CHANNEL.chosen(weight, history, choice)), int(FILTER.chosen(weight, history, choice)))
-    drawn = WAYS[way](stack, kernel, asked)
-    taken = (asked.filter,) if way == "filter" else ()
-    sizes = squares(stack)[asked.filter] if way == "filter" else squares(stack).sum(axis=1)
-    subject = Subject(weight, history, choice, kernel, sizes, taken)
-    ranking = SORTS[SORT.chosen(weight, history, choice) or "number"](subject)
-    page = int(PAGE.chosen(weight, history, choice))
-    shown = ranking.order[page * TILES_OF_A_PAGE : (page + 1) * TILES_OF_A_PAGE]
-    is_common = COLORS.chosen(weight, history, choice) == "common"
+    sizes = squares(stack)[asked.filter] if asked.is_of_channels else squares(stack).sum(axis=1)
+    subject = Subject(weight, history, choice, kernel, sizes, (asked.filter,) if asked.is_of_channels else ())
+    ranking = SORTS[asked.sort](subject)
+    shown = ranking.order[asked.page * TILES_OF_A_PAGE : (asked.page + 1) * TILES_OF_A_PAGE]
+    drawn = WAYS[asked.way](stack, kernel, asked)
     cells = np.ascontiguousarray(drawn.cells[shown], np.float32)
     return TilesPicture(
         cells=cells,
-        tiles=tuple(_tile(kernel, drawn, ranking, int(i), of_channels=way == "filter") for i in shown),
+        tiles=tuple(_tile(kernel, drawn, ranking, int(i), of_channels=asked.is_of_channels) for i in shown),
         axes=weight.axes,
         rows=drawn.rows,
         columns=drawn.columns,
-        limits=_limits(drawn, cells, is_common=is_common),
-        is_common=is_common,
-        combined=_COMBINED.get(way, ""),
+        limits=_limits(drawn, cells, is_common=asked.is_common),
+        is_common=asked.is_common,
+        combined=_COMBINED.get(asked.way, ""),
         measure=ranking.measure,
-        heading=_heading(kernel, drawn, way, ranking),
-        caption=_caption(reading, subject, ranking, len(shown), way),
+        heading=_heading(kernel, drawn, asked, ranking),
+        caption=_caption(reading, subject, ranking, len(shown), asked.way),
     )
 
 
@@ -173,27 +196,32 @@ def _index_words(axis: Axis, index: int) -> str:
     return f"{axis.name} = {index}{within}" + (f' "{label}"' if label else "")
 
 
-def _heading(kernel: KernelAxes, drawn: Drawn, way: str, ranking: Ranking) -> tuple[str, ...]:
+def _heading(kernel: KernelAxes, drawn: Drawn, asked: _Asked, ranking: Ranking) -> tuple[str, ...]:
     """Say which axis is what, in short pieces."""
-    names = [axis.name for axis in kernel.axes]
-    down = " x ".join(names[i] for i in drawn.rows)
-    across = [names[i] for i in drawn.columns]
-    slices = f"{across[0]}: slices side by side" if len(across) > 1 else ""
-    along = " x ".join(names[i] for i in kernel.filters)
-    tiles = f"a tile: one of {along}" if way != "filter" else f"a tile: one of {names[kernel.channel or 0]}"
-    channels = f"{names[kernel.channel]}: {_CHANNEL_WORDS[way]}" if kernel.channel is not None else ""
-    pieces = (f"{down} ↓" if down else "", f"{across[-1]} →", slices, tiles, channels, f"small number: {ranking.measure}")
+    names = [axis.name.removeprefix("kernel_") for axis in kernel.axes]
+    down, across = " x ".join(names[i] for i in drawn.rows), [names[i] for i in drawn.columns]
+    filters = " x ".join(names[i] for i in kernel.filters)
+    tiles = f"{filters}: {asked.filter}" if asked.is_of_channels else f"{filters}: a tile each"
+    channels = _CHANNEL_WORDS[asked.way].format(asked.channel)
+    pieces = (
+        f"{down} ↓" if down else "",
+        f"{across[-1]} →",
+        f"{across[0]}: side by side" if len(across) > 1 else "",
+        tiles,
+        f"{names[kernel.channel]}: {channels}" if kernel.channel is not None else "",
+        f"small: {ranking.measure}",
+    )
     return tuple(piece for piece in pieces if piece)
 
 
 _CHANNEL_WORDS = {
     "rgb": "0 red, 1 green, 2 blue",
-    "rows": "one row each",
-    "strongest": "the strongest of each filter",
-    "one": "one",
+    "rows": "a row each",
+    "strongest": "the strongest of each",
+    "one": "{}",
     "norm": "norm over all",
     "mean": "mean over all",
-    "filter": "one tile each",
+    "filter": "a tile each",
 }
 
 
@@ -222,10 +250,10 @@ def _what_words(kernel: KernelAxes, way: str) -> str:
 
 _SHOWN_WORDS = {
     "rgb": ", drawn as colors: mid-gray is zero",
-    "strongest": ", each drawn in the channel where its norm is largest",
-    "norm": ", drawn as their norm over all channels",
-    "mean": ", drawn as their mean over all channels",
-    "filter": ", one of them drawn in each channel",
+    "strongest": ", each drawn in its strongest",
+    "norm": ", drawn as the norm over all",
+    "mean": ", drawn as the mean over all",
+    "filter": ", one of them drawn in each",
 }
 
 
@@ -235,18 +263,21 @@ def _ranking_words(ranking: Ranking, entry: str) -> str:
         return ""
     ends = (known[ranking.numbers[known].argmax()], known[ranking.numbers[known].argmin()])
     largest, smallest = (f"{entry} {i} ({ranking.write(float(ranking.numbers[i]))})" for i in ends)
-    if ranking.is_ranked:
-        return f"{ranking.words.capitalize()}: largest {largest}, smallest {smallest}."
-    return f"{ranking.words.capitalize()}; {ranking.measure}: largest {largest}, smallest {smallest}."
+    return f"{ranking.words}: largest {largest}, smallest {smallest}."
 
 
 def _change_words(subject: Subject, entry: str) -> str:
     shares = changes(subject) if subject.history.steps(subject.weight.whole)[0] != subject.step else None
     if shares is None:
         return ""
-    moved = int((shares > CLEARLY).sum())
-    far = f"{moved} of {grouped(len(shares))} {plural(entry)} changed by more than {CLEARLY:.0%} of their norm since the start"
-    return f"{far.replace('%', ' %')}, at most {rough(100 * float(np.nanmax(shares, initial=0)))} %."
+    of = f"of {grouped(len(shares))} {plural(entry)}"
+    known = shares[~np.isnan(shares)]
+    broken = f"{len(shares) - len(known)} {of} cannot be compared with the start." if len(known) < len(shares) else ""
+    if not known.size:
+        return broken
+    moved, bound = int((known > CLEARLY).sum()), percent(CLEARLY)
+    far = f"{moved} {of} changed by more than {bound} of their norm since the start, at most {percent(float(known.max()))}."
+    return f"{far} {broken}".rstrip()
 
 
 def _odd_words(values: np.ndarray) -> str:

@@ -34,6 +34,9 @@ def draw_tiles(figure: FigureBase, picture: TilesPicture) -> None:
         left, top = (i % across) * pitch[0], (i // across) * pitch[1] + HEAD
         image = colors.colorized(cells, float(picture.limits[i]))
         axes.imshow(image, extent=(left, left + 1, top + height, top), interpolation="nearest", zorder=1)
+        axes.plot(
+            [left, left + 1, left + 1, left, left], [top, top, top + height, top + height, top], color="0.7", linewidth=0.5
+        )
         _draw_slices(axes, picture, (left, top, height))
         small = min(7.0, 90 / across)
         axes.text(left, top - 0.04, str(tile.number), fontsize=small, va="bottom", parse_math=False)
