@@ -103,6 +103,7 @@ class History(Past):
         self.num_fits = 0
         self._lock = threading.RLock()
         self._lengths: dict[int, int] = {}
+        self._placed: dict[int, Step] = {}
         self._measured: set[int] = set()
         self._steps: dict[int, Step] = {}
         self._tables: list[Table] = []
@@ -131,7 +132,9 @@ class History(Past):
     def timeline(self) -> Timeline:
         """All records that are kept."""
         with self._lock:
-            return Timeline(tuple(self._steps.values()), dict(self._lengths))
+            if len(self._placed) > 2 * len(self._steps):
+                self._placed = {}  # most of them were thinned away
+            return Timeline(tuple(self._steps.values()), dict(self._lengths), self._placed)
 
     @property
     def keys(self) -> tuple[str, ...]:
