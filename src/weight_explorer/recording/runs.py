@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -99,8 +100,10 @@ def _weights_of(file: Any) -> Mapping[str, Any]:
 class _AsSaved(Timeline):
     """A timeline whose positions are known."""
 
-    def _position(self, step: Step) -> float:
-        return step.position
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """The position of each record, in epochs."""
+        return np.array([step.position for step in self._steps])
 
 
 class RunColumn(Column):

@@ -85,7 +85,7 @@ class Timeline:
         """Return the record of this number, or None where it is not kept."""
         place = int(np.searchsorted(self.numbers, number))
         found = place < len(self._steps) and self._steps[place].number == number
-        return self._placed(self._steps[place]) if found else None
+        return replace(self._steps[place], position=float(self.positions[place])) if found else None
 
     def steps(self) -> tuple[Step, ...]:
         """Return all records, with their positions."""
@@ -94,9 +94,3 @@ class Timeline:
     def positions_of(self, numbers: np.ndarray) -> np.ndarray:
         """Return the positions of these records, all of which are kept."""
         return self.positions[np.searchsorted(self.numbers, numbers)]
-
-    def _position(self, step: Step) -> float:
-        return step.epoch + step.batch / max(self._lengths.get(step.epoch, 0), step.batch, 1)
-
-    def _placed(self, step: Step) -> Step:
-        return replace(step, position=self._position(step))
