@@ -114,7 +114,7 @@ class _ChartPanel:
         return [self.box, self._legend, self._figure, *scales, self._x_axis, self._y_axis, *self._marks]
 
     def show(self, chart: Chart, x_range: _Range, y_range: _Range) -> None:
-        named = [mark for mark in chart.marks if mark.name]
+        named = sorted((mark for mark in chart.marks if mark.name), key=lambda mark: mark.kind == "rules")
         entries = [(mark.name, colors.MARKS[mark.color], _swatch(mark)) for mark in named]
         self._legend.show(details.legend(([(chart.title, "transparent", "none")] if chart.title else []) + entries))
         _set(self._x, _ends(x_range))
@@ -171,8 +171,24 @@ def _line_numbers(mark: Mark, _: float) -> dict[str, Any]:
     known = np.flatnonzero(np.isfinite(mark.y))
     ends = slice(known[0], known[-1] + 1) if known.size else slice(0, 1)
     x, y = mark.x[ends], np.where(np.isinf(mark.y[ends]), np.nan, mark.y[ends])
+    if known.size < len(x) or not known.size:
+        x, y = _pieces(x, y)
     marker = "circle" if len(x) <= FEW_POINTS and known.size == len(x) else None
-    return {"x": x, "y": y, "marker": marker, "marker_size": 20}
+    return {"x": x, "y": y, "marker": marker, "marker_size": 20, "visible": bool(known.size)}
+
+
+def _pieces(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a line at its gaps into rows of equal length, which repeat their last point.
+
+    bqplot draws a gap for a NaN too, but also tries to draw a dot there, which is an error in the page's log.
+    """
+    is_known = np.isfinite(y)
+    starts = np.flatnonzero(is_known & ~np.r_[False, is_known[:-1]])
+    stops = np.flatnonzero(is_known & ~np.r_[is_known[1:], False])
+    if not len(starts):
+        return np.zeros(1), np.zeros(1)
+    places = np.minimum(starts[:, None] + np.arange((stops - starts).max() + 1), stops[:, None])
+    return x[places], y[places]
 
 
 def _band_looks(mark: Mark) -> dict[str, Any]:
@@ -201,14 +217,14 @@ def _steps_numbers(mark: Mark, floor: float) -> dict[str, Any]:
 
 
 def _rules_looks(mark: Mark) -> dict[str, Any]:
-    width, opacity = (1, 0.35) if mark.color in colors.FAINT else (2, 0.9)
+    width, opacity = (1, 0.25) if mark.color in colors.FAINT else (2, 0.9)
     return {"colors": [colors.MARKS[mark.color]], "stroke_width": width, "opacities": [opacity]}
 
 
 def _rules_numbers(mark: Mark, _: float) -> dict[str, Any]:
-    # All in one path, with gaps between them; bqplot takes no array without a number.
-    x, y = np.repeat(mark.x, 3), np.tile([0.0, 1.0, np.nan], len(mark.x))
-    return {"x": x, "y": y} if len(x) else {"x": np.zeros(1), "y": np.full(1, np.nan)}
+    # bqplot takes no array without a number.
+    x = mark.x if len(mark.x) else np.zeros(1)
+    return {"x": np.stack([x, x], axis=1), "y": np.tile([0.0, 1.0], (len(x), 1)), "visible": bool(len(mark.x))}
 
 
 def _ridges_looks(mark: Mark) -> dict[str, Any]:

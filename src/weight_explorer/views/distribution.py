@@ -15,7 +15,7 @@ from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer, quantity_label
 from weight_explorer.views.initializers import start_of
 from weight_explorer.views.numbers import exact, grouped, rough
-from weight_explorer.views.options import ON, Option, switch
+from weight_explorer.views.options import OFF, ON, Option
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
 from weight_explorer.views.reading import Reading, chosen_step, kept_steps, read, step_words, value_of
 
@@ -61,13 +61,18 @@ def _block_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer,
 
 def _initializer_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     is_known = choice.quantity == "value" and FORM.chosen(weight, history, choice) == "histogram" and start_of(weight)
-    return (Offer(ON, ON), Offer("off", "off")) if is_known else ()
+    return (Offer(ON, ON), Offer(OFF, OFF)) if is_known else ()
+
+
+def _log_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+    counts = FORM.chosen(weight, history, choice) != "percentiles"
+    return (Offer(OFF, OFF), Offer(ON, ON)) if counts else ()
 
 
 FORM = Option(VIEW, "form", "as", _forms)
 BLOCKS = Option(VIEW, "blocks", "of", _block_offers)
 INITIALIZER = Option(VIEW, "initializer", "initializer", _initializer_offers, "switch")
-LOG = switch(VIEW, "log", "log count")
+LOG = Option(VIEW, "log", "log count", _log_offers, "switch")
 OPTIONS = (FORM, BLOCKS, INITIALIZER, LOG)
 
 
@@ -84,7 +89,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     is_log = LOG.is_on(weight, history, choice)
     form = FORM.chosen(weight, history, choice)
     if form != "histogram":
-        return _OVER_TIME[form](weight, history, is_log=is_log)
+        return _draw_ridges(weight, history, is_log=is_log) if form == "ridges" else _draw_percentiles(weight, history)
     how = BLOCKS.chosen(weight, history, choice)
     if how in (OVERLAID, BESIDE):
         return _draw_blocks(weight, history, choice)
@@ -116,7 +121,7 @@ def _shown(mark: Mark, is_log: bool) -> Mark:
 
 
 def _expected(counts: np.ndarray, edges: np.ndarray) -> Mark:
-    return Mark("line", "as the initializer gives", "initializer", (edges[1:] + edges[:-1]) / 2, counts)
+    return Mark("line", "expected of the initializer", "initializer", (edges[1:] + edges[:-1]) / 2, counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,7 +227,7 @@ def _counted(weight: Weight, history: Past, choice: Choice) -> _Counted | EmptyP
     if not mine.size:
         return EmptyPicture("No element is finite, so there is no distribution to show.")
     edges = bin_edges(*finite.values())
-    counts = {name: np.histogram(values, edges)[0] for name, values in finite.items()}
+    counts = {name: count_in(edges, values) for name, values in finite.items()}
     value = float(mine[0]) if edges[0] == edges[-1] or np.ptp(mine) == 0 else None
     return _Counted(edges, counts, reading.words, mine.size, reading.values.size - mine.size, value)
 
@@ -253,6 +258,18 @@ def bin_edges(*samples: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, min(max(num_bins, FEWEST_BINS), MOST_BINS) + 1)
 
 
+def count_in(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Count finite values in equal bins, as `numpy.histogram` does but for rounding at the edges, in half the time.
+
+    >>> count_in(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0, 2.0])).tolist()
+    [2, 2]
+    """
+    num_bins = len(edges) - 1
+    bins = ((values - values.dtype.type(edges[0])) * values.dtype.type(num_bins / (edges[-1] - edges[0]))).astype(np.int16)
+    np.clip(bins, 0, num_bins - 1, out=bins)
+    return np.bincount(bins, minlength=num_bins)
+
+
 # -- block by block ------------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +285,7 @@ def _draw_blocks(weight: Weight, history: Past, choice: Choice) -> Picture:
     if not any(part.size for part in finite.values()):
         return EmptyPicture("No element is finite, so there is no distribution to show.")
     edges = bin_edges(*finite.values())
-    counts = {key: np.histogram(part, edges)[0].astype(np.float64) for key, part in finite.items()}
+    counts = {key: count_in(edges, part).astype(np.float64) for key, part in finite.items()}
     charts = (_charts_beside if is_beside else _chart_of_all)(weight, history, choice, edges, counts)
     num_left_out = sum(part.size for key, part in shown.items() if key[1] == SHOWN) - int(
         sum(count.sum() for key, count in counts.items() if key[1] == SHOWN)
@@ -315,11 +332,11 @@ def _charts_beside(
         start = start_of(part) if wants_start else None
         if start is not None:
             marks.append(_expected(start.expected(edges, int(rows[SHOWN].sum())), edges))
-        # One legend for all: the colors are the same.
-        named = tuple(_shown(mark if not place else replace(mark, name=""), is_log) for mark in marks)
+        # One legend for all, spread over them: the colors are the same.
+        named = (mark if i % len(names) == place else replace(mark, name="") for i, mark in enumerate(marks))
         x_label = _label(choice) if place >= len(names) - _num_columns(len(names)) else ""
         y_label = _count_label(is_log) if place % _num_columns(len(names)) == 0 else ""
-        charts.append(Chart(words, x_label, y_label, named, log=is_log))
+        charts.append(Chart(words, x_label, y_label, tuple(_shown(mark, is_log) for mark in named), log=is_log))
     return tuple(charts)
 
 
@@ -342,7 +359,7 @@ def _widths_words(finite: dict[_Key, np.ndarray]) -> str:
 def _draw_ridges(weight: Weight, history: Past, *, is_log: bool) -> Picture:
     """Draw the histograms of several records behind each other, the newest in front."""
     histograms = history.histograms(weight.whole, MOST_RIDGES)
-    edges, counts = coarsened(histograms, 2 * MOST_BINS)
+    edges, counts = coarsened(histograms, min(max(math.isqrt(weight.size), 2 * FEWEST_BINS), 2 * MOST_BINS))
     if not counts.any():
         return EmptyPicture("No element is finite at any record, so there is no distribution to show.")
     steps = [history.step(int(number)) for number in histograms.numbers]
@@ -368,7 +385,7 @@ def _place_words(step: Step | None) -> str:
     return step.name or ("start" if step.kind == "start" and step.epoch == 0 else f"{step.position:.4g}")
 
 
-def _draw_percentiles(weight: Weight, history: Past, *, is_log: bool) -> Picture:  # noqa: ARG001 - nothing is counted here
+def _draw_percentiles(weight: Weight, history: Past) -> Picture:
     """Draw between which values the inner half, the inner nine tenths and nearly all of the elements lie."""
     histograms = history.histograms(weight.whole, MOST_BANDED)
     found = histograms.quantiles(SHARES).T
@@ -387,7 +404,7 @@ def _draw_percentiles(weight: Weight, history: Past, *, is_log: bool) -> Picture
 
 def _drift_words(histograms: Histograms) -> str:
     """Say between which values the middle half lies, first and last."""
-    first, last = (histograms.quantiles((0.25, 0.75))[place] for place in (0, -1))
+    first, last = quantiles_of(histograms.edges, histograms.counts[[0, -1]], (0.25, 0.75))
     if np.isnan(last).any():
         return "At the newest record no element is finite."
     then = f"; at the first one between {rough(first[0])} and {rough(first[1])}" if np.isfinite(first).all() else ""
@@ -397,6 +414,3 @@ def _drift_words(histograms: Histograms) -> str:
 def _left_out_words(histograms: Histograms, weight: Weight) -> str:
     missing = weight.size - int(histograms.counts[-1].sum())
     return f" {grouped(missing)} elements of the newest are not finite and are left out." if missing else ""
-
-
-_OVER_TIME = {"ridges": _draw_ridges, "percentiles": _draw_percentiles}

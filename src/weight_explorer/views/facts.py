@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,10 @@ def statistics_table(weight: Weight, history: Past, choice: Choice) -> Statistic
     change = row_of(weight, history, choice, number, "since_start") if is_value else now
     rows.append(("moved", *_moved_share(change, weight)))
     rows += [(label, _count(sum(now[INDEX[name]] for name in names)), "") for label, names in COUNTS]
+    rows.append(
+        ("update ratio", _update_ratio(now, row_of(weight, history, choice, number, "since_last")) if is_value else "", "")
+    )
+    rows.append(("largest change", *_largest(change, weight)))
     step = history.step(number)
     return StatisticsTable(("", _record_name(step) if step else "", "since start" if is_value else ""), tuple(rows))
 
@@ -106,6 +111,22 @@ def _moved_share(change: np.ndarray, weight: Weight) -> tuple[str, str]:
         return "unknown", ""
     about = "≈ " if _estimated(change, weight) else ""
     return f"{about}{grouped(moved)}", share(moved, weight.size)
+
+
+def _update_ratio(now: np.ndarray, change: np.ndarray) -> str:
+    """Return the norm of the change since the record before over that of the weight."""
+    norm, size = now[INDEX["norm"]], change[INDEX["norm"]]
+    return rough(float(size / norm)) if norm > 0 else ""
+
+
+def _largest(change: np.ndarray, weight: Weight) -> tuple[str, str]:
+    """Say which element changed the most, by the user's names where there are any, and how far."""
+    largest, place = change[INDEX["largest"]], change[INDEX["place"]]
+    if np.isnan(place) or not largest:
+        return "none" if not change[INDEX["moved"]] else "unknown", ""
+    index = np.unravel_index(int(place), weight.shape)
+    names = [axis.labels[i] if axis.labels else str(i) for axis, i in zip(weight.axes, index, strict=True)]
+    return f"[{', '.join(textwrap.shorten(name, 12, placeholder='…') or '…' for name in names)}]", signed(float(largest))
 
 
 def _count(number: float) -> str:

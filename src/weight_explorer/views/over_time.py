@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,8 +23,10 @@ VIEW = "over_time"
 SPREAD, THIS = "spread", "this"
 # Lines of loss and metrics; there is no room for the names of more.
 MOST_METRICS = 4
+# Of so many records the names of metrics are looked for.
+MOST_RECENT = 50
 # More seams than this would be a hatching.
-MOST_SEAMS = 60
+MOST_SEAMS = 24
 # Pinned elements among other lines are drawn in the second half of the colors, which is dashed.
 MOST_PINS, PIN_COLORS = 6, 7
 X_LABEL = "epochs trained"
@@ -36,23 +39,23 @@ def _statistics(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, .
     no_histograms = bool(weight.source) or choice.quantity != "value"
     known = [Offer(name, each.label) for name, each in STATISTICS.items() if not (no_histograms and each.quantile is not None)]
     lines = LINES.chosen(weight, history, choice)
-    return (*((Offer(SPREAD, "minimum, mean, maximum"),) if lines in (THIS, "") else ()), *known)
+    return (*((Offer(SPREAD, "min, mean, max"),) if lines in (THIS, "") else ()), *known)
 
 
 def _lines(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     offers = [Offer(THIS, "this weight")]
     blocks = next((axis for axis in reversed(weight.axes) if len(axis.blocks) > 1), None)
     offers += [Offer("blocks", f"its {plural(blocks.group)}")] if blocks and not weight.source else []
-    offers += [Offer("layer", "weights of this layer")] if len(curves.weights_of_layer(weight, history)) > 1 else []
-    offers += [Offer("role", f"{weight.role} of all layers")] if len(curves.same_role(weight, history)) > 1 else []
-    offers += [Offer("pins", "pinned elements")] if curves.pins_of(weight, choice) else []
+    offers += [Offer("layer", "this layer")] if len(curves.weights_of_layer(weight, history)) > 1 else []
+    offers += [Offer("role", "all layers")] if len(curves.same_role(weight, history)) > 1 else []
+    offers += [Offer("pins", "pins")] if curves.pins_of(weight, choice) else []
     return tuple(offers)
 
 
 def _below(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:  # noqa: ARG001 - one signature for all
-    sizes, nothing = Offer("sizes", "sizes of changes"), Offer("nothing", "nothing")
+    sizes, nothing = Offer("sizes", "changes"), Offer("nothing", "nothing")
     has_logs = any(step.logs for step in history.records[-1:])
-    return (Offer("logs", "loss and metrics"), sizes, nothing) if has_logs else (sizes, nothing)
+    return (Offer("logs", "loss"), sizes, nothing) if has_logs else (sizes, nothing)
 
 
 LINES = Option(VIEW, "lines", "of", _lines)
@@ -80,15 +83,17 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         return EmptyPicture(words)
     charts = [upper, *_lower(weight, history, choice, series, changes)]
     seams = _seams(history.records, charts)
-    charts = [_with_seams(chart, seams, is_last=chart is charts[-1]) for chart in charts]
+    charts = [_with_seams(chart, seams, charts) for chart in charts]
     count = len(history.recorded(weight.whole))
-    caption = _caption(series, changes, count) + words + _note(weight, history, series, changes, choice)
+    said = (words, _caption(series, changes, count), _note(weight, history, series, changes, choice))
+    caption = " ".join(filter(None, (each.strip() for each in said)))
     return ChartPicture(tuple(charts), caption)
 
 
-def _with_seams(chart: Chart, seams: tuple[Mark, ...], *, is_last: bool) -> Chart:
-    marks = (*seams, *chart.marks)
-    return Chart(chart.title, X_LABEL if is_last else "", chart.y_label, marks, log=chart.log)
+def _with_seams(chart: Chart, seams: tuple[Mark, ...], charts: list[Chart]) -> Chart:
+    """Put the seams behind the lines, named in the first chart, and the name of the time axis below the last one."""
+    behind = seams if chart is charts[0] else tuple(replace(mark, name="") for mark in seams)
+    return replace(chart, x_label=X_LABEL if chart is charts[-1] else "", marks=(*behind, *chart.marks))
 
 
 def _seams(records: tuple[Step, ...], charts: list[Chart]) -> tuple[Mark, ...]:
@@ -203,13 +208,14 @@ def _lower(weight: Weight, history: Past, choice: Choice, series: Series, change
 def _logs_chart(records: tuple[Step, ...]) -> list[Chart]:
     """Draw loss and metrics, those of validation where an epoch ended."""
     told = [step for step in records if step.logs]
-    names = list(dict.fromkeys(name for step in told[-MOST_SEAMS:] for name in step.logs))
+    names = list(dict.fromkeys(name for step in told[-MOST_RECENT:] for name in step.logs))
     if not names:
         return []
     order = sorted(names, key=lambda name: ("loss" not in name, names.index(name)))[:MOST_METRICS]
     marks = [_log_mark(name, told, place) for place, name in enumerate(order)]
-    label = ", ".join(dict.fromkeys(name.removeprefix("val_") for name in order))
-    return [Chart("", "", label if len(label) <= 16 else "loss, metrics", tuple(marks))]
+    left_out = len(names) - len(order)
+    label = "loss" if all("loss" in name for name in order) else "metrics"
+    return [Chart(f"{left_out} more" if left_out else "", "", label, tuple(marks))]
 
 
 def _log_mark(name: str, told: list[Step], place: int) -> Mark:
