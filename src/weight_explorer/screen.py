@@ -19,6 +19,7 @@ from weight_explorer.source import Source
 from weight_explorer.views.asked import clicked
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.origins import Origins, origins_of
+from weight_explorer.views.pictures import Picture
 from weight_explorer.views.scene import Scene, compose, compose_problem
 
 # Phases in which the model is as it was at the newest record.
@@ -45,6 +46,7 @@ class Screen:
         self._stale = False
         self._num_asked = self._num_answered = 0
         self._orders: deque[dict[str, str]] = deque()
+        self._standing: tuple[Choice, Picture] | None = None  # what was drawn last when it was asked for
         self._is_closed = False
         self._clicks_wait = not live.answers_during_cells()
         self.panel = Panel(adopt=self._adopt)
@@ -89,7 +91,7 @@ class Screen:
                     return
                 self._stale = False
                 choice, catalog = self._choice, self._source.catalog
-                self._show(choice, catalog, self._compose_or_tell(choice, catalog))
+                self._show(choice, catalog, self._compose_or_tell(choice, catalog, is_asked=wait))
             finally:
                 # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
                 with contextlib.suppress(RuntimeError):
@@ -159,13 +161,22 @@ class Screen:
 
     # -- choice to screen ------------------------------------------------------------------------------------------
 
-    def _compose(self, choice: Choice, catalog: Catalog) -> Scene:
-        return compose(catalog, self._source.past.snapshot(), choice, self._reporter.status, clicks_wait=self._clicks_wait)
+    def _compose(self, choice: Choice, catalog: Catalog, *, standing: Picture | None = None, is_asked: bool = True) -> Scene:
+        past, status, waits = self._source.past.snapshot(), self._reporter.status, self._clicks_wait
+        return compose(catalog, past, choice, status, clicks_wait=waits, standing=standing, is_asked=is_asked)
 
-    def _compose_or_tell(self, choice: Choice, catalog: Catalog) -> Scene:
+    def _compose_asked(self, choice: Choice, catalog: Catalog, *, is_asked: bool) -> Scene:
+        """Compose the scene; what takes long is done once for each choice, by who made it and never by the training."""
+        standing = self._standing[1] if self._standing and self._standing[0] is choice else None
+        scene = self._compose(choice, catalog, standing=standing, is_asked=is_asked and standing is None)
+        if is_asked and standing is None:
+            self._standing = choice, scene.picture
+        return scene
+
+    def _compose_or_tell(self, choice: Choice, catalog: Catalog, *, is_asked: bool) -> Scene:
         """Compose the scene, or one that says why it cannot be: the panel must not stand still with what was before."""
         try:
-            return self._compose(choice, catalog)
+            return self._compose_asked(choice, catalog, is_asked=is_asked)
         except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
             self._reporter.note(error)
             return compose_problem(catalog, choice, self._reporter.status, error)

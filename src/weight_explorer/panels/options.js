@@ -55,7 +55,13 @@ function slider(option, asks) {
   };
 }
 
-const KINDS = { menu, switch: toggle, slider };
+function button(option, asks) {
+  const made = element("button", { type: "button", textContent: option.label });
+  made.addEventListener("click", () => asks("now"));
+  return { parts: [made], update() {}, isNamed: true };
+}
+
+const KINDS = { menu, switch: toggle, slider, button };
 
 function render({ model, el }) {
   const controller = new AbortController();
@@ -68,8 +74,8 @@ function render({ model, el }) {
   function one(option) {
     const key = `${model.get("view")}.${option.name}.${option.kind}`;
     if (!made.has(key)) {
-      const { parts, update } = KINDS[option.kind](option, (value) => ask(model, el, option.name, value));
-      const words = element("span");
+      const { parts, update, isNamed } = KINDS[option.kind](option, (value) => ask(model, el, option.name, value));
+      const words = element("span", { hidden: Boolean(isNamed) });
       made.set(key, { label: element("label", { className: `we-option we-option-${option.kind}` }, words, ...parts), words, update });
     }
     const { label, words, update } = made.get(key);

@@ -25,7 +25,8 @@ class Option:
         name: Its name in Python: `explorer.select(view="filters", sort="norm")`.
         label: Its name on screen.
         offers: What may be chosen for a weight. An option with nothing to choose from is not shown.
-        kind: "menu", "switch" (of `OFF` and `ON`), "slider" (of a range), or "picked" in the picture itself (of a range).
+        kind: "menu", "switch" (of `OFF` and `ON`), "slider" (of a range), or "picked" in the picture itself (of a range),
+            or a "button", which asks for the same once more.
     """
 
     view: str
@@ -81,7 +82,7 @@ def offered(options: tuple[Option, ...], weight: Weight, history: Past, choice: 
         found = option.offers(weight, history, choice)
         count = found if isinstance(found, int) else 0
         offers = () if isinstance(found, int) else found
-        if max(count, len(offers)) > 1:
+        if max(count, len(offers)) > 1 or option.kind == "button":
             chosen = option.chosen(weight, history, choice)
             result.append(OptionOffer(option.name, option.label, option.kind, offers, count, chosen))
     return tuple(result)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views import distribution, filters, matrix, over_time, units
+from weight_explorer.views import distribution, filters, matrix, over_time, spectrum, units
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
@@ -19,13 +19,17 @@ def _every(_: Weight) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A way to look at a weight: its name, its label on screen, its pure function, its options, and for which weights it is."""
+    """A way to look at a weight: its name, its label on screen, its pure function, its options, and for which weights it is.
+
+    `is_on_request` says that drawing takes long, so that it is done when the user asks and never while training waits.
+    """
 
     name: str
     label: str
     draw: Callable[[Weight, Past, Choice], Picture]
     options: tuple[Option, ...] = ()
     applies: Callable[[Weight], bool] = _every
+    is_on_request: bool = False
 
 
 VIEWS: dict[str, View] = {
@@ -36,6 +40,7 @@ VIEWS: dict[str, View] = {
         View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
         View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),
         View("units", "Units", units.draw, units.OPTIONS, units.applies),
+        View("spectrum", "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=True),
     )
 }
 

@@ -55,8 +55,24 @@ class Scene:
         return file_name(self.name, self.view, place_words(step) if step else "")
 
 
-def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, clicks_wait: bool = False) -> Scene:
-    """Compose the scene; `clicks_wait` says that the kernel cannot answer while a cell runs."""
+ON_REQUEST = "This takes long to compute, so it is done when you ask and not while training waits: it will be here in a moment."
+
+
+def compose(
+    catalog: Catalog,
+    history: Past,
+    choice: Choice,
+    status: Status,
+    *,
+    clicks_wait: bool = False,
+    standing: Picture | None = None,
+    is_asked: bool = True,
+) -> Scene:
+    """Compose the scene.
+
+    `clicks_wait` says that the kernel cannot answer while a cell runs. What is drawn on request is drawn only if `is_asked`;
+    else `standing` is shown, the picture that was drawn of this very choice when it was asked for.
+    """
     selection = resolve(catalog, choice)
     weight = selection.weight
     head = _head(catalog, choice, status, selection, clicks_wait=clicks_wait)
@@ -68,13 +84,16 @@ def compose(catalog: Catalog, history: Past, choice: Choice, status: Status, *, 
     return Scene(
         **head | {"view": view.name, "views": _offers(views_for(weight))},
         options=offered(view.options, weight, history, choice),
-        picture=view.draw(weight, history, choice),
+        picture=view.draw(weight, history, choice) if is_asked or not view.is_on_request else standing or _NOT_YET,
         facts=facts.facts(weight),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),
         explanation=facts.explanation(weight, selection.home.path),
         expression=weight.expression,
     )
+
+
+_NOT_YET = EmptyPicture(ON_REQUEST)
 
 
 def compose_problem(catalog: Catalog, choice: Choice, status: Status, error: Exception) -> Scene:
