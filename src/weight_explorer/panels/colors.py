@@ -10,6 +10,10 @@ import matplotlib
 DIVERGING = "RdBu_r"
 NOT_A_NUMBER = "#00b300"
 INFINITE = "#ffd400"
+NEGATIVE_INFINITE = "#a54cff"
+# Beyond the ends of the map, which are dark red and dark blue.
+ABOVE = "#ff5fc4"
+BELOW = "#00d2f2"
 
 MARKS = {
     "now": "#1f83d2",

@@ -73,6 +73,8 @@ class Panel:
             Control("view", self.views),
             Control("quantity", self.quantities),
             Control("option", self.options, "asked"),
+            Control("pin", self.stage.matrix, "pin"),
+            Control("window", self.stage.matrix, "window"),
             Control("step", self.time, may_be_empty=True),
             Control("against", self.time, "against", may_be_empty=True),
         )

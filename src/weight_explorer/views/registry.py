@@ -31,7 +31,7 @@ class View:
 VIEWS: dict[str, View] = {
     view.name: view
     for view in (
-        View("matrix", "Matrix", matrix.draw),
+        View("matrix", "Matrix", matrix.draw, matrix.OPTIONS),
         View("distribution", "Distribution", distribution.draw),
         View("over_time", "Over time", over_time.draw),
     )
