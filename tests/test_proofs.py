@@ -7,7 +7,7 @@ from keras import layers
 
 from weight_explorer.catalog.nodes import cut
 from weight_explorer.catalog.walk import read_catalog, read_values
-from weight_explorer.views.matrix import lay_out
+from weight_explorer.views.layout import lay_out
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 RANDOM = np.random.default_rng(7)

@@ -14,8 +14,9 @@ from weight_explorer.recording.statistics import FIELDS, QUANTITIES
 from weight_explorer.recording.status import Status
 from weight_explorer.views import distribution, facts, matrix, over_time
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.matrix import flatten, lay_out, reduce_to_cells
+from weight_explorer.views.layout import Layout, lay_out
 from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture
+from weight_explorer.views.plane import reduce_to_cells
 from weight_explorer.views.registry import VIEWS
 
 CONV_NAMES = ("kernel_height", "kernel_width", "in_channels", "filters")
@@ -74,7 +75,7 @@ def test_one_hot_cell_lands_where_numpy_says(shape, names):
 
 def test_a_convolution_is_a_grid_of_windows():
     rows, columns = lay_out(weight_of((3, 3, 2, 4), CONV_NAMES).axes)
-    flat = flatten(np.arange(72).reshape(3, 3, 2, 4), rows, columns)
+    flat = Layout(rows, columns).flatten(np.arange(72).reshape(3, 3, 2, 4))
     np.testing.assert_array_equal(flat[3:6, 6:9], np.arange(72).reshape(3, 3, 2, 4)[:, :, 1, 2])
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import weight_explorer.panels
 from weight_explorer.catalog.nodes import Axis, Block
-from weight_explorer.panels import colors
-from weight_explorer.panels.matrix import _side
+from weight_explorer.panels.matrix import MODULE, MatrixPanel
+from weight_explorer.views.pictures import Marks, MatrixPicture
 
 PANELS = Path(weight_explorer.panels.__file__).parent
 
@@ -46,12 +46,12 @@ async ([code, css, state]) => {
 """
 
 
-def mount(page, name, **state):
+def mount(page, name, code=None, **state):
     css = (PANELS / "panel.css").read_text()
     own = PANELS / f"{name}.css"
     css += own.read_text() if own.exists() else ""
     page.goto("about:blank")
-    page.evaluate(HARNESS, [(PANELS / f"{name}.js").read_text(), css, state])
+    page.evaluate(HARNESS, [code or (PANELS / f"{name}.js").read_text(), css, state])
 
 
 def row(path, level, *, parent=False, kind="Dense", marks=()):
@@ -257,23 +257,28 @@ def base64(array):
     return {"base64": b64encode(array.tobytes()).decode()}
 
 
+def state_of(picture):
+    """What a picture sends to the page."""
+    panel = MatrixPanel()
+    panel.show(picture, "a picture")
+    own = [name for name, trait in MatrixPanel.class_own_traits().items() if not name.startswith("_")]
+    state = {name: getattr(panel, name) for name in own}
+    panel.close()
+    return {name: {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value for name, value in state.items()}
+
+
+def mount_picture(page, picture):
+    mount(page, "matrix", MODULE, **state_of(picture))
+    page.wait_for_function("document.querySelector('canvas').width > 300")
+
+
 def mount_matrix(page, cells, rows, columns, order, steps=(1, 1)):
     finite = np.abs(cells[np.isfinite(cells)])
-    mount(
-        page,
-        "matrix",
-        cells=base64(cells.astype("<f4")),
-        shape=list(cells.shape),
-        rows=_side(rows, steps[0]),
-        columns=_side(columns, steps[1]),
-        order=order,
-        steps=list(steps),
-        limit=float(finite.max()),
-        alternative="a picture",
-        palette=base64(np.frombuffer(colors.palette(), np.uint8)),
-        special=[colors.NOT_A_NUMBER, colors.INFINITE],
+    marks = Marks(
+        "largest shown", 0, 0, int(np.isnan(cells).sum()), int(np.isposinf(cells).sum()), int(np.isneginf(cells).sum())
     )
-    page.wait_for_function("document.querySelector('canvas').width > 300")
+    picture = MatrixPicture(cells.astype("<f4"), rows, columns, tuple(order), *steps, float(finite.max()), "", marks=marks)
+    mount_picture(page, picture)
 
 
 def walk_to(page, row_index, column_index):
@@ -361,12 +366,9 @@ def test_a_view_that_is_taken_away_listens_no_more(page, name):
         "choices": {"kind": "tabs", "label": "l", "options": [["a", "A"]], "selected": "a"},
         "details": {"sections": [], "label": ""},
         "status": {"title": "", "phase": "", "words": "", "problem": "", "answered": 0},
-        "matrix": {
-            "cells": {"base64": ""}, "shape": [0, 0], "rows": [], "columns": [], "order": [], "steps": [1, 1], "limit": 0,
-            "alternative": "", "palette": {"base64": ""}, "special": ["#000000", "#000000"],
-        },
+        "matrix": state_of(MatrixPicture(np.zeros((0, 0), "<f4"), (Axis("", 0),), (Axis("", 0),), (), 1, 1, 0.0, "")),
     }  # fmt: skip
-    mount(page, name, **state[name])
+    mount(page, name, MODULE if name == "matrix" else None, **state[name])
     page.evaluate("cleanup(); document.getElementById('host').replaceChildren()")
     for trait in state[name]:
         page.evaluate("trait => model.set(trait, model.get(trait))", trait)

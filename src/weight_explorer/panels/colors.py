@@ -12,6 +12,10 @@ from matplotlib.colors import to_hex, to_rgb
 DIVERGING = "RdBu_r"
 NOT_A_NUMBER = "#00b300"
 INFINITE = "#ffd400"
+NEGATIVE_INFINITE = "#a54cff"
+# Beyond the ends of the map, which are dark red and dark blue.
+ABOVE = "#ff5fc4"
+BELOW = "#00d2f2"
 
 # Of bars: below zero, above it, and where there is no sign.
 SIGNED = ("#4393c3", "#d6604d")

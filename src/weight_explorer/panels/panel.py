@@ -76,6 +76,8 @@ class Panel:
             Control("quantity", self.quantities),
             Control("option", self.options, "asked"),
             Control("option", self.stage.ranking, "asked"),
+            Control("pin", self.stage.matrix, "pin"),
+            Control("window", self.stage.matrix, "window"),
             Control("step", self.time, may_be_empty=True),
             Control("against", self.time, "against", may_be_empty=True),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -28,7 +29,8 @@ class Choice:
 
     Every role keeps how it is looked at: `views` is from role to view, `options` from (role, view, option) to what was chosen.
     A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
-    each the key of a whole weight and an index.
+    each the key of a whole weight and an index. `window` is what is looked at of a large matrix: the key of its picture, and
+    the rows from, to, and columns from, to.
     """
 
     layer: str | None = None
@@ -42,6 +44,7 @@ class Choice:
     views: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     options: Mapping[tuple[str, str, str], str] = field(default_factory=lambda: NOTHING)
     pins: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    window: tuple[str, tuple[int, ...]] = ("", ())
 
     def view_of(self, role: str | None) -> str:
         """Return the view that weights of a role are looked at with."""
@@ -157,6 +160,18 @@ def _take_block(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
     return replace(choice, blocks=with_block(choice.blocks, offer, value)) if offer else choice
 
 
+def _take_pin(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+    """Pin an element, given as JSON of a weight's key and an index, or take its pin away."""
+    key, index = json.loads(value)
+    return with_pin(choice, key, tuple(index))
+
+
+def _take_window(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+    """Look at a part of a matrix, given as JSON of the picture's key and the rows from, to, columns from, to."""
+    key, window = json.loads(value)
+    return replace(choice, window=(key, tuple(window)))
+
+
 _CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
     "layer": _take_layer,
     "role": _take_role,
@@ -164,6 +179,8 @@ _CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
     "option": _take_option,
     "step": _take_step,
     "against": _take_against,
+    "pin": _take_pin,
+    "window": _take_window,
     **dict.fromkeys(BLOCK_FIELDS, _take_block),
 }
 
@@ -171,6 +188,13 @@ _CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
 def with_view(choice: Choice, role: str | None, view: str) -> Choice:
     """Return the choice that looks at weights of a role with a view."""
     return replace(choice, view=view, views={**choice.views, role or "": view})
+
+
+def with_pin(choice: Choice, key: str, index: tuple[int, ...]) -> Choice:
+    """Return the choice that follows one more element, or one less where it was pinned already."""
+    pin = (key, index)
+    others = tuple(each for each in choice.pins if each != pin)
+    return replace(choice, pins=others if len(others) < len(choice.pins) else (*others, pin))
 
 
 def with_options(choice: Choice, role: str | None, view: str, chosen: Mapping[str, str]) -> Choice:

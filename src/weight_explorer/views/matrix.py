@@ -3,141 +3,354 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
+from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Axis, Weight
+from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.sampling import Sample
-from weight_explorer.views.choice import Choice
+from weight_explorer.recording.statistics import summarize
+from weight_explorer.views import layout as layouts
+from weight_explorer.views import limits
+from weight_explorer.views import order as orders
+from weight_explorer.views.choice import Choice, Offer
+from weight_explorer.views.layout import Layout, chosen_layout, is_sampled
 from weight_explorer.views.numbers import grouped
-from weight_explorer.views.pictures import EmptyPicture, MatrixPicture, Picture
-from weight_explorer.views.reading import read
+from weight_explorer.views.options import Option
+from weight_explorer.views.order import CHANGE, SIMILARITY, Side, along, order_of, order_words
+from weight_explorer.views.pictures import EmptyPicture, MatrixPicture, Picture, Pin, Place, Window
+from weight_explorer.views.plane import EXTREME, MEAN, Plane, steps_of
+from weight_explorer.views.reading import Found, find, kept_steps, reading_words, row_of, step_words
+from weight_explorer.views.remembered import Remembered
+from weight_explorer.views.sampled import cells_of_sample
 
-MOST_CELLS = 512
+# Of everything, beside a part that is looked at closely.
+MOST_OVERVIEW = 128
 
-# Stands for a side along which a weight has no axis; it has no name, and so it gets no label.
-NO_AXIS = Axis("", 1)
+
+def _shown(weight: Weight, history: Past, _: Choice) -> tuple[Offer, ...]:
+    # Of a sample a mean of the few elements in a cell would say little.
+    return () if is_sampled(weight, history) else (Offer(EXTREME, "extreme"), Offer(MEAN, "mean"))
+
+
+SHOWS = Option(layouts.VIEW, "cell", "Cells show", _shown)
+OPTIONS = (limits.COLORS, *orders.OPTIONS, SHOWS, *layouts.OPTIONS)
+
+_cells: Remembered[tuple[np.ndarray, int, int]] = Remembered(8)
+_orders: Remembered[np.ndarray] = Remembered(16)
+_counts: Remembered[np.ndarray] = Remembered(16)
+# Where the newest record is followed, the order by similarity stays that of the record at which it was first asked for:
+# clustering at every record would hold up the training, and rows would jump.
+_similar: Remembered[tuple[np.ndarray, str]] = Remembered(64)
 
 
 def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     """Lay the weight out as rows and columns, reduced to at most 512 x 512 cells."""
-    reading = read(weight, history, choice)
-    if isinstance(reading, EmptyPicture):
-        return reading
-    rows, columns = lay_out(weight.axes)
-    if reading.sample is None:
-        cells, row_step, column_step = reduce_to_cells(flatten(reading.values, rows, columns))
-    else:
-        cells, row_step, column_step = cells_of_sample(reading.values, reading.sample, rows, columns)
-    finite = cells[np.isfinite(cells)]
-    limit = float(np.abs(finite).max()) if finite.size else 0.0
+    found = find(weight, history, choice)
+    if isinstance(found, EmptyPicture):
+        return found
+    subject = _Subject(weight, history, choice, found, chosen_layout(weight, history, choice))
+    return _draw_all(subject) if found.sample is None else _draw_sample(subject, found.sample)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Subject:
+    """What is to be drawn, and how it is laid out."""
+
+    weight: Weight
+    history: Past
+    choice: Choice
+    found: Found
+    layout: Layout
+
+    @property
+    def key(self) -> str:
+        """What a window is asked of; the same at every record and in every slice."""
+        return f"{self.weight.key} {self.layout.rows} by {self.layout.columns}"
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Rows and columns."""
+        rows, columns = self.layout.sides(self.weight.axes)
+        return Side(rows, 0), Side(columns, 1)
+
+    @property
+    def identity(self) -> tuple[Hashable, ...]:
+        """What tells it from everything else that is drawn from the same arrays."""
+        return (self.weight.key, self.weight.shape, self.layout, self.choice.quantity, self.found.step.number)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """The recorded arrays that it is drawn from: the very objects, by which what was computed of them is remembered."""
+        steps = [step.number for step in (self.found.step, self.found.against) if step]
+        return self.recorded(*steps)
+
+    def recorded(self, *numbers: int) -> tuple[np.ndarray, ...]:
+        """Return the values of records."""
+        column = self.history.column(self.weight.whole)
+        values = [column.value(number) for number in numbers] if column else []
+        return tuple(value for value in values if value is not None)
+
+    def chosen(self, option: Option) -> str:
+        """Return what was chosen of an option."""
+        return option.chosen(self.weight, self.history, self.choice)
+
+
+def _draw_all(subject: _Subject) -> MatrixPicture:
+    """Draw a weight that is kept whole, or a window of it."""
+    plain = _plane(subject)
+    (row_order, row_words), (column_order, column_words) = (_order(subject, side, plain) for side in subject.sides)
+    plane = Plane(plain.now, plain.before, plain.compute, _along(row_order, subject, 0), _along(column_order, subject, 1))
+    shows, order_key = subject.chosen(SHOWS), (_hash(row_order), _hash(column_order))
+    whole = _cells.of(subject.arrays, (*subject.identity, *order_key, shows), lambda: plane.cells(plane.whole, shows=shows))
+    seen = _window(subject, plane.whole)
+    area = _area(seen, plane.whole) if seen else plane.whole
+    is_part = steps_of(area) != whole[1:]
+    cells, row_step, column_step = plane.cells(area, shows=shows) if is_part else whole
+    overview, overview_steps = _overview(whole, shows) if is_part else (None, (1, 1))
+    scale = _scale(subject, plain, whole[0])
+    rows, columns = (side.axes for side in subject.sides)
     return MatrixPicture(
-        cells=np.ascontiguousarray(cells, dtype=np.float32),
-        rows=tuple(weight.axes[i] for i in rows) or (NO_AXIS,),
-        columns=tuple(weight.axes[i] for i in columns) or (NO_AXIS,),
-        axis_order=(*rows, *columns),
+        cells=cells,
+        rows=rows,
+        columns=columns,
+        axis_order=(*subject.layout.rows, *subject.layout.columns),
         row_step=row_step,
         column_step=column_step,
-        limit=limit,
-        caption=reading.words + _scale_words(row_step, column_step, sampled=reading.sample is not None),
+        limit=scale.limit,
+        caption=_caption(subject, shows, (row_step, column_step), scale.words, (row_words, column_words)),
+        shows=shows,
+        key=subject.key,
+        place=_place(subject),
+        fixed=subject.layout.fixed_words(subject.weight.axes),
+        row_order=row_order,
+        column_order=column_order,
+        window=seen,
+        origin=(area.top, area.left) if is_part else (0, 0),
+        overview=overview,
+        overview_steps=overview_steps,
+        marks=scale.marks,
+        pins=_pins(subject, row_order, column_order),
     )
 
 
-def lay_out(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Choose which axes run down and which run across, the outer ones first.
-
-    Inputs run down and outputs across, with the window of a convolution inside; so a column is always what makes one
-    output. Of a weight that is not made of inputs and outputs the last axis runs across and all others down.
-
-    >>> lay_out((Axis("input_dim", 4, side="in"), Axis("heads", 2, side="out"), Axis("key_dim", 3, side="out")))
-    ((0,), (1, 2))
-    >>> height, width = Axis("kernel_height", 3, side="window"), Axis("kernel_width", 3, side="window")
-    >>> lay_out((height, width, Axis("in_channels", 8, side="in"), Axis("filters", 16, side="out")))
-    ((2, 0), (3, 1))
-    """
-    sides = [axis.side for axis in axes]
-    if "in" not in sides or "out" not in sides:
-        order = tuple(range(len(axes)))
-        return order[:-1], order[-1:]
-    window = [i for i, side in enumerate(sides) if side == "window"]
-    down = [i for i, side in enumerate(sides) if side in ("in", "")]
-    across = [i for i, side in enumerate(sides) if side == "out"]
-    return (*down, *window[:-1]), (*across, *window[-1:])
-
-
-def flatten(values: np.ndarray, rows: tuple[int, ...], columns: tuple[int, ...]) -> np.ndarray:
-    """Bring an array of any rank to two dimensions, as laid out."""
-    height = math.prod(values.shape[i] for i in rows)
-    width = math.prod(values.shape[i] for i in columns)
-    return values.transpose((*rows, *columns)).reshape(height, width)
-
-
-def reduce_to_cells(flat: np.ndarray, most: int = MOST_CELLS) -> tuple[np.ndarray, int, int]:
-    """Reduce to at most `most` x `most` cells, of each keeping the entry farthest from zero; NaN wins over all.
-
-    Returns the cells and how many rows and columns one cell stands for.
-    """
-    row_step = max(1, math.ceil(flat.shape[0] / most))
-    column_step = max(1, math.ceil(flat.shape[1] / most))
-    low, high = flat, flat
-    for axis, step in ((0, row_step), (1, column_step)):
-        if step > 1:
-            low = _extreme(np.minimum, low, axis, step)
-            high = _extreme(np.maximum, high, axis, step)
-    if low is high:
-        return flat, 1, 1
-    return np.where(high >= -low, high, low), row_step, column_step
+def _draw_sample(subject: _Subject, sample: Sample) -> MatrixPicture:
+    """Draw what is kept of a weight too large for the memory: it is not sorted, and there is nothing finer to look at."""
+    found, layout = subject.found, subject.layout
+    values = found.reading.values
+    rows, columns = (side.axes for side in subject.sides)
+    cells, row_step, column_step = cells_of_sample(values, sample, layout.rows, layout.columns)
+    cells = np.ascontiguousarray(cells, dtype=np.float32)
+    row = row_of(subject.weight, subject.history, subject.choice, found.step.number)
+    scale = limits.scale_of(
+        subject.chosen(limits.COLORS), cells, row, _past(subject), lambda limit: _estimated_beyond(values, sample, limit)
+    )
+    height, width = (math.prod(axis.size for axis in side) for side in (rows, columns))
+    return MatrixPicture(
+        cells=cells,
+        rows=rows,
+        columns=columns,
+        axis_order=(*layout.rows, *layout.columns),
+        row_step=row_step,
+        column_step=column_step,
+        limit=scale.limit,
+        caption=_caption(subject, EXTREME, (row_step, column_step), scale.words, ()),
+        key=subject.key,
+        place=_place(subject),
+        window=_window(subject, Window(0, height, 0, width)),
+        marks=scale.marks,
+        pins=_pins(subject, None, None),
+    )
 
 
-def cells_of_sample(
-    values: np.ndarray, sample: Sample, rows: tuple[int, ...], columns: tuple[int, ...], most: int = MOST_CELLS
-) -> tuple[np.ndarray, int, int]:
-    """Make cells of sampled elements, as `reduce_to_cells` does of all: as small as each still holds one of the sample."""
-    places = np.unravel_index(sample.indexes, sample.shape)
-    shape = [math.prod(sample.shape[i] for i in side) for side in (rows, columns)]
-    flat = [_along([places[i] for i in side], [sample.shape[i] for i in side]) for side in (rows, columns)]
-    steps = [max(1, math.ceil(size / most)) for size in shape]
-    while True:
-        grid = [math.ceil(size / step) for size, step in zip(shape, steps, strict=True)]
-        cell = (flat[0] // steps[0]) * grid[1] + flat[1] // steps[1]
-        filled = np.bincount(cell, minlength=grid[0] * grid[1])
-        if filled.all():
-            break
-        # The longer side first: cells of a weight are as good as square.
-        longer = int(grid[1] > grid[0])
-        steps[longer] = math.ceil(steps[longer] * 1.25)
-    order = np.argsort(cell, kind="stable")
-    starts = np.searchsorted(cell[order], np.arange(grid[0] * grid[1]))
-    low, high = (pick.reduceat(values[order], starts) for pick in (np.minimum, np.maximum))
-    return np.where(high >= -low, high, low).reshape(grid), steps[0], steps[1]
+def _estimated_beyond(values: np.ndarray, sample: Sample, limit: float) -> tuple[int, int]:
+    above, below = limits.count_beyond(values, limit) * sample.size / max(values.size, 1)
+    return round(above), round(below)
 
 
-def _along(places: list[np.ndarray], sizes: list[int]) -> np.ndarray:
-    """Return places on several axes, the outer ones first, as one on all of them."""
-    result = np.zeros(1, np.int64)
-    for place, size in zip(places, sizes, strict=True):
-        result = result * size + place
-    return result
+def _plane(subject: _Subject) -> Plane:
+    found, layout = subject.found, subject.layout
+    return Plane(layout.flatten(found.now), None if found.before is None else layout.flatten(found.before), found.compute)
 
 
-def _extreme(pick: np.ufunc, values: np.ndarray, axis: int, step: int) -> np.ndarray:
-    # Strided slices: of 4096 x 4096 in 22 ms, where np.minimum.reduceat takes 186 ms.
-    values = np.moveaxis(values, axis, 0)
-    out = values[::step].copy()
-    for offset in range(1, step):
-        part = values[offset::step]
-        pick(out[: len(part)], part, out=out[: len(part)])
-    return np.moveaxis(out, 0, axis)
+# -- order ---------------------------------------------------------------------------------------------------------------
 
 
-def _scale_words(row_step: int, column_step: int, *, sampled: bool) -> str:
-    if row_step * column_step == 1:
+def _order(subject: _Subject, side: Side, plane: Plane) -> tuple[np.ndarray | None, str]:
+    """Return the order of one side, None for as it is, and the words for it."""
+    kind = subject.chosen(orders.OPTIONS[side.direction])
+    if kind not in orders.WORDS:
+        return None, ""
+    key = (*subject.identity, kind, side.direction)
+    if kind == SIMILARITY and subject.choice.step is None:
+        start = subject.recorded(kept_steps(subject.weight, subject.history)[0])
+        order, record = _similar.of(
+            start,
+            (
+                subject.key,
+                subject.weight.shape,
+                subject.layout,
+                subject.choice.quantity,
+                subject.choice.against,
+                side.direction,
+            ),
+            lambda: (order_of(kind, side, plane), step_words(subject.found.step)),
+        )
+        return order, _order_sentence(side, order_words(kind, side, record))
+    if kind == CHANGE:
+        first = subject.recorded(kept_steps(subject.weight, subject.history)[0])
+        plane = _since(subject, first[0])
+        order = _orders.of((*subject.recorded(subject.found.step.number), *first), key, lambda: order_of(kind, side, plane))
+    else:
+        order = _orders.of(subject.arrays, key, lambda: order_of(kind, side, plane))
+    return order, _order_sentence(side, order_words(kind, side))
+
+
+def _order_sentence(side: Side, words: str) -> str:
+    return f" {'Columns' if side.direction else 'Rows'} {words}."
+
+
+def _since(subject: _Subject, start: np.ndarray) -> Plane:
+    """Return the change since the start as a plane; no change where the weight had another shape then."""
+    found, index = subject.found, subject.weight.index
+    before = start[index] if start.ndim >= len(index) else start
+    before = before if before.shape == found.now.shape else found.now
+    compute = Found(found.now, before, found.step, found.step, None).compute
+    return Plane(subject.layout.flatten(found.now), subject.layout.flatten(before), compute)
+
+
+def _along(order: np.ndarray | None, subject: _Subject, direction: int) -> np.ndarray | None:
+    return None if order is None else along(order, subject.sides[direction].inner)
+
+
+def _hash(order: np.ndarray | None) -> int:
+    return 0 if order is None else hash(order.tobytes())
+
+
+# -- limits --------------------------------------------------------------------------------------------------------------
+
+
+def _scale(subject: _Subject, plane: Plane, cells: np.ndarray) -> limits.Scale:
+    def beyond(limit: float) -> tuple[int, int]:
+        def count() -> np.ndarray:
+            blocks = (limits.count_beyond(block, limit) for _, block in plane.blocks(plane.whole))
+            return np.sum([np.zeros(2, np.int64), *blocks], axis=0)
+
+        above, below = _counts.of(subject.arrays, (*subject.identity, limit), count)
+        return int(above), int(below)
+
+    return limits.scale_of(subject.chosen(limits.COLORS), cells, _row(subject, plane), _past(subject), beyond)
+
+
+def _row(subject: _Subject, plane: Plane) -> np.ndarray:
+    """Return the statistics of what is laid out: recorded, or of one slice computed."""
+    if not subject.layout.fixed:
+        return row_of(subject.weight, subject.history, subject.choice, subject.found.step.number)
+    return _counts.of(subject.arrays, (*subject.identity, "row"), lambda: summarize(plane.part(plane.whole)))
+
+
+def _past(subject: _Subject) -> float:
+    if subject.chosen(limits.COLORS) != limits.TIME:
+        return 0.0
+    return limits.largest_of_all(subject.weight, subject.history, subject.choice)
+
+
+# -- places --------------------------------------------------------------------------------------------------------------
+
+
+def _window(subject: _Subject, whole: Window) -> Window | None:
+    """Return the window that was asked for of this very picture; None for all of it."""
+    key, bounds = subject.choice.window
+    if key != subject.key or len(bounds) != 4:
+        return None
+    top, bottom, left, right = bounds
+    window = Window(max(0, top), min(bottom, whole.bottom), max(0, left), min(right, whole.right))
+    return window if window.height > 0 and window.width > 0 and window != whole else None
+
+
+def _area(window: Window, whole: Window) -> Window:
+    """Return what is drawn for a window: a quarter more on every side, so that moving a little shows what is there already."""
+    down, across = math.ceil(window.height / 4), math.ceil(window.width / 4)
+    top, bottom = max(0, window.top - down), min(whole.bottom, window.bottom + down)
+    return Window(top, bottom, max(0, window.left - across), min(whole.right, window.right + across))
+
+
+def _overview(whole: tuple[np.ndarray, int, int], shows: str) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return fewer cells of everything, and how many rows and columns each stands for."""
+    plane = Plane(whole[0], None, lambda now, _: now)
+    cells, down, across = plane.cells(plane.whole, MOST_OVERVIEW, shows)
+    return cells, (down * whole[1], across * whole[2])
+
+
+def _place(subject: _Subject) -> Place:
+    """Say where the elements stand in the whole weight, of which this may be a slice."""
+    items = list(subject.weight.index)
+    num_axes = len(subject.weight.axes) + sum(isinstance(item, int) for item in items)
+    items += [slice(None)] * (num_axes - len(items))
+    base = [item if isinstance(item, int) else item.start or 0 for item in items]
+    axes = [axis for axis, item in enumerate(items) if isinstance(item, slice)]
+    for axis, index in subject.layout.fixed:
+        base[axes[axis]] += index
+    laid_out = (*subject.layout.rows, *subject.layout.columns)
+    return Place(subject.weight.whole, tuple(base), tuple(axes[axis] for axis in laid_out))
+
+
+def _pins(subject: _Subject, row_order: np.ndarray | None, column_order: np.ndarray | None) -> tuple[Pin, ...]:
+    place, (rows, columns) = _place(subject), subject.sides
+    found = []
+    for number, (key, index) in enumerate(subject.choice.pins, 1):
+        indexes = _inside(place, index, subject) if key == place.weight else None
+        if indexes is not None:
+            split = len(subject.layout.rows)
+            row, column = _drawn_at(indexes[:split], rows, row_order), _drawn_at(indexes[split:], columns, column_order)
+            found.append(Pin(number, row, column))
+    return tuple(found)
+
+
+def _inside(place: Place, index: tuple[int, ...], subject: _Subject) -> list[int] | None:
+    """Return an element's indexes along the axes that are laid out; None where it is not among what is drawn."""
+    if len(index) != len(place.base):
+        return None
+    offsets = [item - base for item, base in zip(index, place.base, strict=True)]
+    laid_out = [subject.weight.axes[axis].size for axis in (*subject.layout.rows, *subject.layout.columns)]
+    inside = all(0 <= offsets[axis] < size for axis, size in zip(place.axes, laid_out, strict=True))
+    still = all(offset == 0 for axis, offset in enumerate(offsets) if axis not in place.axes)
+    return [offsets[axis] for axis in place.axes] if inside and still else None
+
+
+def _drawn_at(indexes: list[int], side: Side, order: np.ndarray | None) -> int:
+    """Return the row or column at which an element is drawn."""
+    if not indexes:
+        return 0
+    outer = indexes[0] if order is None else int(np.flatnonzero(order == indexes[0])[0])
+    place = outer
+    for index, axis in zip(indexes[1:], side.axes[1:], strict=True):
+        place = place * axis.size + index
+    return place
+
+
+# -- words ---------------------------------------------------------------------------------------------------------------
+
+
+def _caption(subject: _Subject, shows: str, steps: tuple[int, int], scale: str, order: tuple[str, ...]) -> str:
+    found = subject.found
+    slice_words = subject.layout.fixed_words(subject.weight.axes)
+    return "".join((
+        reading_words(found.step, found.against, found.sample),
+        f" One slice: {slice_words}." if slice_words else "",
+        *order,
+        scale,
+        _cell_words(steps, shows, sampled=found.sample is not None),
+    ))  # fmt: skip
+
+
+def _cell_words(steps: tuple[int, int], shows: str, *, sampled: bool) -> str:
+    if steps == (1, 1):
         return ""
+    cell = f"{grouped(steps[0])} x {grouped(steps[1])}"
     if sampled:
-        cell = f"{grouped(row_step)} x {grouped(column_step)}"
         return f" Each cell stands for {cell} elements and shows, of those that are kept, the one farthest from zero."
-    return (
-        f" There are more numbers than fit the screen: each cell stands for {grouped(row_step)} x {grouped(column_step)} of "
-        f"them and shows the one farthest from zero."
-    )
+    shown = "their mean" if shows == MEAN else "the one farthest from zero"
+    return f" There are more numbers than fit the screen: each cell stands for {cell} of them and shows {shown}."

@@ -23,7 +23,7 @@ class Option:
     Attributes:
         view: The view's name in the registry.
         name: Its name in Python: `explorer.select(view="filters", sort="norm")`.
-        label: Its name on screen.
+        label: Its name on screen, or how a weight calls it.
         offers: What may be chosen for a weight. An option with nothing to choose from is not shown.
         kind: "menu", "switch" (of `OFF` and `ON`), "slider" (of a range), or "picked" in the picture itself (of a range),
             or a "button", which asks for the same once more.
@@ -31,18 +31,18 @@ class Option:
 
     view: str
     name: str
-    label: str
+    label: str | Callable[[Weight], str]
     offers: Offers
     kind: str = "menu"
 
     def chosen(self, weight: Weight, history: Past, choice: Choice) -> str:
-        """Return what was chosen, or the first on offer."""
+        """Return what was chosen, or the first on offer; "" where nothing is, whatever was chosen for another weight."""
         asked = choice.options.get((weight.role, self.view, self.name), "")
         offered = self.offers(weight, history, choice)
         if isinstance(offered, int):
             return asked if asked.isdecimal() and int(asked) < offered else "0"
         keys = [offer.key for offer in offered]
-        return asked if asked in keys or not keys else keys[0]
+        return asked if asked in keys else next(iter(keys), "")
 
     def is_on(self, weight: Weight, history: Past, choice: Choice) -> bool:
         """Whether a switch is on."""
@@ -84,5 +84,6 @@ def offered(options: tuple[Option, ...], weight: Weight, history: Past, choice: 
         offers = () if isinstance(found, int) else found
         if max(count, len(offers)) > 1 or option.kind == "button":
             chosen = option.chosen(weight, history, choice)
-            result.append(OptionOffer(option.name, option.label, option.kind, offers, count, chosen))
+            label = option.label if isinstance(option.label, str) else option.label(weight)
+            result.append(OptionOffer(option.name, label, option.kind, offers, count, chosen))
     return tuple(result)

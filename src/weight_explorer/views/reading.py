@@ -31,9 +31,14 @@ class Reading:
     @property
     def words(self) -> str:
         """What is shown, of which record, for a caption, and whether it is estimated."""
-        shown = "The value" if self.against is None else f"The change since {step_words(self.against)}"
-        estimated = f" Estimated from {self.sample.words} elements." if self.sample else ""
-        return f"{shown}, at {step_words(self.step)}.{estimated}"
+        return reading_words(self.step, self.against, self.sample)
+
+
+def reading_words(step: Step, against: Step | None, sample: Sample | None) -> str:
+    """Say what is shown, of which record, and whether it is estimated."""
+    shown = "The value" if against is None else f"The change since {step_words(against)}"
+    estimated = f" Estimated from {sample.words} elements." if sample else ""
+    return f"{shown}, at {step_words(step)}.{estimated}"
 
 
 def step_words(step: Step) -> str:
@@ -97,15 +102,44 @@ def compared_step(kept: tuple[int, ...], choice: Choice, number: int) -> int | N
     return wanted[0] if wanted else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a quantity is computed from: the values of a record as they were recorded, and of the one that is compared with."""
+
+    now: np.ndarray
+    before: np.ndarray | None
+    step: Step
+    against: Step | None
+    sample: Sample | None
+
+    def compute(self, now: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        """Return the quantity of the same part of both records."""
+        if before is None:
+            return widened(now)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return widened(now) - widened(before)
+
+    @property
+    def reading(self) -> Reading:
+        """The whole quantity."""
+        return Reading(self.compute(self.now, self.before), self.step, self.against, self.sample)
+
+
 def read(weight: Weight, history: Past, choice: Choice) -> Reading | EmptyPicture:
     """Read what the choice asks for, or say why it is not there."""
+    found = find(weight, history, choice)
+    return found if isinstance(found, EmptyPicture) else found.reading
+
+
+def find(weight: Weight, history: Past, choice: Choice) -> Found | EmptyPicture:
+    """Find what the choice asks for without computing it yet, or say why it is not there."""
     number = chosen_step(weight, history, choice)
     step = history.step(number) if number is not None else None
     now = value_of(weight, history, number) if number is not None else None
     if number is None or step is None or now is None:
         return missing(weight, history)
     if choice.quantity == "value":
-        return Reading(widened(now[0]), step, None, now[1])
+        return Found(now[0], None, step, None, now[1])
     kept = kept_steps(weight, history)
     against = compared_step(kept, choice, number)
     if against is None:
@@ -115,8 +149,7 @@ def read(weight: Weight, history: Past, choice: Choice) -> Reading | EmptyPictur
     before, against_step = value_of(weight, history, against), history.step(against)
     if before is None or against_step is None or before[0].shape != now[0].shape:
         return EmptyPicture("The weight had another shape then, so there is no change to show.")
-    with np.errstate(invalid="ignore"):
-        return Reading(widened(now[0]) - widened(before[0]), step, against_step, now[1])
+    return Found(now[0], before[0], step, against_step, now[1])
 
 
 _NO_EARLIER = "There is no record before this one. A change needs two: train, or choose a later record."

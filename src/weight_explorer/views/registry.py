@@ -35,7 +35,7 @@ class View:
 VIEWS: dict[str, View] = {
     view.name: view
     for view in (
-        View("matrix", "Matrix", matrix.draw),
+        View("matrix", "Matrix", matrix.draw, matrix.OPTIONS),
         View("filters", "Filters", filters.draw, filters.OPTIONS, filters.applies),
         View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
         View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),

@@ -28,10 +28,9 @@ def _matrix(picture: MatrixPicture) -> str:
     cells = picture.cells
     finite = cells[np.isfinite(cells)]
     span = f"from {rough(finite.min())} to {rough(finite.max())}" if finite.size else "with no finite number"
-    lost = [
-        f"{grouped(count)} {word}" for word, count in (("NaN", np.isnan(cells).sum()), ("Inf", np.isinf(cells).sum())) if count
-    ]
-    rows, columns = cells.shape
+    infinite = picture.marks.positive_infs + picture.marks.negative_infs
+    lost = [f"{grouped(count)} {word}" for word, count in (("NaN", picture.marks.nans), ("Inf", infinite)) if count]
+    rows, columns = picture.size
     return ", ".join([f"{_count(rows, 'row')} by {_count(columns, 'column')}", span, *lost]) + "."
 
 

@@ -9,6 +9,9 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels import colors
@@ -17,26 +20,77 @@ from weight_explorer.views.pictures import MatrixPicture
 # More windows than this along a side are not told apart by lines: there would be more line than picture.
 MOST_WINDOWS = 64
 
+# What no color of the map stands for: its field in `Marks`, its name and its color.
+MARKS = (
+    ("nans", "NaN", colors.NOT_A_NUMBER),
+    ("positive_infs", "+Inf", colors.INFINITE),
+    ("negative_infs", "-Inf", colors.NEGATIVE_INFINITE),
+    ("above", "above", colors.ABOVE),
+    ("below", "below", colors.BELOW),
+)
+
 
 def draw_matrix(figure: FigureBase, picture: MatrixPicture) -> None:
-    """Draw it with its color bar, blocks and labels."""
+    """Draw it with its color bar, blocks, labels, marks and pins."""
     axes = figure.subplots()
-    colormap = matplotlib.colormaps[colors.DIVERGING].with_extremes(bad=colors.NOT_A_NUMBER)
+    image = _draw_cells(axes, picture)
+    seen = picture.seen
+    axes.locator_params(integer=True)
+    _draw_blocks(axes, picture)
+    _draw_pins(axes, picture)
+    axes.set(xlabel=_names(picture.columns, picture.column_order), ylabel=_names(picture.rows, picture.row_order))
+    axes.set(xlim=(seen.left - 0.5, seen.right - 0.5), ylim=(seen.bottom - 0.5, seen.top - 0.5))
+    if picture.fixed:
+        axes.set_title(f"at {picture.fixed}", fontsize=8)
+    _draw_scale(figure, axes, image, picture)
+
+
+def _draw_cells(axes: Axes, picture: MatrixPicture) -> AxesImage:
+    colormap = matplotlib.colormaps[colors.DIVERGING].with_extremes(
+        bad=colors.NOT_A_NUMBER, over=colors.ABOVE, under=colors.BELOW
+    )
     limit = picture.limit or 1.0
-    rows, columns = picture.cells.shape
+    (top, left), (rows, columns) = picture.origin, picture.cells.shape
+    bottom, right = top + rows * picture.row_step, left + columns * picture.column_step
     square = len(picture.rows) > 1 and len(picture.columns) > 1
     cells = np.where(np.isinf(picture.cells), np.nan, picture.cells)
     image = axes.imshow(
-        cells, cmap=colormap, vmin=-limit, vmax=limit, interpolation="nearest", aspect="equal" if square else "auto",
-        extent=(-0.5, columns * picture.column_step - 0.5, rows * picture.row_step - 0.5, -0.5),
+        cells, cmap=colormap, vmin=-limit, vmax=limit, interpolation="nearest",
+        aspect="equal" if square else "auto", extent=(left - 0.5, right - 0.5, bottom - 0.5, top - 0.5),
     )  # fmt: skip
-    infinite = np.argwhere(np.isinf(picture.cells))
-    if len(infinite):
-        axes.plot(infinite[:, 1] * picture.column_step, infinite[:, 0] * picture.row_step, "s", color=colors.INFINITE, ms=4)
-    axes.locator_params(integer=True)
-    axes.set(xlabel=_names(picture.columns), ylabel=_names(picture.rows))
-    _draw_blocks(axes, picture)
-    figure.colorbar(image, ax=axes)
+    for sign, color in ((1, colors.INFINITE), (-1, colors.NEGATIVE_INFINITE)):
+        down, across = np.nonzero(picture.cells == sign * np.inf)
+        if len(down):
+            middles = (np.array([across, down]).T + 0.5) * (picture.column_step, picture.row_step) + (left - 0.5, top - 0.5)
+            axes.plot(*middles.T, "s", color=color, ms=4)
+    return image
+
+
+def _draw_scale(figure: FigureBase, axes: Axes, image: AxesImage, picture: MatrixPicture) -> None:
+    """Draw the color bar, which says what its limit is, and the counts of what no color stands for."""
+    marks = picture.marks
+    ends = {(True, True): "both", (True, False): "max", (False, True): "min"}
+    bar = figure.colorbar(image, ax=axes, extend=ends.get((marks.above > 0, marks.below > 0), "neither"))
+    bar.set_label(marks.limit, fontsize=8)
+    counts = [(getattr(marks, field), name, color) for field, name, color in MARKS]
+    handles = [
+        Line2D([], [], marker="s", linestyle="", color=color, label=f"{count:,} {name}".replace(",", "\u202f"))
+        for count, name, color in counts
+        if count
+    ]
+    if handles:
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": len(handles), "frameon": False, "fontsize": 7}
+        axes.legend(handles=handles, handletextpad=0.2, columnspacing=0.8, **place)
+
+
+def _draw_pins(axes: Axes, picture: MatrixPicture) -> None:
+    for pin in picture.pins:
+        for color, width in (("white", 3.0), ("black", 1.5)):
+            axes.add_patch(Rectangle((pin.column - 0.5, pin.row - 0.5), 1, 1, fill=False, edgecolor=color, linewidth=width))
+        axes.annotate(
+            str(pin.number), (pin.column + 0.5, pin.row - 0.5), fontsize=7, color="white", va="center",
+            bbox={"facecolor": "black", "edgecolor": "none", "pad": 1.5}, annotation_clip=True,
+        )  # fmt: skip
 
 
 def _draw_blocks(axes: Axes, picture: MatrixPicture) -> None:
@@ -45,34 +99,46 @@ def _draw_blocks(axes: Axes, picture: MatrixPicture) -> None:
         axes.axvline(border - 0.5, color="0.3", linewidth=0.8)
     for border in _borders(picture.rows):
         axes.axhline(border - 0.5, color="0.3", linewidth=0.8)
-    for side, axis in ((picture.columns, axes.xaxis), (picture.rows, axes.yaxis)):
-        if side[0].labels or len(side) > 1:
-            axis.set_ticks(*_ticks(side))
+    seen = picture.seen
+    sides = (
+        (picture.columns, picture.column_order, axes.xaxis, (seen.left, seen.right)),
+        (picture.rows, picture.row_order, axes.yaxis, (seen.top, seen.bottom)),
+    )
+    for side, order, axis, ends in sides:
+        if side[0].labels or len(side) > 1 or order is not None:
+            axis.set_ticks(*_ticks(side, order, *ends))
     if picture.columns[0].labels:
         axes.tick_params(axis="x", rotation=90, labelsize=7)
     if picture.rows[0].labels:
         axes.tick_params(axis="y", labelsize=7)
-    inner = math.prod(axis.size for axis in picture.columns[1:])
+    inner = _inner(picture.columns)
     for block in picture.columns[0].blocks if picture.columns[0].is_split else ():
-        center = (block.start + block.stop) * inner / 2 - 0.5
-        axes.annotate(block.name, (center, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=8)
+        start, stop = max(block.start * inner, seen.left), min(block.stop * inner, seen.right)
+        if start < stop:
+            place = ((start + stop) / 2 - 0.5, 1.01)
+            axes.annotate(block.name, place, xycoords=("data", "axes fraction"), ha="center", fontsize=8)
+
+
+def _inner(side: tuple[Axis, ...]) -> int:
+    return math.prod(axis.size for axis in side[1:])
 
 
 def _borders(side: tuple[Axis, ...]) -> list[int]:
-    inner = math.prod(axis.size for axis in side[1:])
+    inner = _inner(side)
     if side[0].blocks:
         return [block.start * inner for block in side[0].blocks[1:]]
     return list(range(inner, side[0].size * inner, inner)) if len(side) > 1 and side[0].size <= MOST_WINDOWS else []
 
 
-def _ticks(side: tuple[Axis, ...]) -> tuple[list[float], list[str]]:
+def _ticks(side: tuple[Axis, ...], order: np.ndarray | None, first: int, end: int) -> tuple[list[float], list[str]]:
     """Return the middles of the outermost axis' entries and their labels or indexes, as many as there is room for."""
-    outer = side[0]
-    inner = math.prod(axis.size for axis in side[1:])
-    indexes = range(0, outer.size, -(-outer.size // (32 if outer.labels else 16)))
-    names = [textwrap.shorten(outer.labels[i], 16, placeholder="…") if outer.labels else str(i) for i in indexes]
-    return [(index + 0.5) * inner - 0.5 for index in indexes], names
+    outer, inner = side[0], _inner(side)
+    start, stop = first // inner, -(-end // inner)
+    places = range(start, stop, -(-(stop - start) // (32 if outer.labels else 16)))
+    entries = [place if order is None else int(order[place]) for place in places]
+    names = [textwrap.shorten(outer.labels[i], 16, placeholder="…") if outer.labels else str(i) for i in entries]
+    return [(place + 0.5) * inner - 0.5 for place in places], names
 
 
-def _names(axes: tuple[Axis, ...]) -> str:
-    return " x ".join(axis.name for axis in axes)
+def _names(axes: tuple[Axis, ...], order: np.ndarray | None) -> str:
+    return " x ".join(axis.name for axis in axes) + ("" if order is None else " (sorted)")

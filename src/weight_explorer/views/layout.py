@@ -1,0 +1,139 @@
+"""Which axes of a weight run down, which run across, and which stand still, with the options for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Axis, Weight
+from weight_explorer.recording.past import Past
+from weight_explorer.views.choice import Choice, Offer
+from weight_explorer.views.options import Option, Range
+
+VIEW = "matrix"
+GRID, SLICE = "grid", "slice"
+
+# Stands for a side along which a weight has no axis; it has no name, and so it gets no label.
+NO_AXIS = Axis("", 1)
+
+# No layer of Keras makes a weight of more axes.
+MOST_SLIDERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Axes that run down and across, the outer ones first, and of all others their index."""
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    fixed: tuple[tuple[int, int], ...] = ()
+
+    def flatten(self, values: np.ndarray) -> np.ndarray:
+        """Bring an array of any rank to two dimensions; without a copy where that can be."""
+        height, width = (math.prod(values.shape[i] for i in side) for side in (self.rows, self.columns))
+        turned = values.transpose((*(axis for axis, _ in self.fixed), *self.rows, *self.columns))
+        return turned[tuple(index for _, index in self.fixed)].reshape(height, width)
+
+    def sides(self, axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ...]]:
+        """Return the axes of the rows and of the columns."""
+        rows, columns = (tuple(axes[i] for i in side) or (NO_AXIS,) for side in (self.rows, self.columns))
+        return rows, columns
+
+    def fixed_words(self, axes: tuple[Axis, ...]) -> str:
+        """Say where the axes that are not laid out stand, such as `kernel_height = 1, kernel_width = 0`."""
+        return ", ".join(f"{axes[axis].name} = {index}{_label(axes[axis], index)}" for axis, index in self.fixed)
+
+
+def _label(axis: Axis, index: int) -> str:
+    return f' "{axis.labels[index]}"' if axis.labels else ""
+
+
+def lay_out(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Choose which axes run down and which run across, the outer ones first.
+
+    Inputs run down and outputs across, with the window of a convolution inside; so a column is always what makes one
+    output. Of a weight that is not made of inputs and outputs the last axis runs across and all others down.
+
+    >>> lay_out((Axis("input_dim", 4, side="in"), Axis("heads", 2, side="out"), Axis("key_dim", 3, side="out")))
+    ((0,), (1, 2))
+    >>> height, width = Axis("kernel_height", 3, side="window"), Axis("kernel_width", 3, side="window")
+    >>> lay_out((height, width, Axis("in_channels", 8, side="in"), Axis("filters", 16, side="out")))
+    ((2, 0), (3, 1))
+    """
+    sides = [axis.side for axis in axes]
+    if "in" not in sides or "out" not in sides:
+        order = tuple(range(len(axes)))
+        return order[:-1], order[-1:]
+    window = [i for i, side in enumerate(sides) if side == "window"]
+    down = [i for i, side in enumerate(sides) if side in ("in", "")]
+    across = [i for i, side in enumerate(sides) if side == "out"]
+    return (*down, *window[:-1]), (*across, *window[-1:])
+
+
+def is_sampled(weight: Weight, history: Past) -> bool:
+    """Whether only a sample of a weight's elements is kept."""
+    column = history.column(weight.whole)
+    return column is not None and column.sample is not None
+
+
+def chosen_layout(weight: Weight, history: Past, choice: Choice) -> Layout:
+    """Lay a weight out as was chosen: all of it, or one slice."""
+    if LAYOUT.chosen(weight, history, choice) != SLICE:
+        return Layout(*lay_out(weight.axes))
+    down, across = (int(option.chosen(weight, history, choice)) for option in (DOWN, ACROSS))
+    others = (axis for axis in range(len(weight.axes)) if axis not in (down, across))
+    return Layout((down,), (across,), tuple((axis, int(SLIDERS[axis].chosen(weight, history, choice))) for axis in others))
+
+
+def _layouts(weight: Weight, history: Past, _: Choice) -> tuple[Offer, ...]:
+    if not 3 <= len(weight.axes) <= MOST_SLIDERS or is_sampled(weight, history):
+        return ()
+    return (Offer(GRID, "all, as a grid"), Offer(SLICE, "one slice"))
+
+
+def _is_slice(weight: Weight, history: Past, choice: Choice) -> bool:
+    return LAYOUT.chosen(weight, history, choice) == SLICE
+
+
+def _down(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+    if not _is_slice(weight, history, choice):
+        return ()
+    rows, columns = lay_out(weight.axes)
+    return _axes(weight, rows[0], without=-1, last=columns[0])
+
+
+def _across(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+    if not _is_slice(weight, history, choice):
+        return ()
+    rows, columns = lay_out(weight.axes)
+    return _axes(weight, columns[0], without=int(DOWN.chosen(weight, history, choice)), last=rows[0])
+
+
+def _axes(weight: Weight, first: int, *, without: int, last: int) -> tuple[Offer, ...]:
+    """Offer all axes but one; the first is what is taken where nothing was chosen."""
+    others = [axis for axis in range(len(weight.axes)) if axis not in (first, last)]
+    order = [axis for axis in (first, *others, last) if axis != without]
+    return tuple(Offer(str(axis), weight.axes[axis].name or f"axis {axis}") for axis in order)
+
+
+def _positions(axis: int) -> Callable[[Weight, Past, Choice], tuple[Offer, ...] | Range]:
+    def offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...] | Range:
+        if axis >= len(weight.axes) or not _is_slice(weight, history, choice):
+            return 0
+        shown = {option.chosen(weight, history, choice) for option in (DOWN, ACROSS)}
+        return 0 if str(axis) in shown else weight.axes[axis].size
+
+    return offers
+
+
+LAYOUT = Option(VIEW, "layout", "Lay out", _layouts)
+DOWN = Option(VIEW, "down", "down", _down)
+ACROSS = Option(VIEW, "across", "across", _across)
+SLIDERS = tuple(
+    Option(VIEW, f"axis_{axis}", lambda weight, axis=axis: weight.axes[axis].name, _positions(axis), "slider")
+    for axis in range(MOST_SLIDERS)
+)
+OPTIONS = (LAYOUT, DOWN, ACROSS, *SLIDERS)

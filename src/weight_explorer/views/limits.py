@@ -1,0 +1,97 @@
+"""Where the colors of a matrix end, and how many numbers lie beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.catalog.nodes import Weight
+from weight_explorer.recording.past import Past
+from weight_explorer.recording.statistics import INDEX
+from weight_explorer.views.choice import Choice, Offer
+from weight_explorer.views.layout import VIEW
+from weight_explorer.views.numbers import grouped, rough
+from weight_explorer.views.options import Option
+from weight_explorer.views.pictures import Marks
+
+DRAWN, SIGMA, TIME = "drawn", "sigma", "time"
+
+
+def _offers(_: Weight, __: Past, choice: Choice) -> tuple[Offer, ...]:
+    offers = (Offer(DRAWN, "largest shown"), Offer(SIGMA, "3 std. dev."))
+    # Statistics of changes since a chosen record are not recorded: they would have to be computed of every one.
+    recorded = choice.quantity != "since_record"
+    return (*offers, Offer(TIME, "all records")) if recorded else offers
+
+
+COLORS = Option(VIEW, "colors", "Colors to", _offers)
+
+# How far the colors reach, beside the scale and in the caption.
+_SHORT = {DRAWN: "largest shown", SIGMA: "3 std. dev.", TIME: "all records"}
+_LONG = {
+    DRAWN: "the largest magnitude shown",
+    SIGMA: "three standard deviations beyond the mean",
+    TIME: "the largest magnitude of the weight in all records",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How far the colors reach, what they leave out, and that in words."""
+
+    limit: float
+    marks: Marks
+    words: str
+
+
+def scale_of(kind: str, cells: np.ndarray, row: np.ndarray, past: float, beyond: Callable[[float], tuple[int, int]]) -> Scale:
+    """Return the scale of a picture.
+
+    Args:
+        kind: One of the offers of `COLORS`.
+        cells: What is drawn of everything.
+        row: Statistics of everything, in the order of `FIELDS`.
+        past: The largest magnitude of all records.
+        beyond: Counts the numbers above a limit, and below minus that limit.
+    """
+    limit = _known({DRAWN: _largest(cells), SIGMA: _sigma(row), TIME: past}[kind])
+    above, below = beyond(limit) if kind == SIGMA else (0, 0)
+    counts = [int(_known(row[INDEX[name]])) for name in ("nans", "positive_infs", "negative_infs")]
+    marks = Marks(_SHORT[kind], above, below, *counts)
+    return Scale(limit, marks, f" Colors reach ±{rough(limit)}, {_LONG[kind]}.{_words(marks)}")
+
+
+def largest_of_all(weight: Weight, history: Past, choice: Choice) -> float:
+    """Return the largest magnitude that was recorded of the chosen quantity of a weight; of a slice, that of the whole."""
+    found = np.abs(history.series(weight.whole, choice.quantity)["largest"])
+    # As the cells have it, so that the largest of them is not beyond it.
+    return float(np.float32(found[np.isfinite(found)].max(initial=0)))
+
+
+def count_beyond(values: np.ndarray, limit: float) -> np.ndarray:
+    """Count the finite numbers above a limit, and those below minus that limit."""
+    above = np.count_nonzero(values > limit) - np.count_nonzero(values == np.inf)
+    below = np.count_nonzero(values < -limit) - np.count_nonzero(values == -np.inf)
+    return np.array([above, below])
+
+
+def _largest(cells: np.ndarray) -> float:
+    finite = cells[np.isfinite(cells)]
+    return float(np.abs(finite).max()) if finite.size else 0.0
+
+
+def _sigma(row: np.ndarray) -> float:
+    return abs(row[INDEX["mean"]]) + 3 * row[INDEX["std"]]
+
+
+def _known(number: float) -> float:
+    return float(number) if np.isfinite(number) else 0.0
+
+
+def _words(marks: Marks) -> str:
+    counts = {"above": marks.above, "below": marks.below, "NaN": marks.nans}
+    counts |= {"+Inf": marks.positive_infs, "-Inf": marks.negative_infs}
+    present = [f"{grouped(count)} {name}" for name, count in counts.items() if count]
+    return f" Marked: {', '.join(present)}." if present else ""

@@ -1,0 +1,39 @@
+"""What was computed from recorded arrays, remembered as long as they live: a picture drawn again costs nothing again."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+import numpy as np
+
+Result = TypeVar("Result")
+
+
+class Remembered(Generic[Result]):
+    """The newest few results, by the arrays they were computed from, which never change once recorded, and a key."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._results: OrderedDict[Hashable, tuple[list[weakref.ref[np.ndarray]], Result]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, arrays: tuple[np.ndarray, ...], key: Hashable, compute: Callable[[], Result]) -> Result:
+        """Return what was computed from these very arrays under this key, or compute it now."""
+        full_key = (tuple(id(array) for array in arrays), key)
+        with self._lock:
+            references, result = self._results.get(full_key, ([], None))
+            # Another array may have come to live where a dead one was.
+            if references and all(reference() is array for reference, array in zip(references, arrays, strict=True)):
+                self._results.move_to_end(full_key)
+                return result  # pyright: ignore[reportReturnType]
+        made = compute()
+        with self._lock:
+            self._results[full_key] = ([weakref.ref(array) for array in arrays], made)
+            self._results.move_to_end(full_key)
+            while len(self._results) > self._most:
+                self._results.popitem(last=False)
+        return made
