@@ -37,7 +37,10 @@ def weight_of(shape, names=None):
 def test_every_view_draws_every_rank_and_quantity(view, quantity, shape):
     random = np.random.default_rng(1)
     records = [np.asarray(random.normal(size=shape), np.float32) for _ in range(3)]
-    picture = VIEWS[view].draw(weight_of(shape), history_of(*records), Choice(quantity=quantity))
+    weight = weight_of(shape)
+    if not VIEWS[view].applies(weight):
+        return  # nobody is offered it
+    picture = VIEWS[view].draw(weight, history_of(*records), Choice(quantity=quantity))
     assert not isinstance(picture, EmptyPicture)
     assert picture.caption
 
