@@ -194,7 +194,7 @@ def test_a_weight_beyond_the_memory_says_so_and_how_to_change_it():
     assert ("moved", "unknown", "") in table.rows
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", [name for name in VIEWS if name != "filters"])
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_everything_drawn_from_a_sample_says_so(view, quantity):
     random = np.random.default_rng(1)
