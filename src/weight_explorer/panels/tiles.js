@@ -161,8 +161,8 @@ function render({ model, el }) {
     const head = LINE * (tiles.some(({ label }) => label) ? 2 : 1);
     const slices = model.get("columns").length > 1 ? model.get("axes")[model.get("columns")[0]].size : 1;
     const right = width - BAR.room;
-    const heading = linesOf(context, model.get("heading"), right - 8);
-    const top = heading.length * 16 + 2;
+    const pieces = [...model.get("heading"), `small: ${model.get("measure")}`];
+    const top = linesOf(context, pieces, right - 8).length * 16 + 2;
     const numberWidth = Math.max(...tiles.map(({ number }) => context.measureText(number).width));
     context.font = `10px ${looks.font}`;
     const wordsWidth = numberWidth + WORD_GAP + Math.max(...tiles.map(({ note }) => context.measureText(note).width));
@@ -171,6 +171,7 @@ function render({ model, el }) {
     const found = bestGrid(room, { count, rows, columns, slices, head }, wordsWidth);
     const tileWidth = found.cellWidth * columns + GAP.slice * (slices - 1);
     const hasNotes = found.pitch - GAP.x >= wordsWidth;
+    const heading = linesOf(context, hasNotes ? pieces : pieces.slice(0, -1), right - 8);
     return { ...found, count, rows, columns, parts, slices, head, heading, top, right, looks, hasNotes, tileWidth,
       tileHeight: found.cellHeight * rows,
       pitchX: Math.min(found.pitch, Math.max(tileWidth, hasNotes ? wordsWidth : numberWidth) + GAP.x),

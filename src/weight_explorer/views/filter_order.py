@@ -21,7 +21,7 @@ MOST_COMPARED = 256
 NORMALIZATION, SCALE = "BatchNormalization", "gamma"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """What is to be sorted: tiles of a kernel, as an array of shape (tiles, channels, *window), and its sums of squares.
 
@@ -39,6 +39,20 @@ class Subject:
     def step(self) -> int:
         """Number of the record on screen."""
         return chosen_step(self.weight, self.history, self.choice) or 0
+
+    @functools.cached_property
+    def changes(self) -> np.ndarray | None:
+        """How far each tile moved since the start, as a share of its norm then; None where that is not kept, or is shown.
+
+        One that was zero and is not any more has moved infinitely far.
+        """
+        first = kept_steps(self.weight, self.history)[0]
+        start, now = self.values(first), self.values(self.step)
+        if start is None or now is None or first == self.step:
+            return None
+        with np.errstate(all="ignore"):
+            moved, before = (np.sqrt(squares(values).sum(axis=1)) for values in (now - start, start))
+            return np.where(moved == 0, 0.0, moved / before)
 
     def values(self, number: int) -> np.ndarray | None:
         """Return the tiles' values at a record, of shape (tiles, channels, *window), None where they are not kept."""
@@ -82,8 +96,7 @@ def by_norm(subject: Subject) -> Ranking:
 
 def by_change(subject: Subject) -> Ranking:
     """Sort by the size of the change since the start, as a share of the norm then, the largest first."""
-    shares = changes(subject)
-    shares = np.full(len(subject.sizes), np.nan) if shares is None else shares
+    shares = np.zeros(len(subject.sizes)) if subject.changes is None else subject.changes
     return _descending(shares, "change since the start", "Sorted by change since the start", percent)
 
 
@@ -127,25 +140,11 @@ def sort_offers(weight: Weight, history: Past, count: int, *, of_filters: bool) 
     possible = {
         Offer("number", "number"): True,
         Offer("norm", "norm"): True,
-        Offer("change", "change since the start"): len(kept_steps(weight, history)) > 1,
+        Offer("change", "change"): len(kept_steps(weight, history)) > 1,
         Offer("similarity", "similarity"): 2 < count <= MOST_COMPARED,
-        Offer("gamma", f"gamma of {gamma.layer.rpartition('/')[2]}" if gamma else ""): gamma is not None,
+        Offer("gamma", "gamma that follows"): gamma is not None,
     }
     return tuple(offer for offer, is_possible in possible.items() if is_possible) if count > 1 else ()
-
-
-def changes(subject: Subject) -> np.ndarray | None:
-    """Return how far each tile moved since the start, as a share of its norm then; None where the start is not kept.
-
-    One that was zero and is not any more has moved infinitely far.
-    """
-    first = kept_steps(subject.weight, subject.history)[0]
-    start, now = subject.values(first), subject.values(subject.step)
-    if start is None or now is None or start.shape != now.shape:
-        return None
-    with np.errstate(all="ignore"):
-        moved, before = (np.sqrt(squares(values).sum(axis=1)) for values in (now - start, start))
-        return np.where(moved == 0, 0.0, moved / before)
 
 
 def percent(share: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import Axis, Weight, plural
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
-from weight_explorer.views.filter_order import SORTS, Ranking, Subject, changes, percent, sort_offers
+from weight_explorer.views.filter_order import SORTS, Ranking, Subject, percent, sort_offers
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import EmptyPicture, Picture, Tile, TilesPicture
@@ -89,7 +89,7 @@ FILTER = Option(NAME, "filter", "filter", _filter_range, "slider")
 SORT = Option(NAME, "sort", "sorted by", _sort_offers)
 COLORS = Option(NAME, "colors", "colors", fixed(("common", "one scale for all"), ("own", "a scale for each")))
 PAGE = Option(NAME, "page", "page", _page_range, "slider")
-OPTIONS = (CHANNELS, CHANNEL, FILTER, SORT, COLORS, PAGE)
+OPTIONS = (CHANNELS, CHANNEL, FILTER, PAGE, SORT, COLORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,8 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         )
     kernel, asked = _kernel(weight), _asked(weight, history, choice)
     stack = stacked(reading.values, kernel)
-    sizes = squares(stack)[asked.filter] if asked.is_of_channels else squares(stack).sum(axis=1)
+    sums = squares(stack)
+    sizes = sums[asked.filter] if asked.is_of_channels else sums.sum(axis=1)
     subject = Subject(weight, history, choice, kernel, sizes, (asked.filter,) if asked.is_of_channels else ())
     ranking = SORTS[asked.sort](subject)
     shown = ranking.order[asked.page * TILES_OF_A_PAGE : (asked.page + 1) * TILES_OF_A_PAGE]
@@ -146,8 +147,8 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         is_common=asked.is_common,
         combined=_COMBINED.get(asked.way, ""),
         measure=ranking.measure,
-        heading=_heading(kernel, drawn, asked, ranking),
-        caption=_caption(reading, subject, ranking, len(shown), asked.way),
+        heading=_heading(kernel, drawn, asked),
+        caption=_caption(reading, subject, ranking, len(shown), asked.way) + _odd_words(reading.values, sums),
     )
 
 
@@ -196,7 +197,7 @@ def _index_words(axis: Axis, index: int) -> str:
     return f"{axis.name} = {index}{within}" + (f' "{label}"' if label else "")
 
 
-def _heading(kernel: KernelAxes, drawn: Drawn, asked: _Asked, ranking: Ranking) -> tuple[str, ...]:
+def _heading(kernel: KernelAxes, drawn: Drawn, asked: _Asked) -> tuple[str, ...]:
     """Say which axis is what, in short pieces."""
     names = [axis.name.removeprefix("kernel_") for axis in kernel.axes]
     down, across = " x ".join(names[i] for i in drawn.rows), [names[i] for i in drawn.columns]
@@ -209,7 +210,6 @@ def _heading(kernel: KernelAxes, drawn: Drawn, asked: _Asked, ranking: Ranking) 
         f"{across[0]}: side by side" if len(across) > 1 else "",
         tiles,
         f"{names[kernel.channel]}: {channels}" if kernel.channel is not None else "",
-        f"small: {ranking.measure}",
     )
     return tuple(piece for piece in pieces if piece)
 
@@ -235,7 +235,6 @@ def _caption(reading: Reading, subject: Subject, ranking: Ranking, num_shown: in
         f"{num_shown} of {grouped(count)} {plural(entry)} are shown." if num_shown < count else "",
         _ranking_words(ranking, entry),
         _change_words(subject, entry),
-        _odd_words(reading.values),
     ]
     return " ".join(piece for piece in pieces if piece)
 
@@ -267,7 +266,7 @@ def _ranking_words(ranking: Ranking, entry: str) -> str:
 
 
 def _change_words(subject: Subject, entry: str) -> str:
-    shares = changes(subject) if subject.history.steps(subject.weight.whole)[0] != subject.step else None
+    shares = subject.changes
     if shares is None:
         return ""
     of = f"of {grouped(len(shares))} {plural(entry)}"
@@ -280,6 +279,8 @@ def _change_words(subject: Subject, entry: str) -> str:
     return f"{far} {broken}".rstrip()
 
 
-def _odd_words(values: np.ndarray) -> str:
+def _odd_words(values: np.ndarray, sums: np.ndarray) -> str:
+    if np.isfinite(sums).all():
+        return ""
     odd = values.size - int(np.isfinite(values).sum())
-    return f"{grouped(odd)} of all its numbers are NaN or infinite." if odd else ""
+    return f" {grouped(odd)} of all its numbers are NaN or infinite." if odd else ""

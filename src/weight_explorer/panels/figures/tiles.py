@@ -45,7 +45,8 @@ def draw_tiles(figure: FigureBase, picture: TilesPicture) -> None:
     axes.set_xlim(0, max(across * pitch[0] - GAP, 1))
     axes.set_ylim(math.ceil(count / across) * pitch[1], 0)
     axes.set_aspect("equal")
-    figure.text(0.03, 0.88, " · ".join(picture.heading), fontsize=7, color="0.35", va="top", wrap=True, parse_math=False)
+    heading = " · ".join((*picture.heading, f"small: {picture.measure}"))
+    figure.text(0.03, 0.88, heading, fontsize=7, color="0.35", va="top", wrap=True, parse_math=False)
     _draw_bar(figure, picture)
 
 
