@@ -37,7 +37,7 @@ def run_of(weights, epochs=6, fits=(0, 3)):
             variables[weight.key].values = (ramp + place + 0.1 * epoch).astype(np.float32)
         logs = {"loss": 1 / (epoch + 1), "accuracy": epoch / 10, **({"val_loss": 1.0} if epoch % 2 else {})}
         fit = sum(epoch >= begin for begin in fits) - 1
-        kind = "epoch" if epoch else "start"
+        kind = "start" if epoch in fits else "epoch"
         recorder.record(catalog, Step(0, epoch, 0, 0.0, kind, fit, logs=MappingProxyType(logs if epoch else {})))
     return history
 
@@ -137,9 +137,9 @@ def test_pinned_elements_are_followed_by_name(quantity):
     choice = Choice(quantity=quantity, pins=(("w", (2, 3)), ("other", (0, 0))))
     picture = drawn(weight_of(), history_of(*values), choice)
     wanted = {"value": values, "since_start": values - values[0], "since_last": np.diff(values, axis=0, prepend=np.nan)}
-    line = lines(picture.charts[0])["w[2, 3]"]
+    line = lines(picture.charts[0])["kernel[2, 3]"]
     np.testing.assert_allclose(line.y, wanted[quantity][:, 2, 3], rtol=1e-5, atol=1e-6)
-    assert list(lines(drawn(weight_of(), history_of(*values), choice, lines="pins").charts[0])) == ["w[2, 3]"]
+    assert list(lines(drawn(weight_of(), history_of(*values), choice, lines="pins").charts[0])) == ["kernel[2, 3]"]
 
 
 def test_a_pinned_element_that_is_not_in_the_sample_is_said_to_be_missing():
@@ -150,8 +150,10 @@ def test_a_pinned_element_that_is_not_in_the_sample_is_said_to_be_missing():
     unknown = next(i for i in range(1000) if i not in set(sample.indexes.tolist()))
     choice = Choice(pins=(("w", known), ("w", (0, unknown))))
     picture = drawn(weight_of(shape=(600, 700)), history, choice)
-    np.testing.assert_allclose(lines(picture.charts[0])[f"w[{known[0]}, {known[1]}]"].y, [values[known], values[known] + 1])
-    assert f"w[0, {unknown}]" in picture.caption
+    np.testing.assert_allclose(
+        lines(picture.charts[0])[f"kernel[{known[0]}, {known[1]}]"].y, [values[known], values[known] + 1]
+    )
+    assert f"kernel[0, {unknown}]" in picture.caption
 
 
 def test_loss_and_metrics_stand_below_in_the_same_time():
