@@ -166,13 +166,13 @@ def _line_looks(mark: Mark) -> dict[str, Any]:
     return {"colors": [colors.MARKS[mark.color]], "stroke_width": 2, "line_style": style}
 
 
-def _line_numbers(mark: Mark, _: float) -> dict[str, Any]:
+def _line_numbers(mark: Mark, floor: float) -> dict[str, Any]:
     # A NaN in between is a gap in a line, but a dot at an impossible place; those at the ends are not needed.
     known = np.flatnonzero(np.isfinite(mark.y))
     ends = slice(known[0], known[-1] + 1) if known.size else slice(0, 1)
     x, y = mark.x[ends], np.where(np.isinf(mark.y[ends]), np.nan, mark.y[ends])
     if known.size < len(x) or not known.size:
-        x, y = _pieces(x, y)
+        x, y = _pieces(x, y) if known.size else (np.zeros(1), np.full(1, floor))  # hidden, and yet of a log axis
     marker = "circle" if len(x) <= FEW_POINTS and known.size == len(x) else None
     return {"x": x, "y": y, "marker": marker, "marker_size": 20, "visible": bool(known.size)}
 
@@ -185,8 +185,6 @@ def _pieces(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     is_known = np.isfinite(y)
     starts = np.flatnonzero(is_known & ~np.r_[False, is_known[:-1]])
     stops = np.flatnonzero(is_known & ~np.r_[is_known[1:], False])
-    if not len(starts):
-        return np.zeros(1), np.zeros(1)
     places = np.minimum(starts[:, None] + np.arange((stops - starts).max() + 1), stops[:, None])
     return x[places], y[places]
 
