@@ -9,10 +9,11 @@ from typing import Any
 
 from matplotlib.figure import Figure, FigureBase
 
+from weight_explorer.panels.figures.board import draw_board
 from weight_explorer.panels.figures.charts import draw_charts
 from weight_explorer.panels.figures.matrix import draw_matrix
 from weight_explorer.panels.figures.ranking import draw_rankings
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture
+from weight_explorer.views.pictures import BoardPicture, ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture
 
 
 class PictureFigure(Figure):
@@ -51,5 +52,6 @@ _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {
     MatrixPicture: draw_matrix,
     ChartPicture: draw_charts,
     RankingPicture: draw_rankings,
+    BoardPicture: draw_board,
     EmptyPicture: _draw_empty,
 }

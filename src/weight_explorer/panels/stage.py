@@ -8,11 +8,12 @@ from typing import Any
 import ipywidgets
 
 from weight_explorer.panels import details
+from weight_explorer.panels.board import BoardPanel
 from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.matrix import MatrixPanel
 from weight_explorer.panels.ranking import RankingPanel
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture
+from weight_explorer.views.pictures import BoardPicture, ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture
 
 
 def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
@@ -24,6 +25,7 @@ _PANELS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[Any, Any
     MatrixPicture: (MatrixPanel, MatrixPanel.show),
     ChartPicture: (ChartsPanel, ChartsPanel.show),
     RankingPicture: (RankingPanel, RankingPanel.show),
+    BoardPicture: (BoardPanel, BoardPanel.show),
     EmptyPicture: (DetailsPanel, _show_message),
 }
 
