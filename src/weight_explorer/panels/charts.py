@@ -237,7 +237,22 @@ def _ridges_numbers(mark: Mark, _: float) -> dict[str, Any]:
     return {"x": mark.x.astype(np.float32), "y": mark.y.astype(np.float32), **_ridges_looks(mark)}
 
 
+def _dots_looks(mark: Mark) -> dict[str, Any]:
+    return {"colors": [colors.MARKS[mark.color]], "stroke_width": 3, "opacities": [0.5]}
+
+
+def _dots_numbers(mark: Mark, _: float) -> dict[str, Any]:
+    # Short strokes in one path: bqplot's own dots are an element each, and thousands of those take longer than a frame.
+    if not len(mark.x):
+        return {"x": np.zeros(1), "y": np.full(1, np.nan)}
+    half = (float(np.ptp(mark.x)) or 1.0) * 0.002
+    x = np.stack([mark.x - half, mark.x + half, mark.x + half], axis=1)
+    y = np.stack([mark.y, mark.y, np.full(len(mark.y), np.nan)], axis=1)
+    return {"x": x.reshape(-1).astype(np.float32), "y": y.reshape(-1).astype(np.float32)}
+
+
 _KINDS: dict[str, _Kind] = {
+    "dots": _Kind(_dots_looks, _dots_numbers),
     "line": _Kind(_line_looks, _line_numbers),
     "band": _Kind(_band_looks, _band_numbers),
     "steps": _Kind(_steps_looks, _steps_numbers),

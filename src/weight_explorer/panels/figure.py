@@ -9,11 +9,20 @@ from typing import Any
 
 from matplotlib.figure import Figure, FigureBase
 
+from weight_explorer.panels.figures.board import draw_board
 from weight_explorer.panels.figures.charts import draw_charts
 from weight_explorer.panels.figures.matrix import draw_matrix
 from weight_explorer.panels.figures.ranking import draw_rankings
 from weight_explorer.panels.figures.tiles import draw_tiles
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture, TilesPicture
+from weight_explorer.views.pictures import (
+    BoardPicture,
+    ChartPicture,
+    EmptyPicture,
+    MatrixPicture,
+    Picture,
+    RankingPicture,
+    TilesPicture,
+)
 
 
 class PictureFigure(Figure):
@@ -53,5 +62,6 @@ _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {
     ChartPicture: draw_charts,
     TilesPicture: draw_tiles,
     RankingPicture: draw_rankings,
+    BoardPicture: draw_board,
     EmptyPicture: _draw_empty,
 }

@@ -76,7 +76,8 @@ function render({ model, el }) {
     if (!made.has(key)) {
       const { parts, update, isNamed } = KINDS[option.kind](option, (value) => ask(model, el, option.name, value));
       const words = element("span", { hidden: Boolean(isNamed) });
-      made.set(key, { label: element("label", { className: `we-option we-option-${option.kind}` }, words, ...parts), words, update });
+      const tag = isNamed ? "div" : "label"; // a button is its own name
+      made.set(key, { label: element(tag, { className: `we-option we-option-${option.kind}` }, words, ...parts), words, update });
     }
     const { label, words, update } = made.get(key);
     words.textContent = option.label;

@@ -63,6 +63,7 @@ function makeTable(asks) {
   const find = element("label", "", {}, words, input);
   const root = element("section", "we-ranking", {}, title, element("div", "we-ranking-rows", {}, table), element("div", "we-ranking-foot", {}, find, left));
   let picks = [];
+  let picked;
 
   const rows = () => [...body.rows];
   input.addEventListener("change", () => { if (input.value.trim()) asks(input.value.trim()); });
@@ -81,6 +82,15 @@ function makeTable(asks) {
     event.preventDefault();
   });
 
+  /** Bring the picked row into sight when it is another one, and not while the user scrolls through the rest. */
+  function reveal(row) {
+    const box = body.parentNode.parentNode;
+    const head = heads.offsetHeight;
+    if (row.offsetTop - head < box.scrollTop) box.scrollTop = row.offsetTop - head;
+    const below = row.offsetTop + row.offsetHeight - box.clientHeight;
+    if (below > box.scrollTop) box.scrollTop = below;
+  }
+
   function showPicks(table) {
     picks = table.picks;
     body.parentNode.setAttribute("role", picks.length ? "grid" : "table");
@@ -93,6 +103,9 @@ function makeTable(asks) {
         row.removeAttribute("aria-selected");
       }
     });
+    const before = picked;
+    picked = picks[table.picked];
+    if (picked !== before && picked !== undefined) reveal(rows()[table.picked]);
   }
 
   return {

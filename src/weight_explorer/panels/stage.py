@@ -8,12 +8,21 @@ from typing import Any
 import ipywidgets
 
 from weight_explorer.panels import details
+from weight_explorer.panels.board import BoardPanel
 from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.matrix import MatrixPanel
 from weight_explorer.panels.ranking import RankingPanel
 from weight_explorer.panels.tiles import TilesPanel
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, MatrixPicture, Picture, RankingPicture, TilesPicture
+from weight_explorer.views.pictures import (
+    BoardPicture,
+    ChartPicture,
+    EmptyPicture,
+    MatrixPicture,
+    Picture,
+    RankingPicture,
+    TilesPicture,
+)
 
 
 def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
@@ -26,6 +35,7 @@ _PANELS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[Any, Any
     ChartPicture: (ChartsPanel, ChartsPanel.show),
     TilesPicture: (TilesPanel, TilesPanel.show),
     RankingPicture: (RankingPanel, RankingPanel.show),
+    BoardPicture: (BoardPanel, BoardPanel.show),
     EmptyPicture: (DetailsPanel, _show_message),
 }
 

@@ -129,8 +129,8 @@ class Mark:
 
     Attributes:
         kind: A "line"; a histogram's "steps", of which `x` are the edges; a "band" between `y` and `upper`; "rules", vertical
-            lines at every `x`, for which `y` is empty; or "ridges", of which every row of `y` is one, oldest first, filled
-            down to where it begins and in front of those before it.
+            lines at every `x`, for which `y` is empty; "dots" at every (`x`, `y`); or "ridges", of which every row of `y` is
+            one, oldest first, filled down to where it begins and in front of those before it.
         name: What the legend says; without one it is not in the legend.
         color: What it is drawn in: a name that the panels know, such as "now" or "series 3".
     """
@@ -207,6 +207,15 @@ class RankingPicture:
     caption: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BoardPicture:
+    """Several pictures, each with a title, row by row in so many columns."""
+
+    tiles: tuple[tuple[str, MatrixPicture | ChartPicture], ...]
+    columns: int
+    caption: str
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """One of many small pictures: its number, the user's label or "", a number to rank it by, and what stands still in it.
@@ -251,4 +260,4 @@ class EmptyPicture:
     caption: str
 
 
-Picture = MatrixPicture | ChartPicture | TilesPicture | EmptyPicture | RankingPicture
+Picture = MatrixPicture | ChartPicture | TilesPicture | EmptyPicture | RankingPicture | BoardPicture

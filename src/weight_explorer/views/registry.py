@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views import distribution, filters, matrix, over_time, spectrum, units
+from weight_explorer.views import compare, distribution, filters, matrix, over_time, spectrum, units
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
@@ -40,6 +40,7 @@ VIEWS: dict[str, View] = {
         View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
         View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),
         View("units", "Units", units.draw, units.OPTIONS, units.applies),
+        View("compare", "Compare", compare.draw, compare.OPTIONS, compare.applies),
         View("spectrum", "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=True),
     )
 }

@@ -29,9 +29,7 @@ ROWS_AT_ONCE = 4096
 MOST_VECTORS = 8
 
 SHOW = Option("spectrum", "show", "show", fixed(("values", "singular values"), ("vectors", "what they connect")))
-RANDOM = Option(
-    "spectrum", "random", "random matrix as spread as", fixed(("now", "the weights now"), ("start", "those at the start"))
-)
+RANDOM = Option("spectrum", "random", "random matrix", fixed(("now", "spread as now"), ("start", "spread as at the start")))
 LOG = switch("spectrum", "log", "log scale")
 
 
@@ -41,7 +39,7 @@ def _vectors(weight: Weight, history: Past, choice: Choice) -> Range:
 
 VECTOR = Option("spectrum", "vector", "singular value", _vectors, "slider")
 COMPUTE = Option("spectrum", "compute", "compute now", fixed(("now", "now")), "button")
-OPTIONS = (SHOW, VECTOR, RANDOM, LOG, COMPUTE)
+OPTIONS = (COMPUTE, SHOW, VECTOR, RANDOM, LOG)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,10 +105,16 @@ def _draw_ridges(axes: Axes, mark: Mark) -> None:
         )
 
 
+def _draw_dots(axes: Axes, mark: Mark) -> None:
+    color = colors.MARKS[mark.color]
+    axes.plot(mark.x, mark.y, ".", label=_label(mark), color=color, alpha=0.5, markersize=3, markeredgewidth=0)
+
+
 _MARKS: dict[str, Callable[[Axes, Mark], None]] = {
     "line": _draw_line,
     "band": _draw_band,
     "steps": _draw_steps,
     "rules": _draw_rules,
+    "dots": _draw_dots,
     "ridges": _draw_ridges,
 }
