@@ -32,7 +32,7 @@ from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step
 from weight_explorer.source import LiveSource, Paths, Source, StillSource, checkpoints_of, run_of
 from weight_explorer.views import summary
-from weight_explorer.views.asked import choice_of, comparison_of
+from weight_explorer.views.asked import choice_of, comparison_of, pinned
 from weight_explorer.views.choice import Choice, choose, resolve
 from weight_explorer.views.reading import kept_steps
 from weight_explorer.views.scene import Scene, compose, compose_problem
@@ -351,6 +351,19 @@ class WeightExplorer(ipywidgets.VBox):
         """
         catalog = self.catalog
         self._choose(comparison_of(catalog, self._source.past.snapshot(), self._choice, against, step))
+        self._answer()
+
+    def pin(self, weight: str, index: tuple[int, ...]) -> None:
+        """Follow one element over time, as a click on its cell does; one that is pinned is followed no longer.
+
+        Args:
+            weight: The weight's key.
+            index: One index for each axis of the whole weight.
+
+        Raises:
+            ValueError: There is no such element.
+        """
+        self._choose(pinned(self.catalog, self._choice, weight, index))
         self._answer()
 
     def figure(self) -> Figure:
