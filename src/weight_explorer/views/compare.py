@@ -15,11 +15,13 @@ from weight_explorer.recording.statistics import widened
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.entries import Entries, parts_of
-from weight_explorer.views.matrix import NO_AXIS, cells_of_sample, flatten, lay_out, reduce_to_cells
+from weight_explorer.views.layout import Layout, lay_out
 from weight_explorer.views.numbers import grouped, rough, share, signed
 from weight_explorer.views.options import Option
-from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, MatrixPicture, Picture
+from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, Marks, MatrixPicture, Picture
+from weight_explorer.views.plane import reduce_to_cells
 from weight_explorer.views.reading import Reading, kept_steps, read, step_words, value_of
+from weight_explorer.views.sampled import cells_of_sample
 
 MOST_CELLS = 160
 MOST_DOTS = 3000
@@ -159,31 +161,37 @@ _NONE = {
 
 def _matrices(weight: Weight, pair: Pair, difference: np.ndarray) -> list[MatrixPicture]:
     """Lay all three out alike, over one color scale."""
-    rows, columns = lay_out(weight.axes)
-    found = [_cells(values, pair.sample, rows, columns) for values in (pair.one, pair.other, difference)]
+    layout = Layout(*lay_out(weight.axes))
+    arrays = (pair.one, pair.other, difference)
+    found = [_cells(values, pair.sample, layout) for values in arrays]
     finite = np.concatenate([cells[np.isfinite(cells)] for cells, _, _ in found])
     limit = float(np.abs(finite).max()) if finite.size else 0.0
+    rows, columns = layout.sides(weight.axes)
     return [
         MatrixPicture(
             cells=np.ascontiguousarray(cells, dtype=np.float32),
-            rows=tuple(weight.axes[i] for i in rows) or (NO_AXIS,),
-            columns=tuple(weight.axes[i] for i in columns) or (NO_AXIS,),
-            axis_order=(*rows, *columns),
+            rows=rows,
+            columns=columns,
+            axis_order=(*layout.rows, *layout.columns),
             row_step=row_step,
             column_step=column_step,
             limit=limit,
             caption="",
+            marks=_marks(values),
         )
-        for cells, row_step, column_step in found
+        for values, (cells, row_step, column_step) in zip(arrays, found, strict=True)
     ]
 
 
-def _cells(
-    values: np.ndarray, sample: Sample | None, rows: tuple[int, ...], columns: tuple[int, ...]
-) -> tuple[np.ndarray, int, int]:
+def _marks(values: np.ndarray) -> Marks:
+    counts = [int(np.count_nonzero(found)) for found in (np.isnan(values), values == np.inf, values == -np.inf)]
+    return Marks("largest of all", 0, 0, *counts)
+
+
+def _cells(values: np.ndarray, sample: Sample | None, layout: Layout) -> tuple[np.ndarray, int, int]:
     if sample is None:
-        return reduce_to_cells(flatten(values, rows, columns), MOST_CELLS)
-    return cells_of_sample(values, sample, rows, columns, MOST_CELLS)
+        return reduce_to_cells(layout.flatten(values), MOST_CELLS)
+    return cells_of_sample(values, sample, layout.rows, layout.columns, MOST_CELLS)
 
 
 def _scatter(pair: Pair) -> ChartPicture:
