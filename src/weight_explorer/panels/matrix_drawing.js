@@ -68,6 +68,21 @@ function inside(context, { left, top, right, bottom }, draw) {
   context.restore();
 }
 
+const painted = new WeakMap(); // by cells, the last picture made of them: a pointer that moves changes none
+
+/** A layer's pixels, and a canvas with them in color; null where nothing of it is in view. */
+function paint(layer, view, width, height, { limit, palette, special, shows }) {
+  const made = JSON.stringify([view, width, height, limit, shows, layer.origin, layer.steps, special]);
+  const before = painted.get(layer.cells);
+  if (before?.made === made) return before;
+  const picture = raster(layer, view, width, height, shows);
+  if (!picture) return null;
+  const source = new OffscreenCanvas(picture.columns, picture.rows);
+  source.getContext("2d").putImageData(colorize(picture, limit, palette, special), 0, 0);
+  painted.set(layer.cells, { made, picture, source });
+  return painted.get(layer.cells);
+}
+
 /** Draw the layers, the coarse one first; say whether one pixel stands for several cells. */
 function drawCells(context, frame, state, ratio, style) {
   const { left, top, right, bottom, view } = frame;
@@ -76,11 +91,9 @@ function drawCells(context, frame, state, ratio, style) {
   inside(context, frame, () => {
     context.imageSmoothingEnabled = false;
     for (const layer of [...state.layers].reverse()) {
-      const picture = raster(layer, view, width, height, state.shows);
+      const { picture, source } = paint(layer, view, width, height, state) ?? {};
       if (!picture) continue;
       merged = picture.merged;
-      const source = new OffscreenCanvas(picture.columns, picture.rows);
-      source.getContext("2d").putImageData(colorize(picture, state.limit, state.palette, state.special), 0, 0);
       const [x, y] = [frame.x(picture.across.from), frame.y(picture.down.from)];
       context.drawImage(source, x, y, frame.x(picture.across.to) - x, frame.y(picture.down.to) - y);
     }
