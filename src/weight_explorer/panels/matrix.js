@@ -5,6 +5,7 @@ const NEAREST = 64; // px, as large as a cell can be made
 const ZOOM = 1.5;
 const DRAG = 4; // px a pointer may tremble in a click
 const HINT = "Point at a cell to read its number; click to pin it. Ctrl + wheel zooms, drag moves.";
+const SHORT_HINT = "Point at a cell to read it.";
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const whole = ([rows, columns]) => ({ top: 0, bottom: rows, left: 0, right: columns });
@@ -136,6 +137,7 @@ function render({ model, el }) {
     if (!found) {
       const farthest = state.shows === "mean" ? "the mean of its cells" : "the cell farthest from zero";
       readout.textContent = (merged ? `More cells than pixels: a pixel shows ${farthest}. ` : "") + HINT;
+      if (el.clientWidth < NARROW) readout.textContent = SHORT_HINT;
       return;
     }
     const sides = [
