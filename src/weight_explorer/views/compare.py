@@ -17,7 +17,7 @@ from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.entries import Entries, parts_of
 from weight_explorer.views.matrix import NO_AXIS, cells_of_sample, flatten, lay_out, reduce_to_cells
 from weight_explorer.views.numbers import grouped, rough, share, signed
-from weight_explorer.views.options import Option
+from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, MatrixPicture, Picture
 from weight_explorer.views.reading import Reading, kept_steps, read, step_words, value_of
 
@@ -76,7 +76,8 @@ def _others(weight: Weight, history: Past) -> list[str]:
 
 
 WITH = Option("compare", "against", "with", _with)
-OPTIONS = (WITH,)
+SHOW = Option("compare", "show", "show", fixed(("matrices", "side by side"), ("dots", "one against the other")))
+OPTIONS = (WITH, SHOW)
 
 
 def applies(weight: Weight) -> bool:
@@ -94,9 +95,10 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         return pair
     difference = pair.difference
     matrices = _matrices(weight, pair, difference)
-    titles = (*pair.names, "difference")
-    tiles = (*zip(titles, matrices, strict=True), ("one against the other", _scatter(pair)))
-    return BoardPicture(tiles, 2, _caption(weight, pair, difference, matrices[0]))
+    caption = _caption(weight, pair, difference, matrices[0])
+    if SHOW.chosen(weight, history, choice) == "dots":
+        return ChartPicture((_scatter(pair),), caption)
+    return BoardPicture(tuple(zip((*pair.names, "difference"), matrices, strict=True)), 3, caption)
 
 
 # -- what is compared -----------------------------------------------------------------------------------------------------
@@ -186,14 +188,14 @@ def _cells(
     return cells_of_sample(values, sample, rows, columns, MOST_CELLS)
 
 
-def _scatter(pair: Pair) -> ChartPicture:
+def _scatter(pair: Pair) -> Chart:
     finite = pair.are_finite.reshape(-1)
     places = np.flatnonzero(finite)
     places = places[spread_places(len(places), MOST_DOTS)]
     x, y = (values.reshape(-1)[places].astype(np.float64) for values in (pair.other, pair.one))
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
     marks = (Mark("dots", "elements", "now", x, y), Mark("line", "equal", "start", ends, ends))
-    return ChartPicture((Chart("", pair.names[1], pair.names[0], marks),), "")
+    return Chart("", pair.names[1], pair.names[0], marks)
 
 
 def _caption(weight: Weight, pair: Pair, difference: np.ndarray, matrix: MatrixPicture) -> str:
