@@ -37,6 +37,8 @@ def weight_of(shape, names=None):
 def test_every_view_draws_every_rank_and_quantity(view, quantity, shape):
     random = np.random.default_rng(1)
     records = [np.asarray(random.normal(size=shape), np.float32) for _ in range(3)]
+    if not VIEWS[view].applies(weight_of(shape)):
+        return  # it is not offered
     picture = VIEWS[view].draw(weight_of(shape), history_of(*records), Choice(quantity=quantity))
     assert not isinstance(picture, EmptyPicture)
     assert picture.caption

@@ -23,6 +23,7 @@ from weight_explorer.views.reading import Reading, kept_steps, read, step_words,
 
 MOST_CELLS = 160
 MOST_DOTS = 3000
+MOST_LETTERS = 28
 MOST_OTHERS = 40
 
 
@@ -57,7 +58,9 @@ class Pair:
         if both[0].size < 2 or not all(np.ptp(values) for values in both):
             return math.nan
         one, other = (values - values.mean() for values in both)
-        return round(float(one @ other / math.sqrt((one @ one) * (other @ other))), 12)
+        # Each by its own norm: of tiny numbers the product of the squares would be zero.
+        sizes = [float(np.linalg.norm(values)) for values in (one, other)]
+        return round(float((one / sizes[0]) @ (other / sizes[1])), 12) if all(sizes) else math.nan
 
 
 def _with(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
@@ -76,7 +79,7 @@ def _others(weight: Weight, history: Past) -> list[str]:
 
 
 WITH = Option("compare", "against", "with", _with)
-SHOW = Option("compare", "show", "show", fixed(("matrices", "side by side"), ("dots", "one against the other")))
+SHOW = Option("compare", "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
 OPTIONS = (WITH, SHOW)
 
 
@@ -98,7 +101,9 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     caption = _caption(weight, pair, difference, matrices[0])
     if SHOW.chosen(weight, history, choice) == "dots":
         return ChartPicture((_scatter(pair),), caption)
-    return BoardPicture(tuple(zip((*pair.names, "difference"), matrices, strict=True)), 3, caption)
+    scatter = ("one against the other", ChartPicture((_scatter(pair),), ""))
+    # In two columns: a third of the stage is too narrow for a matrix with its labels and its color scale.
+    return BoardPicture((*zip((*pair.names, "difference"), matrices, strict=True), scatter), 2, caption)
 
 
 # -- what is compared -----------------------------------------------------------------------------------------------------
@@ -195,7 +200,12 @@ def _scatter(pair: Pair) -> Chart:
     x, y = (values.reshape(-1)[places].astype(np.float64) for values in (pair.other, pair.one))
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
     marks = (Mark("dots", "elements", "now", x, y), Mark("line", "equal", "start", ends, ends))
-    return Chart("", pair.names[1], pair.names[0], marks)
+    return Chart("", _short(pair.names[1]), _short(pair.names[0]), marks)
+
+
+def _short(name: str) -> str:
+    """Shorten a name for beside an axis: its end tells most."""
+    return name if len(name) <= MOST_LETTERS else f"…{name[-MOST_LETTERS:]}"
 
 
 def _caption(weight: Weight, pair: Pair, difference: np.ndarray, matrix: MatrixPicture) -> str:
