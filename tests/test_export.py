@@ -2,6 +2,9 @@
 
 import csv
 import io
+import itertools
+import json
+import re
 from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
@@ -13,14 +16,25 @@ import pytest
 from keras import layers
 from matplotlib.image import imread
 
+from tests.test_matrix import SORTS, chosen, draw, labeled
+from tests.test_views import CONV_NAMES
 from weight_explorer import WeightExplorer
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels.code import code_of
 from weight_explorer.panels.export import FORMATS
 from weight_explorer.views.names import file_name
 from weight_explorer.views.origins import Origins
-from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, MatrixPicture
-from weight_explorer.views.registry import VIEWS
+from weight_explorer.views.pictures import (
+    BoardPicture,
+    Chart,
+    ChartPicture,
+    EmptyPicture,
+    Mark,
+    Marks,
+    MatrixPicture,
+    RankingPicture,
+    TilesPicture,
+)
 from weight_explorer.views.table import csv_of, table_of
 from weight_explorer.views.words import words_of
 
@@ -71,43 +85,125 @@ def sampled():
     return fitted(model, random.random((48, 700)), random.random((48, 2)), memory="4 MB")
 
 
-def run(code, explorer, folder=None, monkeypatch=None):
-    """Run the code in a namespace that has what its user has, and return the figure it made and its names."""
+def run(code, explorer):
+    """Run the code in a namespace that has what its user has, and return the figure it made."""
     plt.close("all")
     names = {"model": explorer._source.model, "explorer": explorer}
     exec(compile(code, "as code", "exec"), names)
-    figure = plt.figure(plt.get_fignums()[0]) if plt.get_fignums() else None
-    return figure, names
+    return plt.figure(plt.get_fignums()[0])
+
+
+def seen_of(picture):
+    seen = picture.seen_cells
+    return picture.cells[seen.top : seen.bottom, seen.left : seen.right]
+
+
+def assert_same_image(axes, cells, limit):
+    (image,) = axes.images
+    drawn = np.ma.filled(np.ma.masked_invalid(np.asarray(image.get_array(), np.float32)), np.nan)
+    np.testing.assert_array_equal(drawn, np.where(np.isfinite(cells), cells, np.nan))
+    assert image.get_clim() == pytest.approx((-(limit or 1), limit or 1))
+
+
+def assert_matrix(figure, picture):
+    axes = figure.axes[0]
+    assert_same_image(axes, seen_of(picture), picture.limit)
+    seen = picture.seen
+    assert axes.get_xlim() == pytest.approx((seen.left - 0.5, seen.right - 0.5), abs=picture.column_step)
+    assert axes.get_ylim() == pytest.approx((seen.bottom - 0.5, seen.top - 0.5), abs=picture.row_step)
+    assert len(axes.texts) == len(picture.pins)
+
+
+def assert_mark(mark, left):
+    """What is left of a kind of matplotlib's things begins with what a mark asks for."""
+    if mark.kind == "steps":
+        values, edges, _ = next(left["stairs"]).get_data()
+        np.testing.assert_array_equal(values, mark.y)
+        np.testing.assert_array_equal(edges, mark.x)
+    elif mark.kind == "rules":
+        found = [] if not len(mark.x) else [segment[0, 0] for segment in next(left["fills"]).get_segments()]
+        np.testing.assert_array_equal(found, mark.x)
+    elif mark.kind in ("band", "ridges"):
+        for row, upper in zip(*((mark.y[:, :1], mark.y) if mark.kind == "ridges" else ([mark.y], [mark.upper])), strict=True):
+            vertices = np.concatenate([path.vertices[:, 1] for path in next(left["fills"]).get_paths()] or [np.empty(0)])
+            drawn = np.concatenate([row, upper])
+            assert np.isin(drawn[np.isfinite(drawn)].round(9), vertices.round(9)).all()
+    else:
+        line = next(left["lines"])
+        np.testing.assert_array_equal(line.get_xdata(), mark.x)
+        np.testing.assert_array_equal(line.get_ydata(), mark.y)
+
+
+def assert_chart(axes, chart):
+    stairs = [patch for patch in axes.patches if hasattr(patch, "get_data")]
+    left = {"lines": iter(axes.lines), "fills": iter(axes.collections), "stairs": iter(stairs)}
+    for mark in chart.marks:
+        assert_mark(mark, left)
+    assert [next(things, None) for things in left.values()] == [None] * 3
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (chart.x_label, chart.y_label)
+    assert (axes.get_yscale() == "log") == (chart.log and any((mark.y > 0).any() for mark in chart.marks))
+
+
+def assert_charts(figure, picture):
+    for axes, chart in zip(figure.axes, picture.charts, strict=True):
+        assert_chart(axes, chart)
+
+
+def assert_tiles(figure, picture):
+    drawn = [axes for axes in figure.axes if axes.images]
+    for axes, tile, cells, limit in zip(drawn, picture.tiles, picture.cells, picture.limits, strict=True):
+        assert axes.get_title().startswith(f"{tile.number} ")
+        if cells.shape[-1] == 1:
+            assert_same_image(axes, cells[..., 0], limit)
+        else:
+            np.testing.assert_allclose(axes.images[0].get_array(), np.clip(0.5 + cells / (2 * limit), 0, 1), atol=1e-6)
+
+
+def assert_rankings(figure, picture):
+    for axes, ranking in zip(figure.axes, picture.rankings, strict=True):
+        assert axes.get_title() == ranking.title
+        widths = [bar.get_width() for bar in axes.patches]
+        np.testing.assert_array_equal(widths, np.where(np.isfinite(ranking.values), ranking.values, 0))
+        names = [f"{place}. {name}" for place, name in zip(ranking.places, ranking.names, strict=True)]
+        assert [label.get_text() for label in axes.get_yticklabels()] == names
+
+
+def assert_board(figure, picture):
+    for axes, (title, part) in zip(figure.axes, picture.tiles, strict=False):
+        assert axes.get_title() == title
+        if isinstance(part, MatrixPicture):
+            assert_same_image(axes, part.cells, part.limit)
+        else:
+            assert_chart(axes, part.charts[0])
+
+
+ASSERT = {
+    MatrixPicture: assert_matrix,
+    ChartPicture: assert_charts,
+    TilesPicture: assert_tiles,
+    RankingPicture: assert_rankings,
+    BoardPicture: assert_board,
+}
 
 
 def assert_drawn(figure, picture):
-    """What matplotlib was given is what the picture holds: to the last bit for a matrix, and for charts mark by mark."""
-    if isinstance(picture, MatrixPicture):
-        (image,) = figure.axes[0].images
-        cells = np.ma.filled(np.ma.masked_invalid(np.asarray(image.get_array(), np.float32)), np.nan)
-        np.testing.assert_array_equal(cells, np.where(np.isfinite(picture.cells), picture.cells, np.nan))
-        assert image.get_clim() == pytest.approx((-(picture.limit or 1), picture.limit or 1))
-        return
-    for axes, chart in zip(figure.axes, picture.charts, strict=True):
-        lines = iter(axes.lines)
-        fills = iter(axes.collections)
-        stairs = iter([patch for patch in axes.patches if hasattr(patch, "get_data")])
-        for mark in chart.marks:
-            if mark.kind == "steps":
-                values, edges, _ = next(stairs).get_data()
-                np.testing.assert_array_equal(values, mark.y)
-                np.testing.assert_array_equal(edges, mark.x)
-            elif mark.upper is not None:
-                (path,) = next(fills).get_paths()
-                drawn = np.concatenate([mark.y, mark.upper])
-                assert np.isin(drawn[np.isfinite(drawn)].round(9), path.vertices[:, 1].round(9)).all()
-            else:
-                line = next(lines)
-                np.testing.assert_array_equal(line.get_xdata(), mark.x)
-                np.testing.assert_array_equal(line.get_ydata(), mark.y)
-        assert axes.get_xlabel() == chart.x_label
-        assert axes.get_ylabel() == chart.y_label
-        assert (axes.get_yscale() == "log") == chart.log
+    """What matplotlib was given is what the picture holds, to the last bit."""
+    ASSERT[type(picture)](figure, picture)
+
+
+def assert_code_draws(explorer):
+    """The code draws what is drawn; return it."""
+    code = explorer.code()
+    assert_drawn(run(code, explorer), picture_of(explorer))
+    return code
+
+
+def views_on(explorer, *, but=()):
+    """Go through all views of the weight that is chosen in which something is drawn."""
+    for view in [offer.key for offer in explorer._screen.scene().views if offer.key not in but]:
+        explorer.select(view=view)
+        if not isinstance(picture_of(explorer), EmptyPicture):
+            yield view
 
 
 def picture_of(explorer):
@@ -116,46 +212,58 @@ def picture_of(explorer):
 
 # -- code --------------------------------------------------------------------------------------------------------------
 
+WEIGHTS = [
+    ("words", "embeddings", None),
+    ("lstm", "kernel", None),
+    ("lstm", "kernel", "forget gate"),
+    ("lstm", "bias", None),
+    ("conv", "kernel", None),
+    ("norm", "moving mean", None),
+]
+
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
-@pytest.mark.parametrize("view", VIEWS)
-def test_the_code_of_every_view_draws_what_is_drawn(view, quantity, dense):
-    for role in ("kernel", "bias"):
-        dense.select("out", role=role, view=view, quantity=quantity, step="live")
-        figure, _ = run(dense.code(), dense)
-        assert_drawn(figure, picture_of(dense))
+@pytest.mark.parametrize(("layer", "role", "block"), WEIGHTS, ids=str)
+def test_the_code_of_every_view_of_every_kind_of_weight_draws_what_is_drawn(layer, role, block, quantity, zoo):
+    zoo.select(layer, role=role, quantity=quantity, block=block or "all", step="live")
+    assert [assert_code_draws(zoo) for _ in views_on(zoo)]
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_the_code_of_an_earlier_record_reads_the_past(view, dense):
+def option_choices(explorer):
+    """Yield every option of the view on screen with everything it offers; of sliders the last place."""
+    for option in explorer._screen.scene().options:
+        if option.kind != "button":
+            for key in [offer.key for offer in option.offers] or [str(option.count - 1)]:
+                yield option.name, key
+
+
+@pytest.mark.parametrize(("layer", "role"), [("words", "embeddings"), ("lstm", "kernel"), ("conv", "kernel")], ids=str)
+def test_under_every_option_of_every_view_code_table_and_words_are_those_of_the_picture(layer, role, zoo):
+    zoo.select(layer, role=role, quantity="value", step="live", block="all")
+    for view in views_on(zoo):
+        for name, key in list(option_choices(zoo)):
+            before = dict(zoo._screen._choice.options)
+            zoo.select(view=view, **{name: key})
+            if not isinstance(picture_of(zoo), EmptyPicture):
+                assert_code_draws(zoo)
+                assert list(table_of(picture_of(zoo)).rows), (view, name, key)
+                assert words_of(picture_of(zoo), "w").endswith(picture_of(zoo).caption)
+            zoo._screen._choice = replace(zoo._screen._choice, options=before)
+
+
+def test_the_code_of_two_options_at_once(zoo):
+    zoo.select("conv", role="kernel", view="matrix", quantity="value", step="live", rows="norm", columns="similarity")
+    assert "row_order = " in assert_code_draws(zoo)
+    zoo.select(layout="slice", axis_0="2", columns="mean")
+    assert "values[2, 0, :, :]" in assert_code_draws(zoo)
+    zoo.select(layout="grid", rows="as_is", columns="as_is")
+
+
+def test_the_code_of_an_earlier_record_reads_the_past(dense):
     number = dense.history.steps("small/hidden/kernel")[2]
-    dense.select("hidden", role="kernel", view=view, quantity="value", step=number)
-    code = dense.code()
-    figure, _ = run(code, dense)
-    assert_drawn(figure, picture_of(dense))
-    assert "model." not in code
-
-
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize(
-    ("layer", "role", "block"),
-    [
-        ("words", "embeddings", None),
-        ("lstm", "kernel", None),
-        ("lstm", "kernel", "forget gate"),
-        ("lstm", "recurrent", "output gate"),
-        ("lstm", "bias", None),
-        ("conv", "kernel", None),
-        ("norm", "gamma", None),
-        ("norm", "moving mean", None),
-    ],
-    ids=str,
-)
-def test_the_code_of_every_kind_of_weight_draws_what_is_drawn(layer, role, block, view, zoo):
-    for quantity in QUANTITIES:
-        zoo.select(layer, role=role, view=view, quantity=quantity, block=block or "all", step="live")
-        figure, _ = run(zoo.code(), zoo)
-        assert_drawn(figure, picture_of(zoo))
+    dense.select("hidden", role="kernel", quantity="value", step=number)
+    for _ in views_on(dense):
+        assert "model." not in assert_code_draws(dense)
 
 
 def test_the_code_of_values_is_computed_and_not_copied(dense):
@@ -165,22 +273,49 @@ def test_the_code_of_values_is_computed_and_not_copied(dense):
         assert "np.array(" not in dense.code(), view
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_the_code_of_a_reduced_matrix_draws_the_same_cells(view, large):
-    large.select("wide", role="kernel", view=view, quantity="value", step="live")
-    figure, _ = run(large.code(), large)
-    assert_drawn(figure, picture_of(large))
+@pytest.mark.parametrize("cell", ["extreme", "mean"])
+def test_the_code_of_a_reduced_matrix_draws_the_same_cells(cell, large, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    large.select("wide", role="kernel", view="matrix", quantity="value", step="live", cell=cell)
+    large.to_csv(large._screen.exported("csv").name)
+    assert_code_draws(large)
 
 
-@pytest.mark.parametrize("view", VIEWS)
+def look_at(explorer, top, bottom, left, right):
+    """What the browser asks for when it is zoomed."""
+    panel = explorer._panel.stage.matrix
+    panel.window = json.dumps([picture_of(explorer).key, [top, bottom, left, right]])
+    explorer._screen.answer()
+
+
+@pytest.mark.parametrize("sort", ["as_is", "norm"])
+def test_what_is_looked_at_closely_is_what_is_saved(sort, large):
+    large.select("wide", role="kernel", view="matrix", quantity="value", step="live", cell="extreme", rows=sort)
+    look_at(large, 10, 40, 1000, 1100)
+    picture = picture_of(large)
+    assert seen_of(picture).shape == (30, 100)
+    assert "model.get_layer" in assert_code_draws(large)
+    text = large.to_csv()
+    assert "# Only what is looked at: rows 10 to 39 of 700 and columns 1\u202f000 to 1\u202f099 of 1\u202f100" in text
+    frame = pd.read_csv(io.StringIO(text), comment="#", index_col=0)
+    kernel = large._source.model.get_layer("wide").kernel.numpy()
+    rows, columns = ([int(name.split()[1]) for name in names] for names in (frame.index, frame.columns))
+    np.testing.assert_array_equal(frame.to_numpy(np.float32), kernel[np.ix_(rows, columns)])
+    look_at(large, 0, 400, 0, 700)
+    assert seen_of(picture_of(large)).size < 400 * 700
+    assert_code_draws(large)
+    look_at(large, 0, 700, 0, 1100)
+    large.select(rows="as_is")
+
+
 @pytest.mark.parametrize("quantity", ["value", "since_start"])
-def test_the_code_of_a_sampled_weight_draws_the_same(view, quantity, sampled, tmp_path, monkeypatch):
-    sampled.select("wide", role="kernel", view=view, quantity=quantity, step="live")
+def test_the_code_of_a_sampled_weight_draws_the_same(quantity, sampled, tmp_path, monkeypatch):
+    sampled.select("wide", role="kernel", quantity=quantity, step="live")
     assert sampled.history.column("large/wide/kernel").sample is not None
     monkeypatch.chdir(tmp_path)
-    sampled.to_csv(sampled._screen.exported("csv").name)
-    figure, _ = run(sampled.code(), sampled)
-    assert_drawn(figure, picture_of(sampled))
+    for _ in views_on(sampled):
+        sampled.to_csv(sampled._screen.exported("csv").name)
+        assert_code_draws(sampled)
 
 
 def test_code_of_what_is_not_finite(dense_model):
@@ -188,10 +323,8 @@ def test_code_of_what_is_not_finite(dense_model):
     values = dense_model.get_layer("hidden").kernel.numpy()
     values[0, :3] = np.nan, np.inf, -np.inf
     dense_model.get_layer("hidden").kernel.assign(values)
-    for view in VIEWS:
-        explorer.select("hidden", role="kernel", view=view)
-        figure, _ = run(explorer.code(), explorer)
-        assert_drawn(figure, picture_of(explorer))
+    explorer.select("hidden", role="kernel")
+    assert {"matrix", "distribution", "units"} <= {view for view in views_on(explorer) if assert_code_draws(explorer)}
 
 
 def test_code_of_weights_that_are_not_float32():
@@ -200,10 +333,8 @@ def test_code_of_weights_that_are_not_float32():
     model.get_layer("int").quantize("int8")
     explorer = WeightExplorer(model)
     for layer in ("half", "int"):
-        for view in VIEWS:
-            explorer.select(layer, role="kernel", view=view)
-            figure, _ = run(explorer.code(), explorer)
-            assert_drawn(figure, picture_of(explorer))
+        explorer.select(layer, role="kernel")
+        assert [assert_code_draws(explorer) for _ in views_on(explorer)]
 
 
 @dataclass(frozen=True)
@@ -255,23 +386,120 @@ def test_labels_of_users_stand_in_the_table_whatever_they_are():
 def test_a_reduced_matrix_says_that_its_cells_are_no_elements(large):
     large.select("wide", role="kernel", view="matrix", quantity="value", step="live")
     text = large.to_csv()
-    assert "# The cells as drawn: each is the element farthest from zero of 2 x 3." in text
+    assert (
+        "# The cells as drawn: each stands for 2 x 3 elements and is of those that are kept the one farthest from zero." in text
+    )
     frame = pd.read_csv(io.StringIO(text), comment="#", index_col=0)
     assert frame.index[0] == "input_dim 0 to input_dim 1"
     np.testing.assert_array_equal(frame.to_numpy(np.float32), picture_of(large).cells)
 
 
-@pytest.mark.parametrize("view", [view for view in VIEWS if view != "matrix"])
+@pytest.mark.parametrize("view", ["distribution", "over_time"])
 def test_the_table_of_charts_has_every_point(view, dense):
     dense.select("hidden", role="kernel", view=view, quantity="value", step="live")
     picture = picture_of(dense)
-    if not isinstance(picture, ChartPicture):
-        pytest.skip("no charts")
     frame = pd.read_csv(io.StringIO(dense.to_csv()), comment="#")
     assert list(frame.columns) == ["chart", "mark", "x", "x_end", "y", "upper"]
-    marks = [mark for chart in picture.charts for mark in chart.marks]
-    assert len(frame) == sum(len(mark.y) for mark in marks)
-    np.testing.assert_array_equal(frame["y"], np.concatenate([mark.y for mark in marks]))
+    measured = [mark for chart in picture.charts for mark in chart.marks if mark.kind != "rules"]
+    ruled = sum(len(mark.x) for chart in picture.charts for mark in chart.marks if mark.kind == "rules")
+    assert len(frame) == sum(len(mark.y) for mark in measured) + ruled
+    np.testing.assert_array_equal(frame["y"].dropna(), np.concatenate([mark.y for mark in measured]))
+
+
+def test_the_table_of_ridges_has_where_each_begins(dense):
+    dense.select("hidden", role="kernel", view="distribution", quantity="value", step="live", form="ridges")
+    (mark,) = picture_of(dense).charts[0].marks
+    frame = pd.read_csv(io.StringIO(dense.to_csv()), comment="#")
+    np.testing.assert_array_equal(frame["upper"], mark.y.reshape(-1))
+    np.testing.assert_array_equal(frame["y"], np.repeat(mark.y[:, 0], mark.y.shape[1]))
+    dense.select(form="histogram")
+
+
+def indexes(text, names):
+    """Which element of each axis some names are of."""
+    return {name: int(place) for name, place in re.findall(rf"\b({'|'.join(names)}) = (\d+)|$", text) if name} | {
+        name: int(place) for name, place in re.findall(rf"\b({'|'.join(names)}) (\d+)", text)
+    }
+
+
+@pytest.mark.parametrize("channels", ["strongest", "one", "filter", "rgb"])
+def test_every_row_of_the_table_of_tiles_leads_to_its_element(channels, zoo):
+    zoo.select("conv", role="kernel", view="filters", quantity="value", step="live", channels=channels, sort="norm")
+    kernel = zoo._source.model.get_layer("conv").kernel.numpy()
+    frame = pd.read_csv(io.StringIO(zoo.to_csv()), comment="#", keep_default_na=False)
+    names = [axis.name for axis in picture_of(zoo).axes]
+    for row in frame.itertuples():
+        found = indexes(f"{row.at}, {row.row}, {row.column}", names)
+        assert row.value == pytest.approx(kernel[tuple(found[name] for name in names)], rel=1e-6)
+    assert len(frame) == picture_of(zoo).cells.size
+    zoo.select(channels="rgb", sort="number")
+
+
+def test_the_table_of_rankings_has_all_that_is_ranked(zoo):
+    zoo.select("lstm", role="kernel", view="units", quantity="value", step="live", block="all")
+    frame = pd.read_csv(io.StringIO(zoo.to_csv()), comment="#")
+    rankings = picture_of(zoo).rankings
+    assert list(frame.columns) == ["ranking", "place", "name", "value", "was"]
+    np.testing.assert_array_equal(frame["value"], np.concatenate([ranking.values for ranking in rankings]))
+    assert list(frame["ranking"].unique()) == [ranking.title for ranking in rankings]
+    assert frame["was"].notna().any()
+
+
+def test_the_table_of_a_board_has_its_matrices_and_its_dots(zoo):
+    zoo.select("out", role="kernel", view="compare", quantity="value", step="live")
+    frame = pd.read_csv(io.StringIO(zoo.to_csv()), comment="#")
+    kernel = zoo._source.model.get_layer("out").kernel.numpy()
+    first = picture_of(zoo).tiles[0][0]
+    np.testing.assert_array_equal(frame[frame["part"] == first]["value"].to_numpy(np.float32), kernel.reshape(-1))
+    dots = frame[frame["mark"] == "elements"]
+    np.testing.assert_array_equal(dots["y"].to_numpy(np.float32), kernel.reshape(-1))
+
+
+SHAPES = [
+    ((5,), None),
+    ((4, 5), None),
+    ((2, 3, 4), ("kernel_length", "in_channels", "filters")),
+    ((3, 2, 4, 5), CONV_NAMES),
+    ((2, 3, 2, 2, 2), None),
+]
+
+
+def layouts_of(rank):
+    """All that the options of the matrix view make of a weight of so many axes."""
+    yield {}
+    if rank > 2:
+        for down, across in itertools.permutations(range(rank), 2):
+            others = {f"axis_{axis}": "1" for axis in range(rank) if axis not in (down, across)}
+            yield {"layout": "slice", "down": str(down), "across": str(across), **others}
+
+
+@pytest.mark.parametrize(("shape", "names"), SHAPES, ids=str)
+def test_the_names_in_the_table_of_a_matrix_lead_to_the_element_in_every_order_and_layout(shape, names):
+    random = np.random.default_rng(1)
+    before, values = random.normal(size=(2, *shape)).astype(np.float32)
+    weight = labeled(shape, names)
+    axes = [axis.name for axis in weight.axes]
+    for layout, rows, columns in itertools.product(layouts_of(len(shape)), SORTS, ("as_is", "norm", "label")):
+        picture = draw(values, chosen(rows=rows, columns=columns, **layout), weight, before)
+        lines = list(csv.reader(line for line in csv_of(picture, "w").splitlines() if not line.startswith("#")))
+        assert (len(lines) - 1, len(lines[0]) - 1) == picture.cells.shape
+        for line in lines[1:]:
+            for name, number in zip(lines[0][1:], line[1:], strict=True):
+                found = indexes(f"{picture.fixed}, {line[0]}, {name}", axes)
+                assert np.float32(number) == values[tuple(found[axis] for axis in axes)]
+
+
+def test_a_cell_of_many_sorted_rows_is_named_after_all_of_them():
+    values = np.random.default_rng(1).normal(size=(1100, 600)).astype(np.float32)
+    for shows, made in (("extreme", lambda part: part.flat[np.abs(part).argmax()]), ("mean", np.mean)):
+        picture = draw(values, chosen(rows="norm", columns="mean", cell=shows))
+        names = [axis.name for axis in (*picture.rows, *picture.columns)]
+        table = table_of(picture)
+        for line in itertools.islice(table.rows, 0, None, 97):
+            for number, name in list(zip(line[1:], table.columns[1:], strict=True))[::59]:
+                rows = [int(i) for i in re.findall(rf"\b{names[0]} (\d+)", line[0])]
+                columns = [int(i) for i in re.findall(rf"\b{names[1]} (\d+)", name)]
+                assert number == pytest.approx(made(values[np.ix_(rows, columns)]), rel=1e-5)
 
 
 def test_what_is_not_finite_is_in_the_table(dense_model):
@@ -291,17 +519,20 @@ def test_names_of_files_hold_nothing_that_a_system_refuses():
     assert not set(file_name("../..", 'a:b\\c|d?e*f\0g"h<i>j')) & set('/\\:*?"<>|\0')
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_is_saved_in_every_format(view, dense):
-    dense.select("hidden", role="kernel", view=view, quantity="value", step="live")
-    files = {name: dense._screen.exported(name) for name in FORMATS}
-    assert {file.name for file in files.values()} == {
-        f"small_hidden_kernel_{view}_epoch_3.{suffix}" for suffix in ("png", "svg", "csv", "py")
-    }
-    assert imread(io.BytesIO(files["png"].content)).shape[:2] == (900, 1600)
-    assert ElementTree.fromstring(files["svg"].content).tag.endswith("svg")
-    assert files["csv"].content.decode() == dense.to_csv()
-    assert files["code"].content.decode() == dense.code()
+def test_every_view_is_saved_in_every_format(zoo):
+    zoo.select("conv", role="kernel", quantity="value", step="live")
+    views = list(views_on(zoo))
+    assert {"matrix", "filters", "distribution", "over_time", "units", "compare"} <= set(views)
+    for view in views:
+        zoo.select(view=view)
+        files = {name: zoo._screen.exported(name) for name in FORMATS}
+        assert {file.name for file in files.values()} == {
+            f"zoo_conv_kernel_{view}_epoch_3.{suffix}" for suffix in ("png", "svg", "csv", "py")
+        }
+        assert imread(io.BytesIO(files["png"].content)).shape[:2] == (900, 1600)
+        assert ElementTree.fromstring(files["svg"].content).tag.endswith("svg")
+        assert files["csv"].content.decode() == zoo.to_csv()
+        assert files["code"].content.decode() == zoo.code()
 
 
 def test_where_nothing_is_drawn_nothing_is_saved():
@@ -366,22 +597,34 @@ def test_while_a_training_runs_code_reads_the_past(dense_model, training_data):
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_picture_has_words_with_numbers(view, dense):
-    dense.select("hidden", role="kernel", view=view, quantity="value", step="live")
-    picture = picture_of(dense)
-    words = words_of(picture, "hidden / kernel")
-    assert words.startswith("hidden / kernel.")
-    assert words.endswith(picture.caption)
-    assert any(letter.isdigit() for letter in words.removesuffix(picture.caption))
+def test_every_picture_has_words_with_numbers(zoo):
+    zoo.select("conv", role="kernel", quantity="value", step="live")
+    for _ in views_on(zoo):
+        picture = picture_of(zoo)
+        words = words_of(picture, "conv / kernel")
+        assert words.startswith("conv / kernel.")
+        assert words.endswith(picture.caption)
+        assert any(letter.isdigit() for letter in words.removesuffix(picture.caption))
+
+
+def test_words_of_tiles_and_rankings_say_the_main_numbers(zoo):
+    zoo.select("conv", role="kernel", view="filters", quantity="value", step="live")
+    assert words_of(picture_of(zoo), "w").startswith("w. 6 tiles of 3 rows by 3 columns of red, green and blue, from -")
+    assert "6 filters of 3 x 3" in zoo._panel.stage.panel("filters", TilesPicture).alternative
+    zoo.select("lstm", view="units")
+    (units, _) = picture_of(zoo).rankings
+    told = ", ".join(f"{i + 1}. {units.names[i]} {units.numbers[i]}" for i in range(3))
+    more = len(units.places) - 3 + units.num_left
+    assert f"{units.title}: {told}, and {more} more." in words_of(picture_of(zoo), "w")
 
 
 def test_words_of_a_matrix_count_what_is_not_finite():
     cells = np.array([[np.nan, 2], [-np.inf, -1]], np.float32)
-    picture = MatrixPicture(cells, (Axis("a", 2),), (Axis("b", 2),), (0, 1), 1, 1, 2.0, "The value.")
+    marks = Marks(nans=1, negative_infs=1)
+    picture = MatrixPicture(cells, (Axis("a", 2),), (Axis("b", 2),), (0, 1), 1, 1, 2.0, "The value.", marks=marks)
     assert words_of(picture, "w") == "w. 2 rows by 2 columns, from -1 to 2, 1 NaN, 1 Inf. The value."
-    nothing = replace(picture, cells=np.full((1, 1), np.nan, np.float32))
-    assert words_of(nothing, "w") == "w. 1 row by 1 column, with no finite number, 1 NaN. The value."
+    nothing = replace(picture, cells=np.full((2, 2), np.nan, np.float32), marks=Marks(nans=4))
+    assert words_of(nothing, "w") == "w. 2 rows by 2 columns, with no finite number, 4 NaN. The value."
 
 
 def test_words_of_charts_say_ends_and_extremes_and_pass_over_gaps():

@@ -11,6 +11,7 @@ import traitlets
 
 from weight_explorer.panels import colors
 from weight_explorer.views.pictures import Ranking, RankingPicture
+from weight_explorer.views.words import words_of
 
 HERE = Path(__file__).parent
 
@@ -38,7 +39,7 @@ class RankingPanel(anywidget.AnyWidget):
             self.tables = [_table(ranking) for ranking in picture.rankings]
             self.bars = np.concatenate([ranking.values for ranking in picture.rankings]).astype("<f4").tobytes()
             self.option = picture.asks
-            self.alternative = f"{name}: {picture.caption}"
+            self.alternative = words_of(picture, name)
             self.asked = ""  # so that the same may be picked again
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import anywidget
@@ -10,8 +9,12 @@ import traitlets
 
 from weight_explorer.panels import colors
 from weight_explorer.views.pictures import TilesPicture
+from weight_explorer.views.words import words_of
 
 HERE = Path(__file__).parent
+
+# Of each tile.
+SENT = ("number", "label", "note", "fixed")
 
 
 class TilesPanel(anywidget.AnyWidget):
@@ -48,7 +51,7 @@ class TilesPanel(anywidget.AnyWidget):
         with self.hold_sync():
             self.shape = list(picture.cells.shape)
             self.cells = picture.cells.astype("<f4").tobytes() + picture.limits.astype("<f4").tobytes()
-            self.tiles = [asdict(tile) for tile in picture.tiles]
+            self.tiles = [{name: getattr(tile, name) for name in SENT} for tile in picture.tiles]
             self.axes = [
                 {"name": axis.name, "size": axis.size, "labels": list(axis.labels) if i in inner else []}
                 for i, axis in enumerate(picture.axes)
@@ -57,4 +60,4 @@ class TilesPanel(anywidget.AnyWidget):
             self.is_common = picture.is_common
             self.combined, self.measure = picture.combined, picture.measure
             self.heading = list(picture.heading)
-            self.alternative = f"{name}: {'; '.join(picture.heading)}. {picture.caption}"
+            self.alternative = words_of(picture, name)

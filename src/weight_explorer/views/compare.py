@@ -111,11 +111,16 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
 # -- what is compared -----------------------------------------------------------------------------------------------------
 
 
-def _pair(weight: Weight, history: Past, choice: Choice, reading: Reading) -> Pair | EmptyPicture:
-    chosen = WITH.chosen(weight, history, choice)
-    kind, _, key = chosen.partition(" ")
+def other_of(weight: Weight, history: Past, choice: Choice, step: Step) -> tuple[Weight, int | None]:
+    """Return what a weight at a record is compared with: a weight, and its record where one is kept."""
+    kind, _, key = WITH.chosen(weight, history, choice).partition(" ")
     other = replace(weight, key=key, source=key) if kind == "weight" else weight
-    number = _RECORDS[kind](kept_steps(other, history), reading.step, choice)
+    return other, _RECORDS[kind](kept_steps(other, history), step, choice)
+
+
+def _pair(weight: Weight, history: Past, choice: Choice, reading: Reading) -> Pair | EmptyPicture:
+    kind = WITH.chosen(weight, history, choice).partition(" ")[0]
+    other, number = other_of(weight, history, choice, reading.step)
     step = history.step(number) if number is not None else None
     found = value_of(other, history, number) if number is not None else None
     if step is None or found is None:

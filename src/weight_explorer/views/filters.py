@@ -182,7 +182,8 @@ def _tile(kernel: KernelAxes, drawn: Drawn, ranking: Ranking, i: int, *, of_chan
     if not label and not of_channels:
         label = _label(kernel.axes[kernel.filters[0]], fixed[kernel.filters[0]])
     words = (_index_words(axis, fixed[at]) if at in fixed else "" for at, axis in enumerate(kernel.axes))
-    return Tile(i, label, ranking.write(float(ranking.numbers[i])), tuple(words))
+    at = tuple(fixed.get(axis) for axis in range(len(kernel.axes)))
+    return Tile(i, label, ranking.write(float(ranking.numbers[i])), tuple(words), at)
 
 
 def _label(axis: Axis, index: int) -> str:

@@ -131,6 +131,7 @@ def _draw_all(subject: _Subject) -> MatrixPicture:
         key=subject.key,
         place=_place(subject),
         fixed=subject.layout.fixed_words(subject.weight.axes),
+        fixed_at=subject.layout.fixed,
         row_order=row_order,
         column_order=column_order,
         window=seen,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index, Weight, index_text
-from weight_explorer.recording.past import Past, Series
+from weight_explorer.recording.past import Past, Series, spread_places
 from weight_explorer.recording.statistics import FIELDS, widened
 from weight_explorer.views.choice import Choice
+from weight_explorer.views.compare import MOST_DOTS, other_of
 from weight_explorer.views.over_time import MOST_POINTS
-from weight_explorer.views.pictures import ChartPicture, EmptyPicture, Picture
+from weight_explorer.views.pictures import BoardPicture, ChartPicture, EmptyPicture, Picture
 from weight_explorer.views.reading import Reading, kept_steps, read, series_of, value_of
 
 
@@ -60,10 +61,14 @@ def _is_same(value: object, array: np.ndarray) -> bool:
 
 def origins_of(weight: Weight, history: Past, choice: Choice, picture: Picture, *, is_live: bool) -> Origins:
     """Find where the numbers of a picture come from; `is_live` says that the model is as it was at the newest record."""
+    if isinstance(picture, BoardPicture):
+        choice = replace(choice, quantity="value")  # whatever is chosen, values are compared
     reading = read(weight, history, choice)
     known = [] if isinstance(reading, EmptyPicture) else list(_values(weight, history, reading, is_live=is_live))
     if isinstance(picture, ChartPicture):
         known += [*_histograms(picture, known), *_statistics(weight, history, choice)]
+    if isinstance(picture, BoardPicture) and known and isinstance(reading, Reading):
+        known += _compared(weight, history, choice, reading)
     return Origins(tuple(known))
 
 
@@ -101,6 +106,29 @@ def _recorded(weight: Weight, history: Past, number: int) -> str:
 def _as_float(expression: str, weight: Weight, reading: Reading) -> str:
     is_float = weight.dtype in ("float32", "float64")
     return f"np.asarray({expression})" if is_float else f"np.asarray({expression}, np.{reading.values.dtype})"
+
+
+# -- two that are compared ---------------------------------------------------------------------------------------------
+
+
+def _compared(weight: Weight, history: Past, choice: Choice, reading: Reading) -> Iterator[Origin]:
+    """Yield the values that the others are compared with, their difference, and the dots of one against the other."""
+    other, number = other_of(weight, history, choice, reading.step)
+    found = None if number is None else value_of(other, history, number)
+    if found is None or number is None or found[0].shape != reading.values.shape:
+        return
+    against = widened(found[0])
+    yield Origin("other", _recorded(other, history, number), against)
+    with np.errstate(invalid="ignore", over="ignore"):
+        yield Origin("", "(values - other)", reading.values - against)
+    places = np.flatnonzero(np.isfinite(reading.values) & np.isfinite(against))
+    spread, python = spread_places(len(places), MOST_DOTS), "np.flatnonzero(np.isfinite(values) & np.isfinite(other))"
+    if isinstance(spread, np.ndarray):
+        python += f"[np.unique(np.linspace(0, {len(places) - 1}, {MOST_DOTS}).round().astype(np.int64))]"
+    yield Origin("places", python, places[spread])
+    for name, values in (("values", reading.values), ("other", against)):
+        dots = values.reshape(-1)[places[spread]].astype(np.float64)
+        yield Origin("", f"{name}.reshape(-1)[places].astype(np.float64)", dots)
 
 
 # -- charts ------------------------------------------------------------------------------------------------------------

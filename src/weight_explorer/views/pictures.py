@@ -81,6 +81,7 @@ class MatrixPicture:
         key: What is drawn and how it is laid out; a window or pin that is asked for belongs to one key.
         place: Where the elements stand in the whole weight.
         fixed: Words for the axes that are not laid out, such as `kernel_height = 1`.
+        fixed_at: Those axes of the array, each with the index that it stands at.
         row_order: The outermost row axis' entries in the order they are drawn in; None for as they are.
         column_order: The same of the columns.
         window: What is looked at; None for everything.
@@ -103,6 +104,7 @@ class MatrixPicture:
     key: str = ""
     place: Place = field(default_factory=Place)
     fixed: str = ""
+    fixed_at: tuple[tuple[int, int], ...] = ()
     row_order: np.ndarray | None = None
     column_order: np.ndarray | None = None
     window: Window | None = None
@@ -121,6 +123,17 @@ class MatrixPicture:
     def seen(self) -> Window:
         """What is looked at."""
         return self.window or Window(0, self.size[0], 0, self.size[1])
+
+    @property
+    def seen_cells(self) -> Window:
+        """Those rows and columns of `cells` in which there is anything of what is looked at."""
+        (top, left), seen, (rows, columns) = self.origin, self.seen, self.cells.shape
+        return Window(
+            max(0, (seen.top - top) // self.row_step),
+            min(rows, -((top - seen.bottom) // self.row_step)),
+            max(0, (seen.left - left) // self.column_step),
+            min(columns, -((left - seen.right) // self.column_step)),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,13 +234,14 @@ class Tile:
     """One of many small pictures: its number, the user's label or "", a number to rank it by, and what stands still in it.
 
     `fixed` has for each axis of the array the name and index that is the same in all of the tile, "" where the axis runs
-    within it.
+    within it, and `at` has that index, or None.
     """
 
     number: int
     label: str
     note: str
     fixed: tuple[str, ...]
+    at: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,23 @@ from typing import Any
 import numpy as np
 
 from weight_explorer.views.numbers import grouped, rough
-from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, MatrixPicture, Picture
+from weight_explorer.views.pictures import (
+    BoardPicture,
+    Chart,
+    ChartPicture,
+    EmptyPicture,
+    Mark,
+    Marks,
+    MatrixPicture,
+    Picture,
+    Ranking,
+    RankingPicture,
+    TilesPicture,
+)
+from weight_explorer.views.table import seen_words
+
+# As many of a ranking are told.
+NUM_FIRST = 3
 
 
 def words_of(picture: Picture, name: str) -> str:
@@ -25,17 +41,48 @@ def words_of(picture: Picture, name: str) -> str:
 
 
 def _matrix(picture: MatrixPicture) -> str:
-    cells = picture.cells
-    finite = cells[np.isfinite(cells)]
-    span = f"from {rough(finite.min())} to {rough(finite.max())}" if finite.size else "with no finite number"
-    infinite = picture.marks.positive_infs + picture.marks.negative_infs
-    lost = [f"{grouped(count)} {word}" for word, count in (("NaN", picture.marks.nans), ("Inf", infinite)) if count]
-    rows, columns = picture.size
-    return ", ".join([f"{_count(rows, 'row')} by {_count(columns, 'column')}", span, *lost]) + "."
+    seen, (rows, columns) = picture.seen_cells, picture.size
+    shown = picture.cells[seen.top : seen.bottom, seen.left : seen.right]
+    size = f"{_count(rows, 'row')} by {_count(columns, 'column')}"
+    pins = f"{_count(len(picture.pins), 'pinned element')}." if picture.pins else ""
+    return " ".join(filter(None, (f"{size}, {_span(shown)}{_lost(picture.marks)}.", seen_words(picture), pins)))
+
+
+def _span(numbers: np.ndarray) -> str:
+    finite = numbers[np.isfinite(numbers)]
+    return f"from {rough(finite.min())} to {rough(finite.max())}" if finite.size else "with no finite number"
+
+
+def _lost(marks: Marks) -> str:
+    counts = (("NaN", marks.nans), ("Inf", marks.positive_infs + marks.negative_infs))
+    return "".join(f", {grouped(count)} {word}" for word, count in counts if count)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{grouped(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def _tiles(picture: TilesPicture) -> str:
+    count, rows, columns, parts = picture.cells.shape
+    odd = Marks(nans=int(np.isnan(picture.cells).sum()), positive_infs=int(np.isinf(picture.cells).sum()))
+    size = f"{_count(count, 'tile')} of {_count(rows, 'row')} by {_count(columns, 'column')}"
+    colors = " of red, green and blue" if parts > 1 else ""
+    return f"{size}{colors}, {_span(picture.cells)}{_lost(odd)}. {'; '.join(picture.heading)}."
+
+
+def _rankings(picture: RankingPicture) -> str:
+    return " ".join(_ranking(ranking) for ranking in picture.rankings)
+
+
+def _ranking(ranking: Ranking) -> str:
+    first = list(zip(ranking.places, ranking.names, ranking.numbers, strict=True))[:NUM_FIRST]
+    told = ", ".join(f"{place}. {name} {number}" for place, name, number in first)
+    more = len(ranking.places) - len(first) + ranking.num_left
+    return f"{ranking.title}: {told}{f', and {grouped(more)} more' if more else ''}."
+
+
+def _board(picture: BoardPicture) -> str:
+    return " ".join(f"{title}: {_WORDS[type(part)](part)}" for title, part in picture.tiles)
 
 
 def _charts(picture: ChartPicture) -> str:
@@ -45,7 +92,8 @@ def _charts(picture: ChartPicture) -> str:
 def _chart(chart: Chart) -> str:
     over = f" by {chart.x_label}" if chart.x_label else ""
     title = f"{chart.title}: " if chart.title else ""
-    return " ".join(_sentence(words) for words in (f"{title}{chart.y_label}{over}", *map(_mark, chart.marks)))
+    named = (mark for mark in chart.marks if mark.name)
+    return " ".join(_sentence(words) for words in (f"{title}{chart.y_label}{over}", *map(_mark, named)))
 
 
 def _sentence(words: str) -> str:
@@ -53,6 +101,8 @@ def _sentence(words: str) -> str:
 
 
 def _mark(mark: Mark) -> str:
+    if mark.kind == "rules":
+        return f"{mark.name}: at {', '.join(map(rough, mark.x))}"
     known = np.isfinite(mark.y)
     if not known.any():
         return f"{mark.name}: no number that can be drawn"
@@ -79,11 +129,34 @@ def _band(mark: Mark, known: np.ndarray) -> str:
     return f"from {rough(mark.y[i])} up to {rough(upper[i])} at {rough(mark.x[i])}"
 
 
+def _dots(mark: Mark, known: np.ndarray) -> str:
+    x, y = mark.x[known], mark.y[known]
+    return f"{grouped(len(y))} dots from {rough(x.min())} to {rough(x.max())}, {rough(y.min())} to {rough(y.max())} high"
+
+
+def _ridges(mark: Mark, _: np.ndarray) -> str:
+    """Say where the oldest and the newest ridge are highest."""
+    tops = [f"{rough(mark.x[int(np.argmax(row))])}" for row in (mark.y[0], mark.y[-1])]
+    return f"{_count(len(mark.y), 'ridge')}, the oldest highest at {tops[0]}, the newest at {tops[1]}"
+
+
 def _nothing_more(_: EmptyPicture) -> str:
     return ""
 
 
-_SHAPES: dict[str, Callable[[Mark, np.ndarray], str]] = {"line": _line, "steps": _steps, "band": _band}
+_SHAPES: dict[str, Callable[[Mark, np.ndarray], str]] = {
+    "line": _line,
+    "steps": _steps,
+    "band": _band,
+    "dots": _dots,
+    "ridges": _ridges,
+}
 
 # For each kind of picture, its main numbers in words.
-_WORDS: dict[type, Callable[[Any], str]] = {MatrixPicture: _matrix, ChartPicture: _charts}
+_WORDS: dict[type, Callable[[Any], str]] = {
+    MatrixPicture: _matrix,
+    ChartPicture: _charts,
+    TilesPicture: _tiles,
+    RankingPicture: _rankings,
+    BoardPicture: _board,
+}

@@ -38,10 +38,10 @@ def draw_matrix(figure: FigureBase, picture: MatrixPicture) -> None:
     axes.locator_params(integer=True)
     _draw_blocks(axes, picture)
     _draw_pins(axes, picture)
-    axes.set(xlabel=_names(picture.columns, picture.column_order), ylabel=_names(picture.rows, picture.row_order))
+    axes.set(xlabel=names_of(picture.columns, picture.column_order), ylabel=names_of(picture.rows, picture.row_order))
     axes.set(xlim=(seen.left - 0.5, seen.right - 0.5), ylim=(seen.bottom - 0.5, seen.top - 0.5))
     if picture.fixed:
-        axes.set_title(f"at {picture.fixed}", fontsize=8)
+        axes.set_title(f"at {picture.fixed}", fontsize=8, parse_math=False)
     _draw_scale(figure, axes, image, picture)
 
 
@@ -95,9 +95,9 @@ def _draw_pins(axes: Axes, picture: MatrixPicture) -> None:
 
 def _draw_blocks(axes: Axes, picture: MatrixPicture) -> None:
     """Draw lines between named blocks, or between the windows of a convolution, and say what they are."""
-    for border in _borders(picture.columns):
+    for border in borders_of(picture.columns):
         axes.axvline(border - 0.5, color="0.3", linewidth=0.8)
-    for border in _borders(picture.rows):
+    for border in borders_of(picture.rows):
         axes.axhline(border - 0.5, color="0.3", linewidth=0.8)
     seen = picture.seen
     sides = (
@@ -105,8 +105,8 @@ def _draw_blocks(axes: Axes, picture: MatrixPicture) -> None:
         (picture.rows, picture.row_order, axes.yaxis, (seen.top, seen.bottom)),
     )
     for side, order, axis, ends in sides:
-        if side[0].labels or len(side) > 1 or order is not None:
-            axis.set_ticks(*_ticks(side, order, *ends))
+        if has_ticks(side, order):
+            axis.set_ticks(*ticks_of(side, order, *ends), parse_math=False)
     if picture.columns[0].labels:
         axes.tick_params(axis="x", rotation=90, labelsize=7)
     if picture.rows[0].labels:
@@ -123,14 +123,20 @@ def _inner(side: tuple[Axis, ...]) -> int:
     return math.prod(axis.size for axis in side[1:])
 
 
-def _borders(side: tuple[Axis, ...]) -> list[int]:
+def borders_of(side: tuple[Axis, ...]) -> list[int]:
+    """Return the rows or columns at which another block begins, or another window of a convolution."""
     inner = _inner(side)
     if side[0].blocks:
         return [block.start * inner for block in side[0].blocks[1:]]
     return list(range(inner, side[0].size * inner, inner)) if len(side) > 1 and side[0].size <= MOST_WINDOWS else []
 
 
-def _ticks(side: tuple[Axis, ...], order: np.ndarray | None, first: int, end: int) -> tuple[list[float], list[str]]:
+def has_ticks(side: tuple[Axis, ...], order: np.ndarray | None) -> bool:
+    """Whether what stands along a side is not just its rows or columns, counted."""
+    return bool(side[0].labels) or len(side) > 1 or order is not None
+
+
+def ticks_of(side: tuple[Axis, ...], order: np.ndarray | None, first: int, end: int) -> tuple[list[float], list[str]]:
     """Return the middles of the outermost axis' entries and their labels or indexes, as many as there is room for."""
     outer, inner = side[0], _inner(side)
     start, stop = first // inner, -(-end // inner)
@@ -140,5 +146,6 @@ def _ticks(side: tuple[Axis, ...], order: np.ndarray | None, first: int, end: in
     return [(place + 0.5) * inner - 0.5 for place in places], names
 
 
-def _names(axes: tuple[Axis, ...], order: np.ndarray | None) -> str:
+def names_of(axes: tuple[Axis, ...], order: np.ndarray | None) -> str:
+    """Return what stands beside a side: the names of its axes."""
     return " x ".join(axis.name for axis in axes) + ("" if order is None else " (sorted)")
