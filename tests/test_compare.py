@@ -21,13 +21,13 @@ from weight_explorer.views.pictures import BoardPicture, EmptyPicture
 
 
 def draw(weight, history, **fields):
-    against = fields.pop("against_option", None)
-    options = {(weight.role, "compare", "against"): against} if against else {}
+    chosen = {"against": fields.pop("against_option", ""), "show": fields.pop("show", "")}
+    options = {(weight.role, "compare", name): value for name, value in chosen.items()}
     return compare.draw(weight, history, Choice(options=options, **fields))
 
 
 def dots(picture):
-    return picture.tiles[-1][1].charts[0].marks[0]
+    return picture.charts[0].marks[0]
 
 
 @pytest.mark.parametrize("weight", [DENSE, CONV, TOKENS, BIAS], ids=["dense", "conv", "embedding", "bias"])
@@ -100,7 +100,7 @@ def test_what_is_not_finite_is_counted_and_drawn(special):
     picture = draw(DENSE, history_of(start, now))
     assert "1 are not finite in one of them" in picture.caption
     assert (~np.isfinite(picture.tiles[0][1].cells)).sum() == 1
-    assert len(dots(picture).x) == 19
+    assert len(dots(draw(DENSE, history_of(start, now), show="dots")).x) == 19
     figure_of(picture, "title").canvas.draw()
 
 
@@ -113,7 +113,9 @@ def test_where_no_element_is_finite_it_is_said():
 def test_of_many_elements_dots_are_spread_and_it_is_said():
     weight = weight_of(Axis("a", 200), Axis("b", 300))
     picture = draw(weight, history_of(random(weight), random(weight, 2)))
-    assert len(dots(picture).x) == compare.MOST_DOTS
+    one_against_other = draw(weight, history_of(random(weight), random(weight, 2)), show="dots")
+    assert len(dots(one_against_other).x) == compare.MOST_DOTS
+    figure_of(one_against_other, "title").canvas.draw()
     assert "3\N{NARROW NO-BREAK SPACE}000 dots, evenly spread" in picture.caption
     assert "A cell stands for 2 x 2 elements" in picture.caption
 

@@ -63,3 +63,35 @@ def test_charts_hold_the_numbers_of_their_marks():
 
 def test_names_that_look_like_mathematics_are_only_names():
     assert png_of(figure_of(EmptyPicture("$\\bad{$"), "$\\bad{$")).startswith(b"\x89PNG")
+
+
+def test_rules_ridges_and_long_legends_are_drawn_where_they_belong():
+    rules = Mark("rules", "another fit begins", "fit", np.array([1.0, 2.0]), np.empty(0))
+    lines = tuple(Mark("line", f"_layer {i}", f"series {i + 1}", np.arange(3.0), np.arange(3.0) + i) for i in range(8))
+    ridges = Mark("ridges", "records", "now", np.arange(4.0), np.array([[1, 2, 2, 1], [0, 1, 2, 0.0]]))
+    first, second = Chart("", "x", "y", (rules, *lines)), Chart("", "x", "y", (ridges,), y_ticks=((1.0, "start"), (0.0, "2")))
+    upper, lower = figure_of(ChartPicture((first, second), "c", shared=""), "title").axes
+    assert [line.get_xdata()[0] for line in upper.lines[:2]] == [1, 2]
+    assert len(upper.get_legend().get_texts()) == 9
+    assert [line.get_linestyle() for line in upper.lines[2:]] == ["-"] * 6 + ["--"] * 2
+    assert [label.get_text() for label in lower.get_yticklabels()] == ["start", "2"]
+    assert len(lower.collections) == 4
+
+
+def test_charts_side_by_side_share_their_axes():
+    steps = [Mark("steps", "now", "now", np.arange(4.0) * (i + 1), np.ones(3) * (i + 1)) for i in range(3)]
+    charts = tuple(Chart(str(i), "weight", "elements", (mark,)) for i, mark in enumerate(steps))
+    axes = figure_of(ChartPicture(charts, "c", columns=2, shared="xy"), "title").axes
+    assert len({each.get_xlim() for each in axes[:3]}) == len({each.get_ylim() for each in axes[:3]}) == 1
+
+
+def test_a_series_is_told_apart_on_light_and_dark_ground():
+    def light(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for color in colors.SERIES:
+        for ground in ("#ffffff", "#111111"):
+            brighter, darker = sorted((light(color) + 0.05, light(ground) + 0.05), reverse=True)
+            assert brighter / darker >= 3

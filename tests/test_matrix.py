@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from tests.records import history_of
 from tests.test_views import CONV_NAMES, weight_of
+from weight_explorer import WeightExplorer
 from weight_explorer.catalog.nodes import Axis, Block, Catalog, LayerNode, cut
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.views import matrix
@@ -108,7 +109,7 @@ def test_a_slice_begins_with_inputs_by_outputs_and_offers_a_slider_for_every_oth
     assert [found[name].chosen for name in ("down", "across")] == ["2", "3"]
     assert [(found[f"axis_{i}"].label, found[f"axis_{i}"].count) for i in (0, 1)] == [("kernel_height", 3), ("kernel_width", 2)]
     grid = {each.name for each in offered(OPTIONS, weight, history, Choice())}
-    assert grid == {"colors", "rows", "columns", "cell", "layout"}
+    assert grid == {"colors", "rows", "columns", "layout"}
     assert "layout" not in {each.name for each in offered(OPTIONS, weight_of((4, 5)), history, Choice())}
 
 
@@ -357,6 +358,30 @@ def test_pins_outside_a_slice_or_a_gate_are_not_drawn_and_those_inside_are_at_th
     picture = draw(values, pin(pin(Choice(), "w", [2, 1]), "w", [2, 6]), forget)
     assert picture.place.base == (0, 4)
     assert [(each.number, each.row, each.column) for each in picture.pins] == [(2, 2, 2)]
+
+
+def test_in_python_an_element_is_pinned_by_its_weight_and_index(dense_model):
+    explorer = WeightExplorer(dense_model)
+    explorer.pin("dense_model/hidden/kernel", (5, 0))
+    assert explorer._panel.stage.matrix.pins == [[1, 5, 0]]
+    with pytest.raises(ValueError, match=r"of shape \(6, 5\) has no element \(6, 0\)"):
+        explorer.pin("dense_model/hidden/kernel", (6, 0))
+    explorer.pin("dense_model/hidden/kernel", (5, 0))
+    assert explorer._panel.stage.matrix.pins == []
+    explorer.close()
+
+
+def test_a_click_in_the_page_pins_and_looks_closely(dense_model):
+    explorer = WeightExplorer(dense_model)
+    panel = explorer._panel.stage.matrix
+    panel.set_state({"pin": json.dumps(["dense_model/hidden/kernel", [2, 3]])})
+    explorer._answer()
+    assert (panel.pins, panel.pin) == ([[1, 2, 3]], "")
+    panel.set_state({"window": json.dumps([panel.key, [1, 4, 2, 5]])})
+    explorer._answer()
+    assert (panel.seen, panel.window, panel.shape) == ([1, 4, 2, 5], "", [6, 5])
+    assert explorer.figure().axes[0].get_xlim() == (1.5, 4.5)
+    explorer.close()
 
 
 # -- the figure ----------------------------------------------------------------------------------------------------------

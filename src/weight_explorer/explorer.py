@@ -32,7 +32,7 @@ from weight_explorer.recording.time import Step
 from weight_explorer.screen import Screen
 from weight_explorer.source import LiveSource, Paths, Source, StillSource, checkpoints_of, run_of
 from weight_explorer.views import summary
-from weight_explorer.views.asked import choice_of, comparison_of
+from weight_explorer.views.asked import choice_of, comparison_of, pinned
 from weight_explorer.views.choice import Choice, resolve
 from weight_explorer.views.reading import kept_steps
 from weight_explorer.views.scene import compose
@@ -325,6 +325,18 @@ class WeightExplorer(ipywidgets.VBox):
         _ = self.catalog  # reads the model's layers anew if they changed
         self._screen.choose(change)
         self._screen.answer()
+
+    def pin(self, weight: str, index: tuple[int, ...]) -> None:
+        """Follow one element over time, as a click on its cell does; one that is pinned is followed no longer.
+
+        Args:
+            weight: The weight's key.
+            index: One index for each axis of the whole weight.
+
+        Raises:
+            ValueError: There is no such element.
+        """
+        self._ask(lambda before: pinned(self._source.catalog, before, weight, index))
 
     def figure(self) -> Figure:
         """Return what is on screen as a new matplotlib figure, to be saved as PNG, SVG or PDF with its `savefig`.

@@ -248,7 +248,8 @@ def _dots_numbers(mark: Mark, _: float) -> dict[str, Any]:
     half = (float(np.ptp(mark.x)) or 1.0) * 0.002
     x = np.stack([mark.x - half, mark.x + half, mark.x + half], axis=1)
     y = np.stack([mark.y, mark.y, np.full(len(mark.y), np.nan)], axis=1)
-    return {"x": x.reshape(-1).astype(np.float32), "y": y.reshape(-1).astype(np.float32)}
+    # Without the last gap: bqplot places a curve's name, shown or not, at its last point.
+    return {"x": x.reshape(-1)[:-1].astype(np.float32), "y": y.reshape(-1)[:-1].astype(np.float32)}
 
 
 _KINDS: dict[str, _Kind] = {

@@ -5,6 +5,7 @@ const NEAREST = 64; // px, as large as a cell can be made
 const ZOOM = 1.5;
 const DRAG = 4; // px a pointer may tremble in a click
 const HINT = "Point at a cell to read its number; click to pin it. Ctrl + wheel zooms, drag moves.";
+const SHORT_HINT = "Point at a cell to read it.";
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const whole = ([rows, columns]) => ({ top: 0, bottom: rows, left: 0, right: columns });
@@ -101,6 +102,7 @@ function render({ model, el }) {
   let frame = null; // where that lies on the canvas
   let pointed = null; // the entry under the pointer or the arrow keys
   let merged = false; // whether there are more cells than pixels, so that a pixel shows one of several
+  let notice = ""; // what is to be said of a click until the user goes on
   let unasked = false; // whether the user has looked elsewhere since the kernel was last asked
 
   function ask(name, value, { waits }) {
@@ -119,6 +121,7 @@ function render({ model, el }) {
   }
 
   function look(next) {
+    notice = "";
     view = next;
     unasked = true;
     drawSoon();
@@ -127,9 +130,14 @@ function render({ model, el }) {
   const cell = () => pointed && cellAt(state.layers, pointed.row, pointed.column);
 
   function drawReadout(found) {
+    if (notice) {
+      readout.textContent = notice;
+      return;
+    }
     if (!found) {
       const farthest = state.shows === "mean" ? "the mean of its cells" : "the cell farthest from zero";
       readout.textContent = (merged ? `More cells than pixels: a pixel shows ${farthest}. ` : "") + HINT;
+      if (el.clientWidth < NARROW) readout.textContent = SHORT_HINT;
       return;
     }
     const sides = [
@@ -219,8 +227,8 @@ function render({ model, el }) {
     const found = cell();
     if (!found) return;
     if (found.steps[0] * found.steps[1] > 1) {
-      readout.textContent = "This cell stands for several elements: zoom in until it is one, then pin that.";
-      return;
+      notice = "This cell stands for several elements: zoom in until it is one, then pin that.";
+      return drawSoon();
     }
     const { weight, base, axes } = model.get("place");
     const sides = [[state.rows, found.row], [state.columns, found.column]];
@@ -243,6 +251,7 @@ function render({ model, el }) {
       grip.drags ||= Math.hypot(x, y) > DRAG;
       if (grip.drags) return look(moved(grip.view, state.size, -y / frame.scaleY, -x / frame.scaleX));
     }
+    notice = "";
     pointed = entryAt(event.offsetX, event.offsetY);
     drawSoon();
   }, { signal });
@@ -268,6 +277,7 @@ function render({ model, el }) {
   }, { signal, passive: false });
 
   function walk(down, across) {
+    notice = "";
     const found = cell();
     const [rows, columns] = state.size;
     if (!found) pointed = { row: Math.floor(view.top), column: Math.floor(view.left) };

@@ -22,10 +22,20 @@ function bins(origin, step, count, first, last, pixels) {
   return { begin, end, size: room, at, from, to };
 }
 
-/** Of two numbers the one that must not be missed: NaN before all, then the one farther from zero. */
-function louder(a, b) {
-  if (Number.isNaN(a)) return a;
-  return Number.isNaN(b) || Math.abs(b) > Math.abs(a) ? b : a;
+/** Of the numbers of each pixel keep the one that must not be missed: NaN before all, then the one farthest from zero. */
+function keepLoudest(pixels, numbers, first, places, line) {
+  for (let j = 0; j < places.length; j += 1) {
+    const [at, value] = [line + places[j], numbers[first + j]];
+    const before = pixels[at];
+    if (!Number.isNaN(before) && !(Math.abs(value) <= Math.abs(before))) pixels[at] = value;
+  }
+}
+
+function add(pixels, numbers, first, places, line, counts) {
+  for (let j = 0; j < places.length; j += 1) {
+    pixels[line + places[j]] += numbers[first + j];
+    counts[line + places[j]] += 1;
+  }
 }
 
 /** What is in view of a layer as pixels, at most `width` x `height`; where there are more cells, a pixel keeps the loudest of
@@ -36,17 +46,12 @@ function raster({ cells, shape, origin, steps }, view, width, height, shows) {
   if (!down || !across) return null;
   const columns = Int32Array.from({ length: across.end - across.begin }, (_, i) => across.at(across.begin + i));
   const pixels = new Float32Array(down.size * across.size);
-  const counts = new Uint32Array(pixels.length);
-  const merge = shows === "mean" ? (sum, value) => sum + value : louder;
+  const counts = shows === "mean" ? new Uint32Array(pixels.length) : null;
+  const [take, isMean] = shows === "mean" ? [add, true] : [keepLoudest, false];
   for (let i = down.begin; i < down.end; i += 1) {
-    const [line, start] = [down.at(i) * across.size, i * shape[1] + across.begin];
-    for (let j = 0; j < columns.length; j += 1) {
-      const pixel = line + columns[j];
-      pixels[pixel] = counts[pixel] ? merge(pixels[pixel], cells[start + j]) : cells[start + j];
-      counts[pixel] += 1;
-    }
+    take(pixels, cells, i * shape[1] + across.begin, columns, down.at(i) * across.size, counts);
   }
-  if (shows === "mean") for (let i = 0; i < pixels.length; i += 1) pixels[i] /= counts[i];
+  if (isMean) for (let i = 0; i < pixels.length; i += 1) pixels[i] /= counts[i];
   const merged = pixels.length < (down.end - down.begin) * columns.length;
   return { pixels, rows: down.size, columns: across.size, down, across, merged };
 }

@@ -6,6 +6,7 @@ const LONE_ROW = 64; // px, for a weight that is a single row, such as a bias
 const TICK_ROOM = { x: 36, y: 16, turned: 14 }; // px between labels, at least
 const LABEL_ROOM = { left: 120, top: 84 }; // px, at most
 const BAR = { width: 12, gap: 16, room: 112 };
+const NARROW = 320; // px; a picture that is one of several has no room for a scale of its own: its caption says how far colors reach
 const MARK_NAMES = ["NaN", "+Inf", "-Inf", "above", "below"];
 
 const widest = (context, texts) => texts.reduce((width, text) => Math.max(width, context.measureText(text).width), 0);
@@ -43,18 +44,20 @@ function layOut(context, state, view, width, height) {
   const [rows, columns] = state.size;
   const [down, across] = [state.rows.axes, state.columns.axes];
   const left = leftRoom(context, state, rows);
-  let cellWidth = Math.min((width - left - BAR.gap - BAR.room) / columns, LARGEST_CELL);
+  const scaleRoom = width < NARROW ? 4 : BAR.gap + BAR.room;
+  let cellWidth = Math.min((width - left - scaleRoom) / columns, LARGEST_CELL);
   const { labels } = across[0];
-  const labelWidth = labels.length < across[0].size ? (labels.length ? LABEL_ROOM.top : 0) : widest(context, labels);
+  const labelRoom = Math.min(LABEL_ROOM.top, height * 0.3);
+  const labelWidth = labels.length < across[0].size ? (labels.length ? labelRoom : 0) : widest(context, labels);
   const turned = labelWidth > cellWidth * sizeOf(across.slice(1)) - 6;
-  const tickHeight = labels.length && turned ? Math.ceil(Math.min(labelWidth, LABEL_ROOM.top)) : 12;
+  const tickHeight = labels.length && turned ? Math.ceil(Math.min(labelWidth, labelRoom)) : 12;
   const top = 24 + tickHeight + (across[0].blocks.length && !blocksAreEntries(across) ? 16 : 0);
   let cellHeight = Math.min((height - top - 4) / rows, rows === 1 ? LONE_ROW : LARGEST_CELL);
   const square = down.length > 1 && across.length > 1;
   if (square) cellWidth = cellHeight = Math.min(cellWidth, cellHeight);
   const [right, bottom] = [left + cellWidth * columns, top + cellHeight * rows];
   const [scaleX, scaleY] = [(right - left) / (view.right - view.left), (bottom - top) / (view.bottom - view.top)];
-  return { left, top, right, bottom, turned, tickHeight, square, scaleX, scaleY, view,
+  return { left, top, right, bottom, turned, tickHeight, square, hasScale: width >= NARROW, scaleX, scaleY, view,
     x: (column) => left + (column - view.left) * scaleX, y: (row) => top + (row - view.top) * scaleY };
 }
 
@@ -68,6 +71,21 @@ function inside(context, { left, top, right, bottom }, draw) {
   context.restore();
 }
 
+const painted = new WeakMap(); // by cells, the last picture made of them: a pointer that moves changes none
+
+/** A layer's pixels, and a canvas with them in color; null where nothing of it is in view. */
+function paint(layer, view, width, height, { limit, palette, special, shows }) {
+  const made = JSON.stringify([view, width, height, limit, shows, layer.origin, layer.steps, special]);
+  const before = painted.get(layer.cells);
+  if (before?.made === made) return before;
+  const picture = raster(layer, view, width, height, shows);
+  if (!picture) return null;
+  const source = new OffscreenCanvas(picture.columns, picture.rows);
+  source.getContext("2d").putImageData(colorize(picture, limit, palette, special), 0, 0);
+  painted.set(layer.cells, { made, picture, source });
+  return painted.get(layer.cells);
+}
+
 /** Draw the layers, the coarse one first; say whether one pixel stands for several cells. */
 function drawCells(context, frame, state, ratio, style) {
   const { left, top, right, bottom, view } = frame;
@@ -76,11 +94,9 @@ function drawCells(context, frame, state, ratio, style) {
   inside(context, frame, () => {
     context.imageSmoothingEnabled = false;
     for (const layer of [...state.layers].reverse()) {
-      const picture = raster(layer, view, width, height, state.shows);
+      const { picture, source } = paint(layer, view, width, height, state) ?? {};
       if (!picture) continue;
       merged = picture.merged;
-      const source = new OffscreenCanvas(picture.columns, picture.rows);
-      source.getContext("2d").putImageData(colorize(picture, state.limit, state.palette, state.special), 0, 0);
       const [x, y] = [frame.x(picture.across.from), frame.y(picture.down.from)];
       context.drawImage(source, x, y, frame.x(picture.across.to) - x, frame.y(picture.down.to) - y);
     }
@@ -188,7 +204,7 @@ function drawBlockNames(context, frame, state, style) {
   }
 }
 
-function drawAxisNames(context, { left, top }, state, style) {
+function drawAxisNames(context, { left, top, bottom }, state, style) {
   const words = ({ axes, order }) => axes.map((axis) => axis.name).join(" x ") + (order ? " (sorted)" : "");
   context.fillStyle = style("--we-quiet");
   context.textAlign = "left";
@@ -199,12 +215,13 @@ function drawAxisNames(context, { left, top }, state, style) {
   context.translate(10, top);
   context.rotate(-Math.PI / 2);
   context.textAlign = "right";
-  if (state.rows.axes[0].name) context.fillText(`← ${words(state.rows)}`, 0, 0);
+  if (state.rows.axes[0].name) context.fillText(clipped(context, `← ${words(state.rows)}`, Math.max(bottom - top, 64)), 0, 0);
   context.restore();
 }
 
 /** The scale: which limit it has, and with their colors the counts of what it has no color for. */
 function drawBar(context, frame, state, height, style) {
+  if (!frame.hasScale) return;
   const { limit, limitWords, palette, special, counts } = state;
   const [left, top] = [frame.right + BAR.gap, frame.top];
   const length = Math.min(120, height - top - 44);

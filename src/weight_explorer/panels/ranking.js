@@ -153,8 +153,9 @@ function render({ model, el }) {
       made[i].update(table, bars.subarray(from, from + table.rows.length), model.get("palette"));
       from += table.rows.length;
     });
-    const shown = made.slice(0, tables.length).map(({ root }) => root);
-    if (shown.length !== el.children.length) el.replaceChildren(...shown);
+    // What stands is left where it is: put in anew it would lose its place in scrolling.
+    while (el.children.length > tables.length) el.lastChild.remove();
+    while (el.children.length < tables.length) el.append(made[el.children.length].root);
   }
 
   el.addEventListener("keydown", (event) => event.stopPropagation(), { signal: controller.signal });

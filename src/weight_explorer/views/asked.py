@@ -9,7 +9,17 @@ from typing import Any
 from weight_explorer.catalog.names import check, find_layer
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views.choice import Choice, Selection, choose, comparing, resolve, with_block, with_options, with_view
+from weight_explorer.views.choice import (
+    Choice,
+    Selection,
+    choose,
+    comparing,
+    resolve,
+    with_block,
+    with_options,
+    with_pin,
+    with_view,
+)
 from weight_explorer.views.options import OFF, ON
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.scene import quantities_for
@@ -98,6 +108,19 @@ def comparison_of(catalog: Catalog, history: Past, before: Choice, against: int 
     for number in (against, step):
         _check_step(resolve(catalog, before), history, number)
     return _at(comparing(before, against), step)
+
+
+def pinned(catalog: Catalog, before: Choice, key: str, index: tuple[int, ...]) -> Choice:
+    """Return the choice after a call of `pin`.
+
+    Raises:
+        ValueError: There is no such weight or element; the message says what there is.
+    """
+    check("weight", key, catalog.weights)
+    shape = catalog.weights[key].shape
+    if len(index) != len(shape) or not all(0 <= i < size for i, size in zip(index, shape, strict=True)):
+        raise ValueError(f"{key!r} of shape {shape} has no element {index}. Give one index for each axis, counted from 0.")
+    return with_pin(before, key, tuple(int(i) for i in index))
 
 
 def _at(choice: Choice, step: int | str | None) -> Choice:

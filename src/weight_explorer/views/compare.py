@@ -17,14 +17,15 @@ from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.entries import Entries, parts_of
 from weight_explorer.views.layout import Layout, lay_out
 from weight_explorer.views.numbers import grouped, rough, share, signed
-from weight_explorer.views.options import Option
-from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, MatrixPicture, Picture
+from weight_explorer.views.options import Option, fixed
+from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, Marks, MatrixPicture, Picture
 from weight_explorer.views.plane import reduce_to_cells
 from weight_explorer.views.reading import Reading, kept_steps, read, step_words, value_of
 from weight_explorer.views.sampled import cells_of_sample
 
 MOST_CELLS = 160
 MOST_DOTS = 3000
+MOST_LETTERS = 28
 MOST_OTHERS = 40
 
 
@@ -59,8 +60,9 @@ class Pair:
         if both[0].size < 2 or not all(np.ptp(values) for values in both):
             return math.nan
         one, other = (values - values.mean() for values in both)
-        one, other = (values / np.abs(values).max() for values in (one, other))  # so that no square is too small or large
-        return round(float(one @ other / math.sqrt((one @ one) * (other @ other))), 12)
+        # Each by its own norm: of tiny numbers the product of the squares would be zero.
+        sizes = [float(np.linalg.norm(values)) for values in (one, other)]
+        return round(float((one / sizes[0]) @ (other / sizes[1])), 12) if all(sizes) else math.nan
 
 
 def _with(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
@@ -79,7 +81,8 @@ def _others(weight: Weight, history: Past) -> list[str]:
 
 
 WITH = Option("compare", "against", "with", _with)
-OPTIONS = (WITH,)
+SHOW = Option("compare", "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
+OPTIONS = (WITH, SHOW)
 
 
 def applies(weight: Weight) -> bool:
@@ -97,9 +100,12 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         return pair
     difference = pair.difference
     matrices = _matrices(weight, pair, difference)
-    titles = (*pair.names, "difference")
-    tiles = (*zip(titles, matrices, strict=True), ("one against the other", _scatter(pair)))
-    return BoardPicture(tiles, 2, _caption(weight, pair, difference, matrices[0]))
+    caption = _caption(weight, pair, difference, matrices[0])
+    if SHOW.chosen(weight, history, choice) == "dots":
+        return ChartPicture((_scatter(pair),), caption)
+    scatter = ("one against the other", ChartPicture((_scatter(pair),), ""))
+    # In two columns: a third of the stage is too narrow for a matrix with its labels and its color scale.
+    return BoardPicture((*zip((*pair.names, "difference"), matrices, strict=True), scatter), 2, caption)
 
 
 # -- what is compared -----------------------------------------------------------------------------------------------------
@@ -168,10 +174,11 @@ _NONE = {
 def _matrices(weight: Weight, pair: Pair, difference: np.ndarray) -> list[MatrixPicture]:
     """Lay all three out alike, over one color scale."""
     layout = Layout(*lay_out(weight.axes))
-    rows, columns = layout.sides(weight.axes)
-    found = [_cells(values, pair.sample, layout) for values in (pair.one, pair.other, difference)]
+    arrays = (pair.one, pair.other, difference)
+    found = [_cells(values, pair.sample, layout) for values in arrays]
     finite = np.concatenate([cells[np.isfinite(cells)] for cells, _, _ in found])
     limit = float(np.abs(finite).max()) if finite.size else 0.0
+    rows, columns = layout.sides(weight.axes)
     return [
         MatrixPicture(
             cells=np.ascontiguousarray(cells, dtype=np.float32),
@@ -182,9 +189,15 @@ def _matrices(weight: Weight, pair: Pair, difference: np.ndarray) -> list[Matrix
             column_step=column_step,
             limit=limit,
             caption="",
+            marks=_marks(values),
         )
-        for cells, row_step, column_step in found
+        for values, (cells, row_step, column_step) in zip(arrays, found, strict=True)
     ]
+
+
+def _marks(values: np.ndarray) -> Marks:
+    counts = [int(np.count_nonzero(found)) for found in (np.isnan(values), values == np.inf, values == -np.inf)]
+    return Marks("largest of all", 0, 0, *counts)
 
 
 def _cells(values: np.ndarray, sample: Sample | None, layout: Layout) -> tuple[np.ndarray, int, int]:
@@ -193,14 +206,19 @@ def _cells(values: np.ndarray, sample: Sample | None, layout: Layout) -> tuple[n
     return cells_of_sample(values, sample, layout.rows, layout.columns, MOST_CELLS)
 
 
-def _scatter(pair: Pair) -> ChartPicture:
+def _scatter(pair: Pair) -> Chart:
     finite = pair.are_finite.reshape(-1)
     places = np.flatnonzero(finite)
     places = places[spread_places(len(places), MOST_DOTS)]
     x, y = (values.reshape(-1)[places].astype(np.float64) for values in (pair.other, pair.one))
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
     marks = (Mark("dots", "elements", "now", x, y), Mark("line", "equal", "start", ends, ends))
-    return ChartPicture((Chart("", pair.names[1], pair.names[0], marks),), "")
+    return Chart("", _short(pair.names[1]), _short(pair.names[0]), marks)
+
+
+def _short(name: str) -> str:
+    """Shorten a name for beside an axis: its end tells most."""
+    return name if len(name) <= MOST_LETTERS else f"…{name[-MOST_LETTERS:]}"
 
 
 def _caption(weight: Weight, pair: Pair, difference: np.ndarray, matrix: MatrixPicture) -> str:

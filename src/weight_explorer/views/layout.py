@@ -91,7 +91,7 @@ def chosen_layout(weight: Weight, history: Past, choice: Choice) -> Layout:
 def _layouts(weight: Weight, history: Past, _: Choice) -> tuple[Offer, ...]:
     if not 3 <= len(weight.axes) <= MOST_SLIDERS or is_sampled(weight, history):
         return ()
-    return (Offer(GRID, "all, as a grid"), Offer(SLICE, "one slice"))
+    return (Offer(GRID, "grid"), Offer(SLICE, "slice"))
 
 
 def _is_slice(weight: Weight, history: Past, choice: Choice) -> bool:

@@ -29,10 +29,16 @@ from weight_explorer.views.sampled import cells_of_sample
 # Of everything, beside a part that is looked at closely.
 MOST_OVERVIEW = 128
 
+# Of no more than these along a side each has pixels of its own, on a small screen too.
+FEW_ENTRIES = 128
 
-def _shown(weight: Weight, history: Past, _: Choice) -> tuple[Offer, ...]:
+
+def _shown(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+    sides = chosen_layout(weight, history, choice).sides(weight.axes)
     # Of a sample a mean of the few elements in a cell would say little.
-    return () if is_sampled(weight, history) else (Offer(EXTREME, "extreme"), Offer(MEAN, "mean"))
+    if is_sampled(weight, history) or max(math.prod(axis.size for axis in side) for side in sides) <= FEW_ENTRIES:
+        return ()
+    return (Offer(EXTREME, "extreme"), Offer(MEAN, "mean"))
 
 
 SHOWS = Option(layouts.VIEW, "cell", "Cells show", _shown)
@@ -103,7 +109,7 @@ def _draw_all(subject: _Subject) -> MatrixPicture:
     plain = _plane(subject)
     (row_order, row_words), (column_order, column_words) = (_order(subject, side, plain) for side in subject.sides)
     plane = Plane(plain.now, plain.before, plain.compute, _along(row_order, subject, 0), _along(column_order, subject, 1))
-    shows, order_key = subject.chosen(SHOWS), (_hash(row_order), _hash(column_order))
+    shows, order_key = subject.chosen(SHOWS) or EXTREME, (_hash(row_order), _hash(column_order))
     whole = _cells.of(subject.arrays, (*subject.identity, *order_key, shows), lambda: plane.cells(plane.whole, shows=shows))
     seen = _window(subject, plane.whole)
     area = _area(seen, plane.whole) if seen else plane.whole

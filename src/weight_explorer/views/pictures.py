@@ -274,4 +274,4 @@ class EmptyPicture:
     caption: str
 
 
-Picture = MatrixPicture | ChartPicture | TilesPicture | RankingPicture | BoardPicture | EmptyPicture
+Picture = MatrixPicture | ChartPicture | TilesPicture | EmptyPicture | RankingPicture | BoardPicture
