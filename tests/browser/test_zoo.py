@@ -36,7 +36,9 @@ TRAIN = "model.fit(inputs, targets, epochs=100_000, verbose=0, callbacks=[explor
 SPOKEN = """() => {
   const stage = document.querySelector('.we-stage');
   const shown = [...stage.children].find(panel => getComputedStyle(panel).visibility === 'visible');
-  return (shown.querySelector('canvas')?.getAttribute('aria-label') ?? shown.getAttribute('aria-label') ?? shown.querySelector('.we-unseen')?.textContent
+  if (!shown) return ''; // while a kind of picture comes up for the first time
+  return (shown.querySelector('canvas')?.getAttribute('aria-label') ?? shown.getAttribute('aria-label')
+    ?? shown.querySelector('.we-unseen')?.textContent
     ?? shown.textContent).trim();
 }"""
 BOXES = """() => ['.weight-explorer', '.we-tree', '.we-roles', '.we-views', '.we-save', '.we-stage', '.we-numbers', '.we-words',
