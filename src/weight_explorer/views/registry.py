@@ -25,7 +25,7 @@ def _never(_: Weight) -> bool:
 class View:
     """A way to look at a weight: its name, its label on screen, its pure function, its options, and for which weights it is.
 
-    `is_on_request` says of which weights drawing takes long, so that it is done when the user asks and never while training waits.
+    `is_on_request` says of which weights drawing takes long, so that it is done when asked for and never while training waits.
     """
 
     name: str
