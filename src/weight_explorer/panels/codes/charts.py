@@ -94,6 +94,7 @@ def _ridges(mark: Mark, origins: Origins) -> list[str]:
         f"ridges = {_python(mark.y, origins)}  # each begins where it is filled down to",
         f"for ridge, color in zip(ridges, {tones}):",
         "    axes.fill_between(x, ridge[0], ridge, facecolor=color, edgecolor=color, alpha=0.6)",
+        *([f"axes.collections[-1].set_label({mark.name!r})"] if mark.name else []),
     ]
 
 
