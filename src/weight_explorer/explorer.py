@@ -431,9 +431,7 @@ class WeightExplorer(ipywidgets.VBox):
     @property
     def _workbench(self) -> Workbench:
         if self._bench is None:
-            raise ValueError(
-                "This explorer shows a training that is over. To change its model: WeightExplorer(model)."
-            )
+            raise ValueError("This explorer shows a training that is over. To change its model: WeightExplorer(model).")
         return self._bench
 
     def film(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
