@@ -452,7 +452,11 @@ def test_edits_and_restore_change_what_frozen_elements_are_held_at():
     fit(model, explorer)
     assert kernel_of(model).numpy()[0, 0] == 3
     assert explorer.frozen()[0].moved == 0
+    since = explorer.frozen()[0].since
+    explorer.assign(KERNEL, "4, :", 1.0)  # none of them
+    assert explorer.frozen()[0].since == since
     explorer.reinitialize(KERNEL, "ones")
+    assert explorer.frozen()[0].since > since
     fit(model, explorer)
     assert (kernel_of(model).numpy()[:2] == 1).all()
     explorer.undo()
@@ -475,8 +479,9 @@ def test_values_set_behind_our_back_are_shown_as_moved_and_put_back_by_the_next_
     kernel_of(model).assign(changed)
     explorer.select("hidden", role="kernel")
     assert explorer.frozen()[0].moved == 5
+    explorer.freeze(KERNEL, "0:2")  # what is held already keeps its value
     fit(model, explorer)
-    assert explorer.frozen()[0].moved == 0
+    assert [proof.moved for proof in explorer.frozen()] == [0, 0]
     np.testing.assert_array_equal(bits(kernel_of(model).numpy()[0]), bits(held))
 
 

@@ -304,6 +304,7 @@ class WeightExplorer(ipywidgets.VBox):
         It is done by a constraint on the variable, on top of the one that it has: in `fit`, `train_on_batch` and loops of
         your own that use a Keras optimizer's `apply`, whatever its momentum, weight decay or averaging. Further freezes of
         the same weight add up. Models and saved files carry no trace: a model that is loaded or cloned has to be frozen anew.
+        It costs a copy of the weight, and one pass over it at every step.
 
         What it cannot hold: `variable.assign`, `set_weights` and the like change the elements, until the next step puts them
         back. `explorer.assign`, `reinitialize`, `undo` and `restore` change what they are held at. A `tf.function` of your

@@ -14,6 +14,7 @@ from weight_explorer.catalog import files
 from weight_explorer.catalog.labels import Labels, with_labels
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.catalog.walk import read_catalog, read_values, signature, write_values
+from weight_explorer.editing.holding import follow
 from weight_explorer.recording.checkpoints import FilePast
 from weight_explorer.recording.frozen import FrozenPart, with_part, without_layers
 from weight_explorer.recording.history import History
@@ -87,6 +88,7 @@ class Source(ABC):
                 raise ValueError(f"Record {step} cannot be restored: {key!r} was {then}, and is {now} now.")
         for key, value in values.items():
             write_values(self.catalog.variables[key], value)
+            follow(self.catalog.variables[key])
 
 
 class LiveSource(Source):

@@ -125,12 +125,11 @@ class Workbench:
         history.frozen = without_elements(history.frozen, key, chosen.mask, history.num_recorded - 1)
 
     def _record_what_is(self, key: str) -> int:
-        """Return the number of the record that has this weight as it is now: in a training, of the one that is to come."""
-        session, history = self._session, self._source.history
-        if session.is_training:
-            return history.num_recorded
-        session.noticed(self._source.look(key, session.place, "outside"))
-        return history.num_recorded - 1
+        """Return the number of the record that has this weight as it is now: in a training, it may be one to come."""
+        session = self._session
+        if not session.is_training:
+            session.noticed(self._source.look(key, session.place, "outside"))
+        return self._source.number_of_now(key)
 
     def _at_rest(self, deed: Callable[[], None], what: str) -> str:
         """Do it where no step is being trained: now, or at the end of the batch; say from when on it holds.
@@ -153,7 +152,7 @@ class Workbench:
 
     def assign(self, key: str, where: Any, value: Any) -> None:
         """Set elements of a weight; see `WeightExplorer.assign`."""
-        self.check_rest("be trained on from other weights", "Assign")
+        self._check_rest("Assign")
         weight, variable = self._found(key)
         chosen = choose(weight, where)
         after = changed(read_values(variable), chosen, value, key)
@@ -162,7 +161,7 @@ class Workbench:
 
     def reinitialize(self, key: str, initializer: Any, seed: int | None) -> None:
         """Draw a weight anew; see `WeightExplorer.reinitialize`."""
-        self.check_rest("be trained on from other weights", "Reinitialize")
+        self._check_rest("Reinitialize")
         weight, variable = self._found(key)
         after, by = drawn(variable, self._source.catalog.layers[weight.layer], initializer, seed)
         words = f"initialized {key} anew by {by}" + ("" if seed is None else f", seed {seed}")
@@ -170,7 +169,7 @@ class Workbench:
 
     def undo(self) -> str:
         """Undo the latest edit; see `WeightExplorer.undo`."""
-        self.check_rest("be trained on from other weights", "Undo")
+        self._check_rest("Undo")
         edit = self._edits.take()
         variable = edit.variable()
         key = next((key for key, each in self._catalog().variables.items() if each is variable), None)
@@ -180,23 +179,17 @@ class Workbench:
         self._write(key, variable, edit.undone(read_values(variable)), f"undone: {edit.words}")
         return edit.words
 
-    def check_rest(self, would: str, what: str) -> None:
-        """Refuse a deed while a training runs.
-
-        Raises:
-            RuntimeError: One does.
-        """
-        if self._is_training() or fit_is_running():
-            raise RuntimeError(f"A training is running, and would {would}. {what} when it has ended.")
-
     def follow(self) -> None:
-        """Have frozen elements stay what they are now, after `restore` has put back others."""
+        """Note that frozen elements are to stay what they are now, after `restore` has put back others."""
         history = self._source.history
         for key, variable in self._source.catalog.variables.items():
-            holding.follow(variable)
             if any(part.key == key and part.until is None for part in history.frozen):
                 number = self._source.number_of_now(key)
                 history.frozen = with_values(history.frozen, key, read_values(variable), number)
+
+    def _check_rest(self, what: str) -> None:
+        if self._is_training() or fit_is_running():
+            raise RuntimeError(f"A training is running, and would go on from other weights. {what} when it has ended.")
 
     def _edit(self, weight: Weight, variable: Any, after: np.ndarray, mask: np.ndarray, words: str) -> None:
         edit = Edit.of(words, weight.key, variable, read_values(variable), mask)

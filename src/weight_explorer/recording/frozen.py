@@ -79,7 +79,7 @@ class Proof:
 
 
 def _digits(count: int) -> str:
-    return f"{count:,}".replace(",", " ")
+    return f"{count:,}".replace(",", "\u202f")
 
 
 def proofs(past: Past, number: int | None = None) -> tuple[Proof, ...]:
@@ -192,12 +192,18 @@ def without_layers(parts: Parts, keys: Collection[str], last: int) -> Parts:
 
 
 def with_values(parts: Parts, key: str, values: np.ndarray, number: int) -> Parts:
-    """Go on with what the frozen elements of a weight are from the record `number` on, where somebody meant to change them."""
+    """Go on with what the frozen elements of a weight are from the record `number` on, where somebody meant to change them.
+
+    A part none of whose elements changed goes on as it is.
+    """
 
     def after(part: FrozenPart) -> Iterable[FrozenPart]:
         if part.key != key or part.until is not None:
             return (part,)
-        new = replace(part, since=number, begin=number, values=None if part.mask is None else values[part.mask])
+        now = None if part.mask is None else values[part.mask]
+        if now is not None and part.values is not None and np.array_equal(_bits(now), _bits(part.values)):
+            return (part,)
+        new = replace(part, since=number, begin=number, values=now)
         return replace(part, until=number - 1), new
 
     return _bounded(tuple(each for part in parts for each in after(part)))
