@@ -217,7 +217,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> from weight_explorer import WeightExplorer
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> model.compile("sgd", "mse")
-        >>> explorer = WeightExplorer(model)
+        >>> explorer = WeightExplorer(model, record_every="epoch")
         >>> for epoch in range(2):
         ...     for batch in range(5):
         ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
@@ -273,7 +273,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> from weight_explorer import WeightExplorer
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> model.compile("sgd", "mse")
-        >>> explorer = WeightExplorer(model)
+        >>> explorer = WeightExplorer(model, record_every="epoch")
         >>> with explorer.training(epochs=2):
         ...     for epoch in range(2):
         ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
@@ -327,7 +327,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> from weight_explorer import WeightExplorer
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> model.compile("adam", "mse")
-        >>> explorer = WeightExplorer(model)
+        >>> explorer = WeightExplorer(model, record_every="epoch")
         >>> explorer.freeze("tiny/dense/kernel", "0:2, :").count
         4
         >>> history = model.fit(np.ones((8, 3)), np.zeros((8, 2)), callbacks=[explorer.callback], verbose=0)
