@@ -15,6 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from weight_explorer.catalog.saved import catalog_from_text
+from weight_explorer.recording.frozen import FrozenPart
 from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.save import FORMAT, STATISTICS
@@ -40,6 +41,7 @@ class RunFile(Past):
             head = json.loads(file["steps"][()])
             self.catalog = catalog_from_text(file["catalog"][()].decode())
             self._groups = {group.attrs["key"]: name for name, group in _weights_of(file).items()}
+            self.frozen = _frozen_of(file)
         steps = [Step(**step | {"logs": MappingProxyType(step["logs"])}) for step in head["steps"]]
         self.num_recorded, self.memory = head["num_recorded"], head["memory"]
         self._timeline = _AsSaved(steps, {})
@@ -89,6 +91,19 @@ class RunFile(Past):
             found = _original(np.asarray(values[place]), values.attrs["dtype"])
         found.setflags(write=False)
         return found
+
+
+def _frozen_of(file: Any) -> tuple[FrozenPart, ...]:
+    groups = file.get("frozen", {})
+    return tuple(_frozen_part(groups[name]) for name in sorted(groups, key=int))
+
+
+def _frozen_part(group: Any) -> FrozenPart:
+    said = json.loads(group["said"][()])
+    if "mask" not in group:
+        return FrozenPart(**said)
+    values = group["values"]
+    return FrozenPart(**said, mask=group["mask"][()], values=_original(values[()], values.attrs["dtype"]))
 
 
 def _weights_of(file: Any) -> Mapping[str, Any]:

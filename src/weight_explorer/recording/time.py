@@ -19,9 +19,9 @@ class Step:
         epoch: Finished epochs, over all fits.
         batch: Batches trained since then.
         position: Both as one number for an axis, such as 2.5 in the middle of the third epoch.
-        kind: "start" (of a fit), "batch", "epoch", "outside" (of training), "restored", or "checkpoint".
+        kind: "start" (of a fit), "batch", "epoch", "outside" (of training), "restored", "edited", or "checkpoint".
         fit: The number of the fit it belongs to, counted from 0.
-        name: Of a checkpoint, the name of its file.
+        name: Of a checkpoint, the name of its file; of an edit, what was done.
         logs: Loss and metrics, as the training told them.
     """
 
