@@ -42,7 +42,7 @@ class RunFile(Past):
             self._groups = {group.attrs["key"]: name for name, group in _weights_of(file).items()}
         steps = [Step(**step | {"logs": MappingProxyType(step["logs"])}) for step in head["steps"]]
         self.num_recorded, self.memory = head["num_recorded"], head["memory"]
-        self._timeline = _AsSaved(steps, {})
+        self._timeline = _AsSaved(steps, _lengths_of(steps))
         self._columns: dict[str, Column] = {}
 
     @contextlib.contextmanager
@@ -94,6 +94,11 @@ class RunFile(Past):
 def _weights_of(file: Any) -> Mapping[str, Any]:
     groups = file.get("weights", {})
     return {name: groups[name] for name in sorted(groups, key=int)}
+
+
+def _lengths_of(steps: list[Step]) -> dict[int, int]:
+    """Find how many batches an epoch had from where the records within it stand."""
+    return {step.epoch: round(step.batch / (step.position - step.epoch)) for step in steps if step.position > step.epoch}
 
 
 class _AsSaved(Timeline):
