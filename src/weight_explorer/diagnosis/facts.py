@@ -24,7 +24,6 @@ class Facts:
         reached: Paths of the layers from which a way leads to a loss.
         activations: From path to the name of what a layer's sum goes through before the next layer.
         momentums: From path to how much of a moving statistic stays at each batch.
-        called: From path to the `training` that the layer is called with, where that is fixed.
         feeds: From path to the layers with weights whose output comes in; `DATA` where the model's own input does.
         outputs: Paths of the layers whose output is the model's.
         masks: From key to a boolean array of the weight's shape that is True where the weight is held still.
@@ -37,7 +36,6 @@ class Facts:
     reached: frozenset[str] | None = None
     activations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     momentums: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    called: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
     feeds: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     outputs: frozenset[str] = frozenset()
     masks: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))

@@ -39,7 +39,6 @@ def read_facts(model: Any, catalog: Catalog, *, is_trained: bool, masks: Mapping
         momentums=MappingProxyType(
             {path: layer.momentum for path, layer in _layers(catalog) if type(getattr(layer, "momentum", None)) in (int, float)}
         ),
-        called=MappingProxyType(_known(lambda: _called(graph, catalog)) or {}),
         feeds=MappingProxyType(_known(lambda: _feeds(graph, paths)) or {}),
         outputs=_known(lambda: frozenset(_outputs(graph, paths))) or frozenset(),
         masks=masks or MappingProxyType({}),
@@ -186,14 +185,3 @@ def _activations(graph: Graph, catalog: Catalog, paths: Mapping[int, str]) -> di
 def _activation_of(layer: Any) -> str:
     own = getattr(layer, "activation", None)
     return _ACTIVATIONS.get(type(layer).__name__, "") or str(getattr(own, "__name__", "") or getattr(own, "name", ""))
-
-
-def _called(graph: Graph, catalog: Catalog) -> dict[str, bool]:
-    """Return from path to the `training` that a layer, or one above it, is always called with."""
-    fixed = {}
-    for operation in graph.layers:
-        given = {node.arguments.kwargs.get("training") for node in graph.nodes(operation)}
-        if len(given) == 1 and isinstance(value := given.pop(), bool):
-            fixed[id(operation)] = value
-    tops = {path: fixed[id(layer)] for path, layer in _layers(catalog) if id(layer) in fixed}
-    return {path: value for top, value in tops.items() for path in catalog.layers if path == top or path.startswith(f"{top}/")}

@@ -53,12 +53,6 @@ def _why(case: Case, trace: Trace) -> tuple[str, str, str]:
         return "its layer is frozen, so it is used as it is", "note", ""
     if facts.momentums.get(layer) == 1:
         return "its momentum is 1, so that nothing new comes in", "warning", "Give it a momentum below 1, such as 0.99."
-    if facts.called.get(layer) is False:
-        return (
-            "it is called with training=False, so it predicts with what it started with",
-            "warning",
-            "Call it with training=None, or load pretrained statistics.",
-        )
     if not facts.has_model:
         return "the likely cause cannot be told without the model", "warning", ""
     return (

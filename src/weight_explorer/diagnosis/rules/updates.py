@@ -17,7 +17,7 @@ KARPATHY = "https://cs231n.github.io/neural-networks-3/#ratio (the ratio of upda
 
 LARGEST = Parameter("largest_update", 0.1, "Above this share of the weight in one batch an update is too large.", KARPATHY)
 SMALLEST = Parameter("smallest_update", 1e-6, "Below this share of the weight in one batch an update is too small.", KARPATHY)
-BEHIND = Parameter("update_behind", 100, "And so many times smaller than that of the model's weights in the middle.")
+BEHIND = Parameter("update_behind", 1000, "And so many times smaller than that of another weight: else the model has learned.")
 RECORDS = Parameter("update_records", 10, "Of so many records, the last, the middle one counts.")
 FEWEST = Parameter("fewest_updates", 5, "Of fewer records nothing is said.")
 BATCHES = Parameter("update_batches", 20, "Nor of fewer batches: a weight that starts near zero takes large steps at first.")
@@ -64,12 +64,12 @@ def _multiplies(trace: Trace) -> bool:
 def find(case: Case) -> Iterator[Finding]:
     """Find weights whose updates, batch by batch, are far outside of the usual band."""
     bands, values = _bands(case), case.parameters
-    middle = float(np.median([band.high for band in bands.values()])) if bands else np.nan
+    fastest = max(bands, key=lambda key: bands[key].high, default="")
     for key, band in bands.items():
         if band.low > values[LARGEST.name]:
             yield _exploding(case.traces[key], band, values[LARGEST.name])
-        elif band.high < values[SMALLEST.name] and band.high * values[BEHIND.name] < middle:
-            yield _vanishing(case.traces[key], band, middle)
+        elif band.high < values[SMALLEST.name] and band.high * values[BEHIND.name] < bands[fastest].high:
+            yield _vanishing(case.traces[key], band, case.traces[fastest], bands[fastest])
 
 
 def _exploding(trace: Trace, band: Band, limit: float) -> Finding:
@@ -83,13 +83,13 @@ def _exploding(trace: Trace, band: Band, limit: float) -> Finding:
     )
 
 
-def _vanishing(trace: Trace, band: Band, middle: float) -> Finding:
+def _vanishing(trace: Trace, band: Band, other: Trace, usual: Band) -> Finding:
     return _finding(
         "vanishing updates",
         trace,
         band,
         f"A batch changes the {name_of(trace.weight)} by only about {band.high:.2g} of its own size or less, the middle one of "
-        f"{band.records} records, where other weights change by about {middle:.2g}: next to no gradient comes through to it.",
+        f"{band.records} records, and the {name_of(other.weight)} by about {usual.high:.2g}: next to no gradient comes through.",
         "Use ReLU instead of sigmoid or tanh, a normalization, a shortcut around the layers behind it, or fewer of them.",
     )
 
