@@ -26,8 +26,13 @@ Y = (X @ RANDOM.normal(size=(6, 2))).astype("float32")
 pytestmark = pytest.mark.filterwarnings("ignore:Gradients do not exist for variables:UserWarning")
 
 
-def sequential(*stack, shape=(6,)):
+@pytest.fixture(autouse=True)
+def seeded():
+    """Layers draw their seeds when they are made."""
     keras.utils.set_random_seed(3)
+
+
+def sequential(*stack, shape=(6,)):
     return keras.Sequential([keras.Input(shape), *stack], name="m")
 
 
@@ -244,10 +249,11 @@ def test_updates_that_explode():
 
 
 def test_updates_that_vanish_in_front_of_many_sigmoids():
-    hidden = [layers.Dense(6, "sigmoid", name=f"hidden_{i}") for i in range(7)]
+    hidden = [layers.Dense(6, "sigmoid", name=f"hidden_{i}") for i in range(10)]
     explorer = fit(sequential(*hidden, layers.Dense(2, name="out")), optimizer=keras.optimizers.SGD(0.05), epochs=6)
     layers_found = [finding.layer for finding in found(explorer, "vanishing updates")]
-    assert layers_found == ["m/hidden_0", "m/hidden_1"]
+    assert layers_found[:2] == ["m/hidden_0", "m/hidden_1"]
+    assert "m/hidden_9" not in layers_found
     assert not found(explorer, "exploding updates")
 
 

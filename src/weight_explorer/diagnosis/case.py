@@ -103,6 +103,13 @@ class Trace:
             rule=rule, severity=severity, sentence=sentence, evidence=MappingProxyType(dict(evidence)), **where | more
         )
 
+    @property
+    def usual_step(self) -> float:
+        """The root mean square change of an element that moved, in one batch: the middle one of the records."""
+        moved, norms = self.field("moved"), self.field("norm")
+        some = (moved > 0) & np.isfinite(self.gaps)
+        return float(np.median(norms[some] / np.sqrt(moved[some]) / self.gaps[some])) if some.any() else np.nan
+
     def value(self, number: int) -> np.ndarray | None:
         """Values at a record, as floats of the weight's own shape; None where they are not kept whole."""
         found = None if self.sample is not None else self._column.value(number)
@@ -187,3 +194,9 @@ class Case:
     def moves(self) -> bool:
         """Whether training moved any trainable weight."""
         return any(trace.field("moved").any() for trace in self.traces.values() if trace.weight.trainable)
+
+    @cached_property
+    def usual_step(self) -> float:
+        """The root mean square change of an element in one batch: the middle one of the weights that move; NaN of none."""
+        steps = [step for trace in self.traces.values() if trace.weight.trainable and np.isfinite(step := trace.usual_step)]
+        return float(np.median(steps)) if steps else np.nan

@@ -50,20 +50,9 @@ def is_float(trace: Trace) -> bool:
     return "float" in trace.weight.dtype
 
 
-def _step_of_others(case: Case) -> float:
-    """Return the root mean square change of an element in one batch: the middle one of the weights that move."""
-    sizes = []
-    for trace in case.traces.values():
-        moved = trace.field("moved") > 0
-        if trace.weight.trainable and moved.any() and np.isfinite(trace.gaps[moved]).all():
-            rms = trace.field("norm")[moved] / np.sqrt(trace.field("moved")[moved]) / trace.gaps[moved]
-            sizes.append(float(np.median(rms)))
-    return float(np.median(sizes)) if sizes else np.nan
-
-
 def _is_below_resolution(case: Case, trace: Trace) -> bool:
     # Rounding to the nearest: half of the spacing is lost.
-    return is_float(trace) and _step_of_others(case) < spacing(trace) / 2
+    return is_float(trace) and case.usual_step < spacing(trace) / 2
 
 
 def _is_masked(case: Case, trace: Trace) -> bool:
@@ -118,7 +107,7 @@ REASONS = (
         _is_below_resolution,
         lambda case, trace: (
             f"its numbers are so large that {trace.weight.dtype} has none nearer than about {spacing(trace):.2g}, "
-            f"and a batch moves other weights by about {_step_of_others(case):.2g}"
+            f"and a batch moves other weights by about {case.usual_step:.2g}"
         ),
         cure="Scale the weight down, raise the learning rate, or keep weights in float32 (mixed precision does).",
         source="https://docs.nvidia.com/deeplearning/performance/mixed-precision-training/",

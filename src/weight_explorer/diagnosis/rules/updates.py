@@ -88,8 +88,9 @@ def _vanishing(trace: Trace, band: Band, other: Trace, usual: Band) -> Finding:
         "vanishing updates",
         trace,
         band,
-        f"A batch changes the {name_of(trace.weight)} by only about {band.high:.2g} of its own size or less, the middle one of "
-        f"{band.records} records, and the {name_of(other.weight)} by about {usual.high:.2g}: next to no gradient comes through.",
+        f"A batch changes the {name_of(trace.weight)} by only about {band.high:.2g} of its own size or less, the middle one "
+        f"of {band.records} records, and the {name_of(other.weight)} by about {usual.high:.2g}: next to no gradient comes "
+        f"through to it.",
         "Use ReLU instead of sigmoid or tanh, a normalization, a shortcut around the layers behind it, or fewer of them.",
     )
 
