@@ -19,7 +19,7 @@ FEWEST = Parameter("fewest_norms", 4, "Of fewer records nothing is said.")
 SATURATED = Parameter("saturated_sum", 10, "A sum of this size leaves sigmoid a slope of 5e-5, and tanh less.")
 UNITS = Parameter("saturated_share", 0.5, "From this share of the units on it is told.")
 RANK = Parameter("rank_share", 0.25, "An effective rank below this share of what it was at the start has collapsed.")
-RANK_SIZE = Parameter("rank_size", 1 << 16, "Of larger weights the rank is not looked at, which takes long; with 0 of none.")
+RANK_SIZE = Parameter("rank_size", 1 << 14, "Of larger weights the rank is not looked at, which takes long; with 0 of none.")
 RANK_LEAST = Parameter("rank_least", 8, "Nor of weights with fewer rows or columns: they have no rank to lose.")
 
 _BOUNDED = ("tanh", "sigmoid", "hard_sigmoid", "hard_tanh", "softsign")
