@@ -21,6 +21,10 @@ from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import share_layers
+from weight_explorer.diagnosis.facts import NO_FACTS
+from weight_explorer.diagnosis.findings import Findings
+from weight_explorer.diagnosis.model import read_facts
+from weight_explorer.diagnosis.registry import findings_of
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.recording.callback import TrainingCallback, fit_is_running
@@ -202,6 +206,29 @@ class WeightExplorer(ipywidgets.VBox):
     def history(self) -> Past:
         """What is known of the past: `steps(key)`, `values(key)`, `series(key)`, `histograms(key)`, `to_frame()`, `save()`."""
         return self._source.past
+
+    @property
+    def findings(self) -> Findings:
+        """What moved, what did not and why, and what looks like trouble: computed now, the gravest first.
+
+        Each `Finding` has a sentence, its evidence in numbers, the weights it is true of, and what usually helps;
+        `explorer.findings.to_frame()` has one row for each.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model)
+        >>> x = np.array([[1.0, 0.0, 2.0]] * 8)
+        >>> history = model.fit(x, np.ones((8, 2)), batch_size=2, callbacks=[explorer.callback], verbose=0)
+        >>> [(finding.rule, finding.places[0].entries) for finding in explorer.findings]
+        [('zero input', (1,))]
+        """
+        catalog, model = self.catalog, self._source.model
+        is_live = isinstance(self._source, LiveSource)
+        facts = NO_FACTS if model is None else read_facts(model, catalog, is_trained=is_live)
+        return findings_of(catalog, self.history.snapshot(), facts)
 
     def record(self, logs: Mapping[str, Any] | None = None, *, epoch: int | None = None) -> None:
         """Note one step of a training loop of your own, as `fit` does by the callback: call it after every batch.

@@ -44,7 +44,7 @@ class RunFile(Past):
             self.frozen = _frozen_of(file)
         steps = [Step(**step | {"logs": MappingProxyType(step["logs"])}) for step in head["steps"]]
         self.num_recorded, self.memory = head["num_recorded"], head["memory"]
-        self._timeline = _AsSaved(steps, {})
+        self._timeline = _AsSaved(steps, _lengths_of(steps))
         self._columns: dict[str, Column] = {}
 
     @contextlib.contextmanager
@@ -109,6 +109,11 @@ def _frozen_part(group: Any) -> FrozenPart:
 def _weights_of(file: Any) -> Mapping[str, Any]:
     groups = file.get("weights", {})
     return {name: groups[name] for name in sorted(groups, key=int)}
+
+
+def _lengths_of(steps: list[Step]) -> dict[int, int]:
+    """Find how many batches an epoch had from where the records within it stand."""
+    return {step.epoch: round(step.batch / (step.position - step.epoch)) for step in steps if step.position > step.epoch}
 
 
 class _AsSaved(Timeline):

@@ -49,8 +49,8 @@ class Timeline:
         lengths: From epoch to its number of batches, as far as anybody knows.
 
     >>> timeline = Timeline([Step(0, 0, 0, 0.0, "start"), Step(3, 0, 5, 0.0, "batch")], {0: 10})
-    >>> timeline.positions.tolist(), timeline.step(3).position
-    ([0.0, 0.5], 0.5)
+    >>> timeline.positions.tolist(), timeline.step(3).position, timeline.batches.tolist()
+    ([0.0, 0.5], 0.5, [0.0, 5.0])
     """
 
     def __init__(self, steps: list[Step] | tuple[Step, ...], lengths: Mapping[int, int]) -> None:
@@ -69,6 +69,13 @@ class Timeline:
     def positions(self) -> np.ndarray:
         """The position of each record, in epochs."""
         return np.array([step.position for step in self.steps()])
+
+    @cached_property
+    def batches(self) -> np.ndarray:
+        """Batches trained until each record, over all epochs; NaN where nobody knows how many an epoch before it had."""
+        last = max((step.epoch for step in self._steps), default=0)
+        ends = np.cumsum([0.0, *(self._lengths.get(epoch, np.nan) for epoch in range(last))])
+        return np.array([ends[step.epoch] + step.batch for step in self._steps])
 
     def step(self, number: int) -> Step | None:
         """Return the record of this number, or None where it is not kept."""
