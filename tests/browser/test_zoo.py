@@ -36,8 +36,8 @@ TRAIN = "model.fit(inputs, targets, epochs=100_000, verbose=0, callbacks=[explor
 SPOKEN = """() => {
   const stage = document.querySelector('.we-stage');
   const shown = [...stage.children].find(panel => getComputedStyle(panel).visibility === 'visible');
-  return (shown.querySelector('canvas')?.getAttribute('aria-label') ?? shown.getAttribute('aria-label') ?? shown.querySelector('.we-unseen')?.textContent
-    ?? shown.textContent).trim();
+  return (shown.querySelector('canvas')?.getAttribute('aria-label') ?? shown.getAttribute('aria-label')
+    ?? shown.querySelector('.we-unseen')?.textContent ?? shown.textContent).trim();
 }"""
 BOXES = """() => ['.weight-explorer', '.we-tree', '.we-roles', '.we-views', '.we-save', '.we-stage', '.we-numbers', '.we-words',
   '.we-axis'].map(name => { const {x, y, width, height} = document.querySelector(name).getBoundingClientRect();

@@ -74,7 +74,7 @@ def read_values(variable: Any) -> np.ndarray:
     """Return a variable's values in its own dtype, where possible not copied: the next step of training may overwrite them."""
     value = variable.value
     if hasattr(value, "read_value"):
-        # TensorFlow: of the variable itself, or through Keras, NumPy would make a copy, or two. `read_value` takes twice as long.
+        # TensorFlow: of the variable itself, or through Keras, NumPy would make a copy, or two. `read_value` is slow.
         return np.asarray(value.value())
     values: Any = keras.ops.convert_to_numpy(value)
     return values
