@@ -17,7 +17,9 @@ from weight_explorer.recording.recorder import Recorder
 from weight_explorer.views import compare
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.compare import Pair
+from weight_explorer.views.options import offered
 from weight_explorer.views.pictures import BoardPicture, EmptyPicture
+from weight_explorer.views.registry import VIEWS
 
 
 def draw(weight, history, **fields):
@@ -143,3 +145,11 @@ def test_the_correlation_is_that_of_numpy(pair):
     found = Pair(*pair, ("", "")).correlation
     if all(np.std(values) > 1e-6 for values in pair):
         np.testing.assert_allclose(found, np.corrcoef(*pair)[0, 1], atol=1e-9)
+
+
+def test_large_weights_are_compared_on_request():
+    small, large = DENSE, weight_of(Axis("a", 300), Axis("b", 300))
+    assert [VIEWS["compare"].is_on_request(weight) for weight in (small, large)] == [False, True]
+    for weight, names in ((small, set()), (large, {"compute"})):
+        offers = offered(compare.OPTIONS, weight, history_of(random(weight)), Choice())
+        assert {offer.name for offer in offers if offer.kind == "button"} == names

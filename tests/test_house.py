@@ -31,7 +31,9 @@ def test_import_contracts():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("module", ["views.registry", "views.scene", "recording.recorder", "catalog.nodes"])
+@pytest.mark.parametrize(
+    "module", ["views.registry", "views.scene", "recording.recorder", "catalog.nodes", "diagnosis.registry"]
+)
 def test_pure_parts_load_neither_keras_nor_widgets(module):
     code = f"import sys, weight_explorer.{module}; print([name for name in {HEAVY} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -375,10 +375,10 @@ def test_a_click_in_the_page_pins_and_looks_closely(dense_model):
     explorer = WeightExplorer(dense_model)
     panel = explorer._panel.stage.matrix
     panel.set_state({"pin": json.dumps(["dense_model/hidden/kernel", [2, 3]])})
-    explorer._answer()
+    explorer._screen.answer()
     assert (panel.pins, panel.pin) == ([[1, 2, 3]], "")
     panel.set_state({"window": json.dumps([panel.key, [1, 4, 2, 5]])})
-    explorer._answer()
+    explorer._screen.answer()
     assert (panel.seen, panel.window, panel.shape) == ([1, 4, 2, 5], "", [6, 5])
     assert explorer.figure().axes[0].get_xlim() == (1.5, 4.5)
     explorer.close()

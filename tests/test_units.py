@@ -173,7 +173,10 @@ def test_a_hot_element_is_found_under_its_own_name(weight):
         grouping = next(iter(groupings(weight).values()))
         for table, group in ((ranking, grouping.own), (other, grouping.other)):
             assert table.values[0] == 1
-            names = [part.name(int(place)) for part, place in zip(parts_of(weight.axes), places, strict=True)]
+            names = [
+                (part.short_name if len(group) > 1 else part.name)(int(place))
+                for part, place in zip(parts_of(weight.axes), places, strict=True)
+            ]
             assert table.names[0] == " · ".join(names[i] for i in group)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import threading
 import uuid
@@ -20,9 +21,14 @@ from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import share_layers
+from weight_explorer.diagnosis.facts import NO_FACTS
+from weight_explorer.diagnosis.findings import Findings
+from weight_explorer.diagnosis.model import read_facts
+from weight_explorer.diagnosis.registry import findings_of
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.recording.callback import TrainingCallback, fit_is_running
+from weight_explorer.recording.frozen import Proof, proofs
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
 from weight_explorer.recording.past import Past
@@ -36,6 +42,7 @@ from weight_explorer.views.asked import choice_of, comparison_of, pinned
 from weight_explorer.views.choice import Choice, resolve
 from weight_explorer.views.reading import kept_steps
 from weight_explorer.views.scene import compose
+from weight_explorer.workbench import Frozen, Workbench
 
 KEYWORDS = ("record_every", "max_overhead", "memory", "labels")
 
@@ -89,6 +96,7 @@ class WeightExplorer(ipywidgets.VBox):
         history = History(parse_memory(memory))
         source = LiveSource(model, history, check_labels(labels))
         session = Session(history, Pace(record_every, max_overhead), record=self._record, draw=self._redraw)
+        self._bench = Workbench(source, session, self._is_training)
         self._open(source, session, TrainingCallback(session, began=self._training_began))
 
     def _open(self, source: Source, session: Reporter, callback: TrainingCallback | None = None) -> None:
@@ -166,6 +174,7 @@ class WeightExplorer(ipywidgets.VBox):
     @classmethod
     def _of_the_past(cls, source: StillSource, phase: str) -> WeightExplorer:
         explorer = cls.__new__(cls)
+        explorer._bench = None  # noqa: SLF001 - its own
         status = Status(phase, problem=" ".join(source.past.notes), records=source.past.num_recorded)
         cls._open(explorer, source, Reporter(lambda: cls._redraw(explorer), status))
         return explorer
@@ -198,6 +207,29 @@ class WeightExplorer(ipywidgets.VBox):
         """What is known of the past: `steps(key)`, `values(key)`, `series(key)`, `histograms(key)`, `to_frame()`, `save()`."""
         return self._source.past
 
+    @property
+    def findings(self) -> Findings:
+        """What moved, what did not and why, and what looks like trouble: computed now, the gravest first.
+
+        Each `Finding` has a sentence, its evidence in numbers, the weights it is true of, and what usually helps;
+        `explorer.findings.to_frame()` has one row for each.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model)
+        >>> x = np.array([[1.0, 0.0, 2.0]] * 8)
+        >>> history = model.fit(x, np.ones((8, 2)), batch_size=2, callbacks=[explorer.callback], verbose=0)
+        >>> [(finding.rule, finding.places[0].entries) for finding in explorer.findings]
+        [('zero input', (1,))]
+        """
+        catalog, model = self.catalog, self._source.model
+        is_live = isinstance(self._source, LiveSource)
+        facts = NO_FACTS if model is None else read_facts(model, catalog, is_trained=is_live)
+        return findings_of(catalog, self.history.snapshot(), facts)
+
     def record(self, logs: Mapping[str, Any] | None = None, *, epoch: int | None = None) -> None:
         """Note one step of a training loop of your own, as `fit` does by the callback: call it after every batch.
 
@@ -213,7 +245,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> from weight_explorer import WeightExplorer
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> model.compile("sgd", "mse")
-        >>> explorer = WeightExplorer(model)
+        >>> explorer = WeightExplorer(model, record_every="epoch")
         >>> for epoch in range(2):
         ...     for batch in range(5):
         ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
@@ -237,14 +269,199 @@ class WeightExplorer(ipywidgets.VBox):
             ValueError: It does not, or there is no model; the message says what is missing. The model is as it was.
             RuntimeError: A training is running.
         """
-        if self._is_training():
+        if self._is_training() or fit_is_running():
             raise RuntimeError("A training is running, and would go on from other weights. Restore when it has ended.")
         if self._source.model is None:
             raise ValueError("There is no model to restore into. Give it: WeightExplorer.load(path, model).")
         self._source.refresh(self._session.report)
         self._source.restore(step)
         self._look("restored")
+        if self._bench:
+            self._bench.follow()
         self._screen.draw()
+
+    # -- by hand ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def training(self, epochs: int | None = None, batches: int | None = None) -> Iterator[None]:
+        """Mark where a training loop of your own begins and ends; `explorer.record()` in it notes each step.
+
+        The state before is a record, and so is what the loop left. A loop that an error breaks off, or Ctrl-C, is shown as
+        interrupted, and the error goes on.
+
+        Args:
+            epochs: How many there will be, where you know.
+            batches: How many batches an epoch has, where you know.
+
+        Raises:
+            RuntimeError: A training is running already.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> with explorer.training(epochs=2):
+        ...     for epoch in range(2):
+        ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
+        ...         explorer.record({"loss": loss}, epoch=epoch)
+        >>> [step.epoch for step in explorer.history.records]
+        [0, 1, 2]
+        """
+        callback, session = self.callback, self._session
+        if self._is_training() or session.is_training:
+            raise RuntimeError("A training is running already: explorer.training() marks one loop of your own at a time.")
+        with session.reported():
+            callback.begin_loop(epochs, batches)
+        try:
+            yield
+        except BaseException:
+            self._loop_left("interrupted")
+            raise
+        self._loop_left("finished")
+
+    def _loop_left(self, phase: str) -> None:
+        with self._session.reported():
+            if self.callback.is_in_loop:
+                self.callback.end_loop(phase)
+
+    def freeze(self, key: str, where: Any = None) -> Frozen:
+        """Keep elements of a weight exactly as they are, bit by bit, at every step of an optimizer.
+
+        It is done by a constraint on the variable, on top of the one that it has: in `fit`, `train_on_batch` and loops of
+        your own that use a Keras optimizer's `apply`, whatever its momentum, weight decay or averaging. Further freezes of
+        the same weight add up. Models and saved files carry no trace: a model that is loaded or cloned has to be frozen anew.
+        It costs a copy of the weight, and one pass over it at every step.
+
+        What it cannot hold: `variable.assign`, `set_weights` and the like change the elements, until the next step puts them
+        back. `explorer.assign`, `reinitialize`, `undo` and `restore` change what they are held at. A `tf.function` of your
+        own that was traced before a weight's first freeze cannot know of it, and has to be made again.
+
+        During a `fit` with `explorer.callback` it holds from the next step on, or, where it is asked for from another
+        thread, from the end of the batch; the answer says so.
+
+        Args:
+            key: The weight, as in `explorer.catalog.weights`.
+            where: None for all; an index such as `np.s_[0:3, :]` or "0:3, :"; a boolean mask of the weight's shape; the name
+                of a block such as "forget gate", or a tuple of several.
+
+        Raises:
+            ValueError: There is no such weight, it has no such elements, or no optimizer moves it anyway.
+            RuntimeError: A training runs that it cannot come to between two steps.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("adam", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> explorer.freeze("tiny/dense/kernel", "0:2, :").count
+        4
+        >>> history = model.fit(np.ones((8, 3)), np.zeros((8, 2)), callbacks=[explorer.callback], verbose=0)
+        >>> print(explorer.frozen()[0])
+        tiny/dense/kernel: 0 of 4 frozen elements moved from record 0 to record 1 (0:2, :)
+        """
+        frozen = self._workbench.freeze(key, where)
+        self._redraw()
+        return frozen
+
+    def unfreeze(self, key: str | None = None, where: Any = None) -> tuple[Frozen, ...]:
+        """Let frozen elements train again; a weight of which none is left has its own constraint back.
+
+        Args:
+            key: The weight; None for all that were frozen by `freeze`.
+            where: Which elements, as for `freeze`; None for all.
+
+        Returns:
+            What is left, for each weight.
+
+        Raises:
+            ValueError: None of them is frozen.
+            RuntimeError: A training runs that it cannot come to between two steps.
+        """
+        left = self._workbench.unfreeze(key, where)
+        self._redraw()
+        return left
+
+    def frozen(self, step: int | None = None) -> tuple[Proof, ...]:
+        """Prove from the records that what is frozen has not moved, by `freeze` or by a layer's `trainable = False`.
+
+        Args:
+            step: The number of a record, the newest where none is given.
+
+        Returns:
+            For each frozen part, how many of its elements differ in any bit from what they were when they were frozen.
+        """
+        if not self._is_training():
+            self._source.refresh(self._session.report)
+        return proofs(self._source.past.snapshot(), step)
+
+    def assign(self, key: str, where: Any, value: Any) -> None:
+        """Set elements of a weight to a value; `undo` takes it back. It is a record on the time axis.
+
+        Frozen elements among them are set all the same, and stay frozen at the new value. What the optimizer has noted of
+        them, such as momentum, stays.
+
+        Args:
+            key: The weight, as in `explorer.catalog.weights`.
+            where: Which elements, as for `freeze`; None for all.
+            value: A number, or an array that NumPy broadcasts to the elements. With a mask it may have the weight's shape.
+
+        Raises:
+            ValueError: There is no such weight or element, or the value does not fit its shape or type; nothing is changed.
+            TypeError: The value is no real number; nothing is changed.
+            RuntimeError: A training is running.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.assign("tiny/dense/bias", 0, 0.5)
+        >>> model.get_layer("dense").bias.numpy().tolist(), explorer.history.records[-1].name
+        ([0.5, 0.0], 'assigned 0.5 to 1 element (0) of tiny/dense/bias')
+        """
+        self._workbench.assign(key, where, value)
+        self._screen.draw()
+
+    def reinitialize(self, key: str, initializer: Any = None, seed: int | None = None) -> None:
+        """Draw a weight anew; `undo` takes it back. It is a record on the time axis.
+
+        Frozen elements are drawn anew too, and stay frozen at the new values.
+
+        Args:
+            key: The weight, as in `explorer.catalog.weights`.
+            initializer: None for what its layer does when it is built; the name of a Keras initializer, or one itself; or any
+                function `(shape, dtype)`.
+            seed: The same gives the same values. None gives new ones each time, but for an initializer given with a seed.
+
+        Raises:
+            ValueError: There is no such weight, or the initializer does not fit it; nothing is changed.
+            TypeError: `initializer` is none; nothing is changed.
+            RuntimeError: A training is running.
+        """
+        self._workbench.reinitialize(key, initializer, seed)
+        self._screen.draw()
+
+    def undo(self) -> str:
+        """Undo the latest edit by `assign` or `reinitialize` that is not undone yet, and say which it was.
+
+        The elements it changed get back what they were before it, bit by bit, whatever has happened to them since; others stay
+        as they are. How far back one can go is bounded by a quarter of `memory`. It is a record on the time axis.
+
+        Raises:
+            ValueError: There is none, or the model has the weight no more.
+            RuntimeError: A training is running.
+        """
+        undone = self._workbench.undo()
+        self._screen.draw()
+        return undone
+
+    @property
+    def _workbench(self) -> Workbench:
+        if self._bench is None:
+            raise ValueError("This explorer shows a training that is over. To change its model: WeightExplorer(model).")
+        return self._bench
 
     def film(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
         """Save what is on screen as a film over all records that keep values: a GIF, with the same scale in every frame.

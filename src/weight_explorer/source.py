@@ -12,9 +12,11 @@ import keras
 
 from weight_explorer.catalog import files
 from weight_explorer.catalog.labels import Labels, with_labels
-from weight_explorer.catalog.nodes import SEED_STATE, Catalog
+from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.catalog.walk import read_catalog, read_values, signature, write_values
+from weight_explorer.editing.holding import follow
 from weight_explorer.recording.checkpoints import FilePast
+from weight_explorer.recording.frozen import FrozenPart, with_part, without_layers
 from weight_explorer.recording.history import History
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.recorder import Recorder
@@ -86,6 +88,7 @@ class Source(ABC):
                 raise ValueError(f"Record {step} cannot be restored: {key!r} was {then}, and is {now} now.")
         for key, value in values.items():
             write_values(self.catalog.variables[key], value)
+            follow(self.catalog.variables[key])
 
 
 class LiveSource(Source):
@@ -113,8 +116,25 @@ class LiveSource(Source):
         # In this order: where reading fails, it is tried again the next time.
         found = signature(self.model)
         self.catalog, errors = with_labels(read_catalog(self.model, known), self._labels)
+        self._note_frozen_layers()
         self._signature = found
         return errors
+
+    def _note_frozen_layers(self) -> None:
+        """Note which weights do not train from now on because of `trainable = False`, and which do again."""
+        history = self.history
+        still = {key: weight.reason for key, weight in self.catalog.weights.items() if _is_frozen(weight)}
+        known = {part.key for part in history.frozen if part.mask is None and part.until is None}
+        history.frozen = without_layers(history.frozen, known - still.keys(), history.num_recorded - 1)
+        for key, reason in still.items():
+            if key not in known:
+                since = self.number_of_now(key)
+                history.frozen = with_part(history.frozen, FrozenPart(key, reason, since, begin=since))
+
+    def number_of_now(self, key: str) -> int:
+        """Return the number of the record that has a weight as it is now: the last one, or the one to come."""
+        last = self.history.num_recorded - 1
+        return last + 1 if last < 0 or self.recorder.differs(self.catalog, key) else last
 
     def refresh(self, report: Report) -> None:
         """Read the model's layers anew if they changed."""
@@ -140,9 +160,14 @@ class LiveSource(Source):
         self.record_now(place, kind)
         return kind
 
-    def record_now(self, place: tuple[int, int], kind: str) -> None:
-        """Record the model as it is."""
-        self.recorder.record(self.catalog, Step(0, *place, float(place[0]), kind))
+    def record_now(self, place: tuple[int, int], kind: str, name: str = "") -> None:
+        """Record the model as it is; `name` says what was done to it."""
+        self.recorder.record(self.catalog, Step(0, *place, float(place[0]), kind, name=name))
+
+
+def _is_frozen(weight: Weight) -> bool:
+    """Say whether a weight would train but for `trainable = False` of its layer, or of one above."""
+    return weight.reason.endswith("is frozen")
 
 
 class StillSource(Source):

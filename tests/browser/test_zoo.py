@@ -38,8 +38,7 @@ SPOKEN = """() => {
   const shown = [...stage.children].find(panel => getComputedStyle(panel).visibility === 'visible');
   if (!shown) return ''; // while a kind of picture comes up for the first time
   return (shown.querySelector('canvas')?.getAttribute('aria-label') ?? shown.getAttribute('aria-label')
-    ?? shown.querySelector('.we-unseen')?.textContent
-    ?? shown.textContent).trim();
+    ?? shown.querySelector('.we-unseen')?.textContent ?? shown.textContent).trim();
 }"""
 BOXES = """() => ['.weight-explorer', '.we-tree', '.we-roles', '.we-views', '.we-save', '.we-stage', '.we-numbers', '.we-words',
   '.we-axis'].map(name => { const {x, y, width, height} = document.querySelector(name).getBoundingClientRect();

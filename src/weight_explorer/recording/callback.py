@@ -6,6 +6,7 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
 import keras
@@ -26,9 +27,21 @@ def shielded(hook: Callable[..., None]) -> Callable[..., None]:
 
 
 def fit_is_running() -> bool:
-    """Say whether any thread is inside a `fit`: one that broke off, inside a `try`, never says so."""
+    """Say whether any thread is inside a `fit` of Keras: one that broke off, inside a `try`, never says so."""
     frames = sys._current_frames().values()  # noqa: SLF001 - the public way to it is `faulthandler`, which only prints
-    return any(caller.f_code.co_name == "fit" for frame in frames for caller, _ in traceback.walk_stack(frame))
+    return any(_is_in_fit(frame) for frame in frames)
+
+
+def fit_runs_here() -> bool:
+    """Say whether this is called by a `fit` of Keras, which then waits: by a callback."""
+    return _is_in_fit(sys._getframe())  # noqa: SLF001
+
+
+def _is_in_fit(frame: FrameType) -> bool:
+    return any(
+        caller.f_code.co_name == "fit" and caller.f_globals.get("__name__", "").startswith("keras.")
+        for caller, _ in traceback.walk_stack(frame)
+    )
 
 
 class TrainingCallback(keras.callbacks.Callback):
@@ -82,3 +95,20 @@ class TrainingCallback(keras.callbacks.Callback):
         self._session.step(epoch, logs)
         if begins:
             self._began(None)
+
+    def begin_loop(self, epochs: int | None, batches: int | None) -> None:
+        """Note that a training loop of the user's own begins."""
+        self._session.begin_loop(epochs, batches)
+        self._began(None)
+
+    @property
+    def is_in_loop(self) -> bool:
+        """Whether a training loop of the user's own runs."""
+        return self._session.is_training and self._session.is_loop
+
+    def end_loop(self, phase: str) -> None:
+        """Note that it ended, in the phase "finished" or "interrupted"."""
+        if phase == "finished":
+            self._session.loop_ended()
+        else:
+            self._session.finish(phase)

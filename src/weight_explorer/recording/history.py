@@ -237,6 +237,7 @@ class History(Past):
     def forget(self, key: str) -> None:
         """Drop all that is kept of a weight, because another variable has taken its place."""
         with self._lock:
+            self.frozen = tuple(part for part in self.frozen if part.key != key)
             for table in self._tables:
                 table.without(key)
             self._newest = [_Newest(record.step, record.sheet.without(key)) for record in self._newest]
@@ -392,6 +393,7 @@ class Snapshot(Past):
     def __init__(self, history: History) -> None:
         self.memory, self.num_recorded = history.memory, history.num_recorded
         self.catalog = history.catalog
+        self.frozen = history.frozen
         self._history = history
         self._timeline = history.timeline
         self._columns: dict[str, Column | None] = {}

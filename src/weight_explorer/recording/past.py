@@ -24,6 +24,8 @@ from weight_explorer.recording.time import Step, Timeline
 if TYPE_CHECKING:
     import pandas as pd
 
+    from weight_explorer.recording.frozen import FrozenPart
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
@@ -85,6 +87,8 @@ class Past(ABC):
     num_recorded: int = 0
     # What was recorded, as plain data.
     catalog: Catalog = Catalog(LayerNode("", "", ""), MappingProxyType({}))
+    # What is, or was, said to be frozen: see `frozen.proofs`.
+    frozen: tuple[FrozenPart, ...] = ()
     # What went wrong while it was read, for the user to see.
     notes: tuple[str, ...] = ()
 

@@ -15,6 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from weight_explorer.catalog.saved import catalog_from_text
+from weight_explorer.recording.frozen import FrozenPart
 from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.save import FORMAT, STATISTICS
@@ -40,9 +41,10 @@ class RunFile(Past):
             head = json.loads(file["steps"][()])
             self.catalog = catalog_from_text(file["catalog"][()].decode())
             self._groups = {group.attrs["key"]: name for name, group in _weights_of(file).items()}
+            self.frozen = _frozen_of(file)
         steps = [Step(**step | {"logs": MappingProxyType(step["logs"])}) for step in head["steps"]]
         self.num_recorded, self.memory = head["num_recorded"], head["memory"]
-        self._timeline = _AsSaved(steps, {})
+        self._timeline = _AsSaved(steps, _lengths_of(steps))
         self._columns: dict[str, Column] = {}
 
     @contextlib.contextmanager
@@ -91,9 +93,27 @@ class RunFile(Past):
         return found
 
 
+def _frozen_of(file: Any) -> tuple[FrozenPart, ...]:
+    groups = file.get("frozen", {})
+    return tuple(_frozen_part(groups[name]) for name in sorted(groups, key=int))
+
+
+def _frozen_part(group: Any) -> FrozenPart:
+    said = json.loads(group["said"][()])
+    if "mask" not in group:
+        return FrozenPart(**said)
+    values = group["values"]
+    return FrozenPart(**said, mask=group["mask"][()], values=_original(values[()], values.attrs["dtype"]))
+
+
 def _weights_of(file: Any) -> Mapping[str, Any]:
     groups = file.get("weights", {})
     return {name: groups[name] for name in sorted(groups, key=int)}
+
+
+def _lengths_of(steps: list[Step]) -> dict[int, int]:
+    """Find how many batches an epoch had from where the records within it stand."""
+    return {step.epoch: round(step.batch / (step.position - step.epoch)) for step in steps if step.position > step.epoch}
 
 
 class _AsSaved(Timeline):

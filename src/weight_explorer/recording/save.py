@@ -6,6 +6,8 @@
 * `kept`, `values`: the numbers of the records that keep values, and the values; number types that HDF5 does not have are stored
   as bytes, with their name in the attribute `dtype`;
 * `sample`: of a weight that is kept as a sample, the flat indexes of its elements, with the whole shape as attribute.
+
+`/frozen/<n>` is a part that is or was frozen: `said` (JSON), and, but for whole weights, its `mask` and flat `values`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from weight_explorer.catalog.saved import catalog_to_text
 from weight_explorer.recording.time import Step
 
 if TYPE_CHECKING:
+    from weight_explorer.recording.frozen import FrozenPart
     from weight_explorer.recording.past import Column, Past
 
 FORMAT = "weight-explorer 1"
@@ -73,6 +76,16 @@ def _write(file: Any, past: Past) -> None:
         column = past.column(key)
         if column is not None:
             _write_column(file.create_group(f"weights/{place}"), column)
+    for place, part in enumerate(past.frozen):
+        _write_frozen(file.create_group(f"frozen/{place}"), part)
+
+
+def _write_frozen(group: Any, part: FrozenPart) -> None:
+    said = {name: getattr(part, name) for name in ("key", "words", "since", "begin", "until")}
+    group["said"] = json.dumps(said)
+    if part.mask is not None and part.values is not None:
+        group["mask"], group["values"] = part.mask, _storable(part.values)
+        group["values"].attrs["dtype"] = str(part.values.dtype)
 
 
 def _write_column(group: Any, column: Column) -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from queue import SimpleQueue
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
@@ -91,8 +92,10 @@ class Session(Reporter):
         self._record = record
         self._found_nothing = False
         self._epochs_done = 0
-        # Whether it is a loop of the user's own: nobody tells where that ends.
+        # Whether it is a loop of the user's own: unless they say so, nobody tells where that ends.
         self.is_loop = False
+        # What is to be done between two steps; asked for by other threads.
+        self._soon: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     @property
     def place(self) -> tuple[int, int]:
@@ -114,6 +117,20 @@ class Session(Reporter):
         if not is_loop:
             self._update("start", {}, force_draw=True)
 
+    def begin_loop(self, epochs: int | None, batches: int | None) -> None:
+        """Record the state before a loop of the user's own that says where it begins."""
+        self.begin(epochs, batches, is_loop=True)
+        self._update("start", {}, force_draw=True)
+
+    def soon(self, deed: Callable[[], None]) -> None:
+        """Have something done by the training's own thread, between two steps."""
+        self._soon.put(deed)
+
+    def _do_what_waits(self) -> None:
+        while not self._soon.empty():
+            with self.reported():
+                self._soon.get()()
+
     def epoch_began(self, epoch: int, batches: int | None) -> None:
         """Note where the training stands; `epoch` is counted from 1 in this fit."""
         batches = batches or self.status.batches
@@ -123,6 +140,7 @@ class Session(Reporter):
 
     def batch_ended(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Record if the pace allows it; `batch` says how many of this epoch are trained."""
+        self._do_what_waits()
         num_new = batch - self.status.batch
         self._set(batch=batch)
         if self._pace.is_due(num_new) or self._found_nothing:
@@ -139,6 +157,7 @@ class Session(Reporter):
 
     def finish(self, phase: str) -> None:
         """Note that the training ended, in the phase "finished" or "interrupted", and draw."""
+        self._do_what_waits()
         self._set(phase=phase, cost=self._pace.share, rate=self._pace.rate)
         self._draw()
 
@@ -151,6 +170,7 @@ class Session(Reporter):
         """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell."""
         if not self.is_training:
             self.begin(is_loop=True)
+        if not self.status.epoch:
             self.epoch_began(1 if epoch is None else epoch + 1, None)
         elif epoch is not None and epoch + 1 != self.status.epoch:
             self.epoch_ended()
@@ -159,7 +179,8 @@ class Session(Reporter):
 
     def loop_ended(self) -> None:
         """Note that a loop of the user's own ended: what it left is a record."""
-        self.epoch_ended()
+        if self.status.batch:
+            self.epoch_ended()
         self.finish("finished")
 
     def _draw_problem(self) -> None:

@@ -19,9 +19,9 @@ class Step:
         epoch: Finished epochs, over all fits.
         batch: Batches trained since then.
         position: Both as one number for an axis, such as 2.5 in the middle of the third epoch.
-        kind: "start" (of a fit), "batch", "epoch", "outside" (of training), "restored", or "checkpoint".
+        kind: "start" (of a fit), "batch", "epoch", "outside" (of training), "restored", "edited", or "checkpoint".
         fit: The number of the fit it belongs to, counted from 0.
-        name: Of a checkpoint, the name of its file.
+        name: Of a checkpoint, the name of its file; of an edit, what was done.
         logs: Loss and metrics, as the training told them.
     """
 
@@ -49,8 +49,8 @@ class Timeline:
         lengths: From epoch to its number of batches, as far as anybody knows.
 
     >>> timeline = Timeline([Step(0, 0, 0, 0.0, "start"), Step(3, 0, 5, 0.0, "batch")], {0: 10})
-    >>> timeline.positions.tolist(), timeline.step(3).position
-    ([0.0, 0.5], 0.5)
+    >>> timeline.positions.tolist(), timeline.step(3).position, timeline.batches.tolist()
+    ([0.0, 0.5], 0.5, [0.0, 5.0])
     """
 
     def __init__(self, steps: list[Step] | tuple[Step, ...], lengths: Mapping[int, int]) -> None:
@@ -69,6 +69,13 @@ class Timeline:
     def positions(self) -> np.ndarray:
         """The position of each record, in epochs."""
         return np.array([step.position for step in self.steps()])
+
+    @cached_property
+    def batches(self) -> np.ndarray:
+        """Batches trained until each record, over all epochs; NaN where nobody knows how many an epoch before it had."""
+        last = max((step.epoch for step in self._steps), default=0)
+        ends = np.cumsum([0.0, *(self._lengths.get(epoch, np.nan) for epoch in range(last))])
+        return np.array([ends[step.epoch] + step.batch for step in self._steps])
 
     def step(self, number: int) -> Step | None:
         """Return the record of this number, or None where it is not kept."""

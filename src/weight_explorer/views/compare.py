@@ -26,6 +26,9 @@ from weight_explorer.views.sampled import cells_of_sample
 MOST_CELLS = 160
 MOST_DOTS = 3000
 MOST_LETTERS = 28
+# More elements than this take more than a few milliseconds.
+MOST_AT_ONCE = 50_000
+NOW = (Offer("now", "now"),)
 MOST_OTHERS = 40
 
 
@@ -82,7 +85,13 @@ def _others(weight: Weight, history: Past) -> list[str]:
 
 WITH = Option("compare", "against", "with", _with)
 SHOW = Option("compare", "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
-OPTIONS = (WITH, SHOW)
+COMPUTE = Option("compare", "compute", "compute now", lambda weight, *_: NOW if is_large(weight) else (), "button")
+OPTIONS = (COMPUTE, WITH, SHOW)
+
+
+def is_large(weight: Weight) -> bool:
+    """Whether drawing takes longer than training should wait."""
+    return weight.size > MOST_AT_ONCE
 
 
 def applies(weight: Weight) -> bool:

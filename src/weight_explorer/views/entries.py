@@ -29,6 +29,11 @@ class Part:
             return str(i)
         return self.labels[i] if self.is_named else f"{i} {self.labels[i]}"
 
+    def short_name(self, i: int) -> str:
+        """Name an entry by the first word of its label where that tells it from all others."""
+        first = [label.split(" ")[0] for label in self.labels] if self.is_named else []
+        return first[i] if first and len(set(first)) == len(first) else self.name(i)
+
     def words(self, i: int) -> str:
         """Name an entry in a sentence: `input 3 ("the")`, `forget gate`."""
         if self.is_named:
@@ -43,7 +48,7 @@ class Entries:
     >>> gates = Part("gate", 2, labels=("forget gate", "output gate"), is_named=True)
     >>> units = Entries((gates, Part("unit", 3)))
     >>> units.size, units.noun, units.name(4), units.words(4)
-    (6, 'gate · unit', 'output gate · 1', 'output gate, unit 1')
+    (6, 'gate · unit', 'output · 1', 'output gate, unit 1')
     """
 
     parts: tuple[Part, ...]
@@ -64,8 +69,8 @@ class Entries:
         return " × ".join(plural(part.entry) for part in self.parts) or "number"
 
     def name(self, i: int) -> str:
-        """Name one of them where their kind is known."""
-        return " · ".join(part.name(j) for part, j in self._split(i))
+        """Name one of them where their kind is known, of several parts in short: `output · 13`, not `output gate · 13`."""
+        return " · ".join(part.short_name(j) if len(self.parts) > 1 else part.name(j) for part, j in self._split(i))
 
     def words(self, i: int) -> str:
         """Name one of them in a sentence."""

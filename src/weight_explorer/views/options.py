@@ -82,7 +82,7 @@ def offered(options: tuple[Option, ...], weight: Weight, history: Past, choice: 
         found = option.offers(weight, history, choice)
         count = found if isinstance(found, int) else 0
         offers = () if isinstance(found, int) else found
-        if max(count, len(offers)) > 1 or option.kind == "button":
+        if max(count, len(offers)) > 1 or (offers and option.kind == "button"):
             chosen = option.chosen(weight, history, choice)
             label = option.label if isinstance(option.label, str) else option.label(weight)
             result.append(OptionOffer(option.name, label, option.kind, offers, count, chosen))

@@ -17,11 +17,15 @@ def _every(_: Weight) -> bool:
     return True
 
 
+def _never(_: Weight) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A way to look at a weight: its name, its label on screen, its pure function, its options, and for which weights it is.
 
-    `is_on_request` says that drawing takes long, so that it is done when the user asks and never while training waits.
+    `is_on_request` says of which weights drawing takes long, so that it is done when asked for and never while training waits.
     """
 
     name: str
@@ -29,7 +33,7 @@ class View:
     draw: Callable[[Weight, Past, Choice], Picture]
     options: tuple[Option, ...] = ()
     applies: Callable[[Weight], bool] = _every
-    is_on_request: bool = False
+    is_on_request: Callable[[Weight], bool] = _never
 
 
 VIEWS: dict[str, View] = {
@@ -40,8 +44,8 @@ VIEWS: dict[str, View] = {
         View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
         View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),
         View("units", "Units", units.draw, units.OPTIONS, units.applies),
-        View("compare", "Compare", compare.draw, compare.OPTIONS, compare.applies),
-        View("spectrum", "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=True),
+        View("compare", "Compare", compare.draw, compare.OPTIONS, compare.applies, compare.is_large),
+        View("spectrum", "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=_every),
     )
 }
 

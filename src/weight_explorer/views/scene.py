@@ -84,7 +84,7 @@ def compose(
     return Scene(
         **head | {"view": view.name, "views": _offers(views_for(weight))},
         options=offered(view.options, weight, history, choice),
-        picture=view.draw(weight, history, choice) if is_asked or not view.is_on_request else standing or _NOT_YET,
+        picture=view.draw(weight, history, choice) if is_asked or not view.is_on_request(weight) else standing or _NOT_YET,
         facts=facts.facts(weight),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),

@@ -1,0 +1,117 @@
+"""A finding, and several of them as text, as a table in a notebook and as a frame."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEVERITIES = ("error", "warning", "note")
+_HEADS = ("severity", "rule", "layer", "epoch", "finding")
+_WIDTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Entries along one axis of a weight. One place for each axis, of one entry each, is a single element."""
+
+    axis: int
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found in a training.
+
+    Attributes:
+        rule: The name of the rule that found it.
+        severity: "error", "warning", or "note" for what is true and no trouble.
+        key: The weight, or the first of those that it is true of.
+        layer: Path of its layer.
+        step: Number of the record that it is said of.
+        epoch: Finished epochs at that record.
+        sentence: What was found, in plain words.
+        evidence: The numbers behind it.
+        keys: All weights that it is true of.
+        places: Which entries of the weight.
+        cure: What usually helps, or "".
+        source: Where the threshold or the cure comes from, or "".
+    """
+
+    rule: str
+    severity: str
+    key: str
+    layer: str
+    step: int
+    epoch: int
+    sentence: str
+    evidence: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    keys: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+    cure: str = ""
+    source: str = ""
+
+    @property
+    def words(self) -> str:
+        """The sentence, and what usually helps."""
+        return f"{self.sentence} {self.cure}".strip()
+
+
+class Findings(tuple[Finding, ...]):
+    """Findings, the gravest first.
+
+    >>> finding = Finding("not finite", "error", "m/out/bias", "m/out", 4, 2, "The bias of out holds NaN.")
+    >>> print(Findings([finding]))
+    1 finding: 1 error
+    severity  rule        layer  epoch  finding
+    error     not finite  m/out  2      The bias of out holds NaN.
+    >>> Findings().to_frame().shape
+    (0, 11)
+    """
+
+    __slots__ = ()
+
+    @property
+    def count_words(self) -> str:
+        """How many there are of each severity."""
+        counts = {severity: sum(each.severity == severity for each in self) for severity in SEVERITIES}
+        found = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
+        return f"{len(self)} finding{'s' if len(self) > 1 else ''}: {found}" if self else "Nothing was found."
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each finding; `keys` is a tuple, and `evidence` a dict of numbers."""
+        import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this function needs it
+
+        columns = ("severity", "rule", "layer", "key", "step", "epoch", "sentence", "cure", "source", "keys")
+        rows = [{name: getattr(each, name) for name in columns} | {"evidence": dict(each.evidence)} for each in self]
+        return pd.DataFrame(rows, columns=[*columns, "evidence"])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        rows = [_HEADS, *(_cells(each) for each in self)] if self else []
+        widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS) - 1)] if rows else []
+        return "\n".join([self.count_words, *(_row_text(row, widths) for row in rows)])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in _HEADS)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(each)) + "</tr>" for each in self)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if self else ""
+        return f"<p>{self.count_words}</p>{table}"
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    return finding.severity, finding.rule, finding.layer, str(finding.epoch), finding.words
+
+
+def _row_text(row: tuple[str, ...], widths: list[int]) -> str:
+    head = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  "
+    lines = textwrap.wrap(row[-1], max(_WIDTH - len(head), 40))
+    return "\n".join((head if i == 0 else " " * len(head)) + line for i, line in enumerate(lines))

@@ -1,0 +1,147 @@
+"""Updates that are too large or too small for the weight they are made to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.diagnosis.case import Case, Trace
+from weight_explorer.diagnosis.findings import Finding
+from weight_explorer.diagnosis.rules.standstill import is_float, spacing
+from weight_explorer.diagnosis.terms import Parameter, Rule
+from weight_explorer.diagnosis.words import name_of
+
+KARPATHY = "https://cs231n.github.io/neural-networks-3/#ratio (the ratio of updates to weights should be somewhere around 1e-3)"
+
+LARGEST = Parameter("largest_update", 0.1, "Above this share of the weight in one batch an update is too large.", KARPATHY)
+SMALLEST = Parameter("smallest_update", 1e-6, "Below this share of the weight in one batch an update is too small.", KARPATHY)
+BEHIND = Parameter("update_behind", 1000, "And so many times smaller than that of another weight: else the model has learned.")
+RECORDS = Parameter("update_records", 10, "Of so many records, the last, the middle one counts.")
+FEWEST = Parameter("fewest_updates", 5, "Of fewer records nothing is said.")
+BATCHES = Parameter("update_batches", 20, "Nor of fewer batches: a weight that starts near zero takes large steps at first.")
+ULPS = Parameter("fewest_ulps", 2, "A change of fewer units in the last place is one that rounding has made.")
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Between which bounds the update ratio of one batch lies, the middle one of the last records.
+
+    Between two records `b` batches apart a weight has moved by at most the sum of their updates, so an update was at least
+    `change / b` on average. Where updates point anywhere, they add up like a random walk, to about `sqrt(b)` of them, so it
+    was about `change / sqrt(b)` at most, unless they undo each other.
+    """
+
+    low: float
+    high: float
+    records: int
+
+
+def band_of(case: Case, trace: Trace) -> Band | None:
+    """Return the bounds for a weight, or None where too little is known of it."""
+    ratios = trace.ratios()
+    known = np.isfinite(ratios) & np.isfinite(trace.gaps)
+    values = case.parameters
+    if known.sum() < values[FEWEST.name] or trace.gaps[known].sum() < values[BATCHES.name]:
+        return None
+    ratios, gaps = (array[known][-int(values[RECORDS.name]) :] for array in (ratios, trace.gaps))
+    gaps = np.maximum(gaps, 1)
+    return Band(float(np.median(ratios / gaps)), float(np.median(ratios / np.sqrt(gaps))), len(ratios))
+
+
+def _bands(case: Case) -> dict[str, Band]:
+    """Return the bounds of all weights that multiply something; what is added starts at 0, and has no size of its own."""
+    found = {trace.key: band_of(case, trace) for trace in case.traces.values() if _multiplies(trace)}
+    return {key: band for key, band in found.items() if band is not None}
+
+
+def _multiplies(trace: Trace) -> bool:
+    started = trace.value_field("std")[0]
+    return trace.weight.trainable and len(trace.weight.shape) > 1 and bool(started > 0) and bool(len(trace.trained))
+
+
+def find(case: Case) -> Iterator[Finding]:
+    """Find weights whose updates, batch by batch, are far outside of the usual band."""
+    bands, values = _bands(case), case.parameters
+    fastest = max(bands, key=lambda key: bands[key].high, default="")
+    for key, band in bands.items():
+        if band.low > values[LARGEST.name]:
+            yield _exploding(case.traces[key], band, values[LARGEST.name])
+        elif band.high < values[SMALLEST.name] and band.high * values[BEHIND.name] < bands[fastest].high:
+            yield _vanishing(case.traces[key], band, case.traces[fastest], bands[fastest])
+
+
+def _exploding(trace: Trace, band: Band, limit: float) -> Finding:
+    return _finding(
+        "exploding updates",
+        trace,
+        band,
+        f"Each batch changes the {name_of(trace.weight)} by {band.low:.2g} of its own size or more, the middle one of "
+        f"{band.records} records; about 0.001 is usual, and above {limit:g} it forgets faster than it learns.",
+        "Lower the learning rate, or clip gradients (clipnorm=1.0).",
+    )
+
+
+def _vanishing(trace: Trace, band: Band, other: Trace, usual: Band) -> Finding:
+    return _finding(
+        "vanishing updates",
+        trace,
+        band,
+        f"A batch changes the {name_of(trace.weight)} by only about {band.high:.2g} of its own size or less, the middle one "
+        f"of {band.records} records, and the {name_of(other.weight)} by about {usual.high:.2g}: next to no gradient comes "
+        f"through to it.",
+        "Use ReLU instead of sigmoid or tanh, a normalization, a shortcut around the layers behind it, or fewer of them.",
+    )
+
+
+def _finding(rule: str, trace: Trace, band: Band, sentence: str, cure: str) -> Finding:
+    return trace.finding(
+        rule,
+        "warning",
+        sentence,
+        {"ratio_low": band.low, "ratio_high": band.high, "records": band.records},
+        cure=cure,
+        source=KARPATHY,
+    )
+
+
+def find_rounded(case: Case) -> Iterator[Finding]:
+    """Find weights that move by rounding only: by a last digit or two, and not all of their elements."""
+    for trace in case.traces.values():
+        if trace.weight.trainable and is_float(trace) and not trace.is_still and len(trace.trained):
+            rounded = _rounded(trace, case.parameters[ULPS.name])
+            if len(rounded) >= case.parameters[FEWEST.name] and rounded.all():
+                yield _rounding(trace)
+
+
+def _rounded(trace: Trace, ulps: float) -> np.ndarray:
+    """Say of each record whether the elements that moved did so by a few units in the last place, and others not at all."""
+    moved, count = trace.field("moved"), trace.field("count")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = trace.field("norm") / np.sqrt(moved)
+        return (moved < count) & ((moved == 0) | (size <= ulps * spacing(trace)))
+
+
+def _rounding(trace: Trace) -> Finding:
+    moved, count = trace.field("moved")[-1], trace.weight.size
+    size = float(trace.field("norm")[-1] / np.sqrt(moved)) if moved else 0.0
+    return trace.finding(
+        "below float resolution",
+        "warning",
+        f"The {name_of(trace.weight)} moves by rounding only: {int(moved)} of {count} elements moved at the last record, by "
+        f"about {size:.2g}, and {trace.weight.dtype} has no numbers nearer than about {spacing(trace):.2g} there. Smaller "
+        f"updates are lost.",
+        {"moved": float(moved), "elements": count, "change": size, "spacing": spacing(trace)},
+        cure="Raise the learning rate, scale the weight down, or keep weights in float32 (mixed precision does).",
+        source="https://docs.nvidia.com/deeplearning/performance/mixed-precision-training/",
+    )
+
+
+UPDATES = Rule(
+    "update size",
+    "Updates that explode or vanish: outside of a band around 1e-3 of the weight",
+    find,
+    (LARGEST, SMALLEST, BEHIND, RECORDS, FEWEST, BATCHES),
+)
+ROUNDED = Rule("below float resolution", "Changes that are smaller than the number type can hold", find_rounded, (ULPS, FEWEST))

@@ -1,0 +1,93 @@
+"""Values drawn anew for a weight, by the initializer that made it or by another."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from weight_explorer.editing.values import fitted
+
+_SEEDS = 2**31
+
+
+def drawn(variable: Any, layer: Any, initializer: Any, seed: int | None) -> tuple[np.ndarray, str]:
+    """Draw values for a weight, in its type, and say by what.
+
+    Args:
+        variable: The weight.
+        layer: The layer that holds it.
+        initializer: None for the layer's own; a Keras initializer or the name of one; or `(shape, dtype)` to values.
+        seed: The same gives the same values; None gives new ones each time.
+
+    Raises:
+        TypeError: The initializer is none, or gives no real numbers.
+        ValueError: It has another shape, or none is known.
+    """
+    if initializer is None:
+        values, words = _drawn_as_built(variable, layer, seed)
+    else:
+        draw, words = _seeded(initializer, seed)
+        values = draw(tuple(variable.shape), variable.dtype)
+    values = fitted(values, np.dtype(np.asarray(keras.ops.convert_to_numpy(variable.value)).dtype), repr(variable.path))
+    if values.shape != tuple(variable.shape):
+        raise ValueError(f"The initializer gave the shape {values.shape}, and {variable.path!r} has {tuple(variable.shape)}.")
+    return values, words
+
+
+def _seeded(initializer: Any, seed: int | None) -> tuple[Callable[..., Any], str]:
+    """Return what draws, with the seed in it, and its name."""
+    try:
+        found = keras.initializers.get(initializer)
+    except ValueError as error:
+        raise ValueError(f"{error} Give the name of a Keras initializer, one itself, or a function (shape, dtype).") from None
+    if not callable(found):
+        raise TypeError(f"initializer={initializer!r} is no Keras initializer, nor its name, nor a function (shape, dtype).")
+    if isinstance(found, keras.Initializer):
+        config = found.get_config()
+        if "seed" in config:
+            # Made anew without a seed it chooses one: an initializer itself gives the same values at every call.
+            found = type(found).from_config(config if seed is None else {**config, "seed": seed})
+    elif seed is not None:
+        raise ValueError(f"{_name(found)} is a function, which takes no seed. Set the seed in it, and leave seed=None.")
+    return found, _name(found)
+
+
+def _name(initializer: Any) -> str:
+    return getattr(initializer, "__name__", type(initializer).__name__)
+
+
+def _drawn_as_built(variable: Any, layer: Any, seed: int | None) -> tuple[Any, str]:
+    """Draw as the layer does when it is built; what it does beyond its initializers included, such as a bias of ones."""
+    seed = random.randrange(_SEEDS) if seed is None else seed
+    place = next(number for number, each in enumerate(layer.variables) if each is variable)
+    try:
+        twin = type(layer).from_config(_with_seed(layer.get_config(), seed))
+        twin.build_from_config(layer.get_build_config() or {})
+        made = twin.variables[place]
+        if (made.name, made.shape) == (variable.name, variable.shape):
+            return made.value, "its own initializer"
+    except Exception:  # noqa: BLE001 - a layer of anybody's: what cannot be made again is asked for its initializer
+        pass
+    own = getattr(layer, f"{variable.name}_initializer", None)
+    if own is None:
+        raise ValueError(
+            f"By what {variable.path!r} was initialized is not known: {type(layer).__name__} cannot be made again from its "
+            f"get_config(), and has no {variable.name}_initializer. Give one: initializer=..."
+        )
+    config = own.get_config() if isinstance(own, keras.Initializer) else {}
+    if "seed" in config:
+        own = type(own).from_config({**config, "seed": seed})
+    return own(tuple(variable.shape), variable.dtype), "its own initializer"
+
+
+def _with_seed(config: Any, seed: int) -> Any:
+    """Return a layer's config with this seed wherever it has one."""
+    if isinstance(config, dict):
+        return {key: seed if key == "seed" else _with_seed(value, seed) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_with_seed(value, seed) for value in config)
+    return config
