@@ -6,7 +6,7 @@ const LONE_ROW = 64; // px, for a weight that is a single row, such as a bias
 const TICK_ROOM = { x: 36, y: 16, turned: 14 }; // px between labels, at least
 const LABEL_ROOM = { left: 120, top: 84 }; // px, at most
 const BAR = { width: 12, gap: 16, room: 112 };
-const NARROW = 320; // px; a picture that is one of several has no room for a scale of its own: its caption says how far colors reach
+const NARROW = 360; // px; a picture that is one of several has no room for a scale of its own: its caption says how far colors reach
 const MARK_NAMES = ["NaN", "+Inf", "-Inf", "above", "below"];
 
 const widest = (context, texts) => texts.reduce((width, text) => Math.max(width, context.measureText(text).width), 0);
@@ -184,18 +184,28 @@ function blocksIn(axes, first, last) {
     .filter(({ from, to }) => from < to);
 }
 
+/** Ways to name blocks, the longest first: in full, and by the first word where that tells them apart. */
+function namings(blocks) {
+  const full = ({ name }) => name;
+  const first = ({ name }) => name.split(" ")[0];
+  return new Set(blocks.map(([name]) => first({ name }))).size === blocks.length ? [full, first] : [full];
+}
+
+/** Name all blocks alike: where one of them has no room for its name, all are named in short. */
 function drawBlockNames(context, frame, state, style) {
   const { left, top, view, scaleX, scaleY, tickHeight } = frame;
   const across = state.columns.axes;
   context.fillStyle = style("--we-text");
   context.textAlign = "center";
   context.textBaseline = "middle";
-  const firstWords = new Set(across[0].blocks.map(([name]) => name.split(" ")[0]));
   const height = blocksAreEntries(across) ? 9 : tickHeight + 13;
-  for (const { name, short, from, to } of blocksIn(across, view.left, view.right)) {
-    const words = firstWords.size === across[0].blocks.length ? [name, name.split(" ")[0], short] : [name, short];
-    const fitting = words.find((text) => context.measureText(text).width <= (to - from) * scaleX - 6);
-    if (fitting) context.fillText(fitting, frame.x((from + to) / 2), top - height);
+  const blocks = blocksIn(across, view.left, view.right);
+  const room = (from, to) => (to - from) * scaleX - 6;
+  const fits = (text) => blocks.every((block) => context.measureText(text(block)).width <= room(block.from, block.to));
+  const words = namings(across[0].blocks).find(fits) ?? (({ short }) => short);
+  for (const block of blocks) {
+    const fitting = context.measureText(words(block)).width <= room(block.from, block.to);
+    if (fitting) context.fillText(words(block), frame.x((block.from + block.to) / 2), top - height);
   }
   context.textAlign = "right";
   for (const { name, short, from, to } of blocksIn(state.rows.axes, view.top, view.bottom)) {
