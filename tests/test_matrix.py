@@ -21,10 +21,10 @@ from weight_explorer.views.choice import Choice, choose, with_options
 from weight_explorer.views.layout import is_sampled
 from weight_explorer.views.matrix import OPTIONS
 from weight_explorer.views.options import offered
-from weight_explorer.views.order import similar_order
 from weight_explorer.views.pictures import Window
 from weight_explorer.views.plane import Plane
 from weight_explorer.views.remembered import Remembered
+from weight_explorer.views.similarity import similar_order
 
 SORTS = ("as_is", "norm", "change", "mean", "similarity", "label")
 
@@ -375,10 +375,10 @@ def test_a_click_in_the_page_pins_and_looks_closely(dense_model):
     explorer = WeightExplorer(dense_model)
     panel = explorer._panel.stage.matrix
     panel.set_state({"pin": json.dumps(["dense_model/hidden/kernel", [2, 3]])})
-    explorer._answer()
+    explorer._screen.answer()
     assert (panel.pins, panel.pin) == ([[1, 2, 3]], "")
     panel.set_state({"window": json.dumps([panel.key, [1, 4, 2, 5]])})
-    explorer._answer()
+    explorer._screen.answer()
     assert (panel.seen, panel.window, panel.shape) == ([1, 4, 2, 5], "", [6, 5])
     assert explorer.figure().axes[0].get_xlim() == (1.5, 4.5)
     explorer.close()
