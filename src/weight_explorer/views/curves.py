@@ -42,7 +42,6 @@ class Statistic:
         unit: What it is measured in, for the axis.
         of: Makes it of the statistics of the quantity, and of the change since the record before, row by row.
         is_signed: Whether it may be negative, so that a log axis shows how large it is.
-        is_value: Whether it is of the value whatever the chosen quantity is.
         quantile: Where it is taken from histograms, the share.
     """
 
