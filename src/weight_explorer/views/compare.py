@@ -23,6 +23,8 @@ from weight_explorer.views.plane import reduce_to_cells
 from weight_explorer.views.reading import Reading, kept_steps, read, step_words, value_of
 from weight_explorer.views.sampled import cells_of_sample
 
+VIEW = "compare"
+
 MOST_CELLS = 160
 MOST_DOTS = 3000
 MOST_LETTERS = 28
@@ -83,9 +85,9 @@ def _others(weight: Weight, history: Past) -> list[str]:
     return [key for key, other in weights.items() if other.shape == shape and key != weight.whole][:MOST_OTHERS]
 
 
-WITH = Option("compare", "against", "with", _with)
-SHOW = Option("compare", "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
-COMPUTE = Option("compare", "compute", "compute now", lambda weight, *_: NOW if is_large(weight) else (), "button")
+WITH = Option(VIEW, "against", "with", _with)
+SHOW = Option(VIEW, "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
+COMPUTE = Option(VIEW, "compute", "compute now", lambda weight, *_: NOW if is_large(weight) else (), "button")
 OPTIONS = (COMPUTE, WITH, SHOW)
 
 

@@ -15,7 +15,7 @@ from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer, quantity_label
 from weight_explorer.views.initializers import start_of
 from weight_explorer.views.numbers import exact, grouped, rough
-from weight_explorer.views.options import OFF, ON, Option
+from weight_explorer.views.options import OFF_OR_ON, ON_OR_OFF, Option
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
 from weight_explorer.views.reading import Reading, chosen_step, kept_steps, read, step_words, value_of
 
@@ -61,12 +61,12 @@ def _block_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer,
 
 def _initializer_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     is_known = choice.quantity == "value" and FORM.chosen(weight, history, choice) == "histogram" and start_of(weight)
-    return (Offer(ON, ON), Offer(OFF, OFF)) if is_known else ()
+    return ON_OR_OFF if is_known else ()
 
 
 def _log_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     counts = FORM.chosen(weight, history, choice) != "percentiles"
-    return (Offer(OFF, OFF), Offer(ON, ON)) if counts else ()
+    return OFF_OR_ON if counts else ()
 
 
 FORM = Option(VIEW, "form", "as", _forms)

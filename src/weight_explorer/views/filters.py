@@ -17,7 +17,7 @@ from weight_explorer.views.pictures import EmptyPicture, Picture, Tile, TilesPic
 from weight_explorer.views.reading import Reading, read
 from weight_explorer.views.windows import WAYS, Asked, Drawn, KernelAxes, kernel_axes, squares, stacked
 
-NAME = "filters"
+VIEW = "filters"
 
 # As many as can be told apart on the usual stage of 850 x 280 pixels, at 4 pixels a cell of 9.
 TILES_OF_A_PAGE = 64
@@ -83,12 +83,12 @@ def _page_range(weight: Weight, history: Past, choice: Choice) -> int:
     return math.ceil(_num_tiles(weight, history, choice) / TILES_OF_A_PAGE)
 
 
-CHANNELS = Option(NAME, "channels", "channels", _channel_offers)
-CHANNEL = Option(NAME, "channel", "channel", _channel_range, "slider")
-FILTER = Option(NAME, "filter", "filter", _filter_range, "slider")
-SORT = Option(NAME, "sort", "sorted by", _sort_offers)
-COLORS = Option(NAME, "colors", "colors", fixed(("common", "one scale for all"), ("own", "a scale for each")))
-PAGE = Option(NAME, "page", "page", _page_range, "slider")
+CHANNELS = Option(VIEW, "channels", "channels", _channel_offers)
+CHANNEL = Option(VIEW, "channel", "channel", _channel_range, "slider")
+FILTER = Option(VIEW, "filter", "filter", _filter_range, "slider")
+SORT = Option(VIEW, "sort", "sorted by", _sort_offers)
+COLORS = Option(VIEW, "colors", "colors", fixed(("common", "one scale for all"), ("own", "a scale for each")))
+PAGE = Option(VIEW, "page", "page", _page_range, "slider")
 OPTIONS = (CHANNELS, CHANNEL, FILTER, PAGE, SORT, COLORS)
 
 

@@ -26,7 +26,7 @@ def _offers(_: Weight, __: Past, choice: Choice) -> tuple[Offer, ...]:
     return (*offers, Offer(TIME, "all records")) if recorded else offers
 
 
-COLORS = Option(VIEW, "colors", "Colors to", _offers)
+COLORS = Option(VIEW, "colors", "colors to", _offers)
 
 # How far the colors reach, beside the scale and in the caption.
 _SHORT = {DRAWN: "largest shown", SIGMA: "3 std. dev.", TIME: "all records"}

@@ -77,8 +77,8 @@ def _similar_size(side: Side) -> int:
     return side.outer.block_size if side.is_gated else side.outer.size
 
 
-ROWS = Option(VIEW, "rows", "Rows by", _offers(0))
-COLUMNS = Option(VIEW, "columns", "Columns by", _offers(1))
+ROWS = Option(VIEW, "rows", "rows by", _offers(0))
+COLUMNS = Option(VIEW, "columns", "columns by", _offers(1))
 OPTIONS = (ROWS, COLUMNS)
 
 

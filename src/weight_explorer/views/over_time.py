@@ -52,7 +52,7 @@ def _lines(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-def _below(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:  # noqa: ARG001 - one signature for all
+def _below(_weight: Weight, history: Past, _choice: Choice) -> tuple[Offer, ...]:
     sizes, nothing = Offer("sizes", "changes"), Offer("nothing", "nothing")
     has_logs = any(step.logs for step in history.records[-1:])
     return (Offer("logs", "loss"), sizes, nothing) if has_logs else (sizes, nothing)

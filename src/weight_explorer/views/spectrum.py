@@ -18,6 +18,8 @@ from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Ma
 from weight_explorer.views.ranked import MEASURES, Ranked
 from weight_explorer.views.reading import Reading, kept_steps, read, value_of
 
+VIEW = "spectrum"
+
 # Up to so many multiplications a full decomposition takes about a second; beyond, only the smaller side's Gram matrix is
 # decomposed, which asks for as many as twice the elements times the smaller side.
 MOST_FOR_SVD = 2_000_000_000
@@ -28,17 +30,17 @@ GRAM_ACCURACY = math.sqrt(np.finfo(np.float64).eps)
 ROWS_AT_ONCE = 4096
 MOST_VECTORS = 8
 
-SHOW = Option("spectrum", "show", "show", fixed(("values", "singular values"), ("vectors", "what they connect")))
-RANDOM = Option("spectrum", "random", "random matrix", fixed(("now", "spread as now"), ("start", "spread as at the start")))
-LOG = switch("spectrum", "log", "log scale")
+SHOW = Option(VIEW, "show", "show", fixed(("values", "singular values"), ("vectors", "what they connect")))
+RANDOM = Option(VIEW, "random", "random matrix", fixed(("now", "spread as now"), ("start", "spread as at the start")))
+LOG = switch(VIEW, "log", "log scale")
 
 
 def _vectors(weight: Weight, history: Past, choice: Choice) -> Range:
     return min(*_shape(weight), MOST_VECTORS) if SHOW.chosen(weight, history, choice) == "vectors" else 0
 
 
-VECTOR = Option("spectrum", "vector", "singular value", _vectors, "slider")
-COMPUTE = Option("spectrum", "compute", "compute now", fixed(("now", "now")), "button")
+VECTOR = Option(VIEW, "vector", "singular value", _vectors, "slider")
+COMPUTE = Option(VIEW, "compute", "compute now", fixed(("now", "now")), "button")
 OPTIONS = (COMPUTE, SHOW, VECTOR, RANDOM, LOG)
 
 
