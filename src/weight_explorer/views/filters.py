@@ -11,10 +11,11 @@ from weight_explorer.catalog.nodes import Axis, Weight, plural
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.filter_order import SORTS, Ranking, Subject, percent, sort_offers
+from weight_explorer.views.limits import reach_of
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import EmptyPicture, Picture, Tile, TilesPicture
-from weight_explorer.views.reading import Reading, read
+from weight_explorer.views.reading import MORE_MEMORY, Reading, read
 from weight_explorer.views.windows import WAYS, Asked, Drawn, KernelAxes, kernel_axes, squares, stacked
 
 VIEW = "filters"
@@ -126,7 +127,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     if reading.sample is not None:
         return EmptyPicture(
             f"Of this weight only {reading.sample.words} elements are kept, so that no filter is whole and none can be drawn. "
-            f'WeightExplorer(model, memory="...") keeps more.'
+            f"{MORE_MEMORY}"
         )
     kernel, asked = _kernel(weight), _asked(weight, history, choice)
     stack = stacked(reading.values, kernel)
@@ -158,17 +159,8 @@ _COMBINED = {"norm": "norm over all channels", "mean": "mean over all channels"}
 def _limits(drawn: Drawn, cells: np.ndarray, *, is_common: bool) -> np.ndarray:
     """Return the end of each tile's color scale; a common one is that of all pages."""
     if is_common:
-        return np.full(len(cells), _largest(drawn.cells), np.float32)
-    return np.array([_largest(tile) for tile in cells], np.float32)
-
-
-def _largest(values: np.ndarray) -> float:
-    """Return how far the finite numbers reach from zero, 0 where there is none."""
-    low, high = values.min(initial=0), values.max(initial=0)
-    if not math.isfinite(low) or not math.isfinite(high):
-        finite = values[np.isfinite(values)]
-        low, high = finite.min(initial=0), finite.max(initial=0)
-    return float(max(-low, high))
+        return np.full(len(cells), reach_of(drawn.cells), np.float32)
+    return np.array([reach_of(tile) for tile in cells], np.float32)
 
 
 def _tile(kernel: KernelAxes, drawn: Drawn, ranking: Ranking, i: int, *, of_channels: bool) -> Tile:

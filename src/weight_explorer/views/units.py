@@ -12,11 +12,11 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import widened
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.entries import Entries, Grouping, arranged, entries_of, groupings, parts_of, windowed
-from weight_explorer.views.numbers import grouped
+from weight_explorer.views.numbers import capitalized, grouped
 from weight_explorer.views.options import OFF_OR_ON, Option, Range
 from weight_explorer.views.pictures import EmptyPicture, Picture, RankingPicture
 from weight_explorer.views.ranked import MEASURES, Measure, Ranked
-from weight_explorer.views.reading import Reading, kept_steps, read, value_of
+from weight_explorer.views.reading import MORE_MEMORY, Reading, kept_steps, read, value_of
 
 VIEW = "units"
 
@@ -61,8 +61,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         return reading
     if reading.sample is not None:
         return EmptyPicture(
-            f"Of this weight {reading.sample.words} elements are kept, too few of each unit to rank them. "
-            f'WeightExplorer(model, memory="...") sets the bound on what is kept.'
+            f"Of this weight {reading.sample.words} elements are kept, too few of each unit to rank them. {MORE_MEMORY}"
         )
     grouping = groupings(weight)[RANK.chosen(weight, history, choice)]
     if WINDOW.is_on(weight, history, choice):
@@ -141,7 +140,7 @@ def _picture(sheet: _Sheet, reading: Reading, asked: str) -> RankingPicture:
 def _title(ranked: Ranked, of: str = "") -> str:
     which = f"{ranked.entries.nouns} of {of}" if of else ranked.entries.nouns
     by = {"norm": "norm", "mean": "mean, largest first"}.get(ranked.label, ranked.measure.label)
-    return f"{_capitalized(which)} by {by}"
+    return f"{capitalized(which)} by {by}"
 
 
 def _not_finite_words(units: Ranked) -> str:
@@ -159,7 +158,7 @@ def _driven_words(units: Ranked, inputs: Ranked, unit: int) -> str:
         if _is_driven(inputs)
         else "is strongest in"
     )
-    return f"{_capitalized(name)} {verb} {', '.join(told)}; {_moved_words(units, unit, name)}."
+    return f"{capitalized(name)} {verb} {', '.join(told)}; {_moved_words(units, unit, name)}."
 
 
 def _is_driven(inputs: Ranked) -> bool:
@@ -169,11 +168,7 @@ def _is_driven(inputs: Ranked) -> bool:
 def _single_words(ranked: Ranked) -> str:
     first = int(ranked.first(1)[0])
     name = ranked.entries.words(first)
-    return f"{_capitalized(name)} stands first with {ranked.number(first)}; {_moved_words(ranked, first, name)}."
-
-
-def _capitalized(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"
+    return f"{capitalized(name)} stands first with {ranked.number(first)}; {_moved_words(ranked, first, name)}."
 
 
 def _moved_words(ranked: Ranked, i: int, name: str) -> str:
