@@ -393,9 +393,8 @@ class WeightExplorer(ipywidgets.VBox):
         Returns:
             For each frozen part, how many of its elements differ in any bit from what they were when they were frozen.
         """
-        if not self._is_training():
-            self._source.refresh(self._session.report)
-        return proofs(self._source.past.snapshot(), step)
+        _ = self.catalog  # notes which layers are frozen now
+        return proofs(self.history.snapshot(), step)
 
     def assign(self, key: str, where: Any, value: Any) -> None:
         """Set elements of a weight to a value; `undo` takes it back. It is a record on the time axis.

@@ -13,6 +13,7 @@ from weight_explorer.recording.past import Comparison, Past, Series, spread_plac
 from weight_explorer.recording.slices import SliceRows
 from weight_explorer.recording.statistics import FIELDS, INDEX
 from weight_explorer.views.choice import Choice
+from weight_explorer.views.entries import block_axis
 from weight_explorer.views.reading import series_of
 
 MOST_POINTS = 1000
@@ -141,7 +142,7 @@ def rows_of(weight: Weight, history: Past, choice: Choice, quantity: str = "") -
 
 def blocks_of(weight: Weight, _: Past) -> dict[str, Weight]:
     """Return the blocks of a weight, such as its gates, along the last axis that has any."""
-    axis = next((axis for axis in reversed(weight.axes) if len(axis.blocks) > 1), None)
+    axis = block_axis(weight)
     if axis is None or weight.source:
         return {}
     return {axis.block_words(block): cut(weight, block.name) for block in axis.blocks}
