@@ -260,8 +260,10 @@ def count_in(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
     >>> count_in(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0, 2.0])).tolist()
     [2, 2]
     """
-    num_bins = len(edges) - 1
-    bins = ((values - values.dtype.type(edges[0])) * values.dtype.type(num_bins / (edges[-1] - edges[0]))).astype(np.int16)
+    num_bins, width = len(edges) - 1, edges[-1] - edges[0]
+    if not 1e-30 < width < 1e30:  # where float32 holds the width, but not what it is divided or multiplied by
+        values = values.astype(np.float64)
+    bins = ((values - values.dtype.type(edges[0])) * values.dtype.type(num_bins / width)).astype(np.int16)
     np.clip(bins, 0, num_bins - 1, out=bins)
     return np.bincount(bins, minlength=num_bins)
 
