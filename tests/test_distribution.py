@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -231,6 +231,7 @@ def test_forms_and_blocks_are_offered_only_where_there_are_any():
 
 
 @given(arrays.arrays(np.float32, st.integers(1, 300), elements=st.floats(-100, 100, width=32)))
+@example(np.array([1.1754944e-38], np.float32))
 def test_counting_loses_no_element_and_moves_none_but_at_an_edge(values):
     edges = distribution.bin_edges(values)
     found = count_in(edges, values)

@@ -57,17 +57,7 @@ def test_every_module_of_the_page_stands_alone():
 def test_the_wheel_holds_the_scripts_and_styles(tmp_path):
     run("build", "--wheel", "--no-isolation", "--outdir", str(tmp_path))
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
-    for name in (
-        "tree.js",
-        "tree.css",
-        "matrix.js",
-        "matrix.css",
-        "panel.css",
-        "status.js",
-        "choices.js",
-        "details.js",
-        "save.js",
-        "save.css",
-    ):
-        assert f"weight_explorer/panels/{name}" in names
+    assets = [path for suffix in ("js", "css") for path in (ROOT / "src").rglob(f"*.{suffix}")]
+    assert assets
+    assert not {path.relative_to(ROOT / "src").as_posix() for path in assets} - set(names)
     assert "weight_explorer/py.typed" in names

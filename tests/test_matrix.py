@@ -21,10 +21,10 @@ from weight_explorer.views.choice import Choice, choose, with_options
 from weight_explorer.views.layout import is_sampled
 from weight_explorer.views.matrix import OPTIONS
 from weight_explorer.views.options import offered
-from weight_explorer.views.order import similar_order
 from weight_explorer.views.pictures import Window
 from weight_explorer.views.plane import Plane
 from weight_explorer.views.remembered import Remembered
+from weight_explorer.views.similarity import similar_order
 
 SORTS = ("as_is", "norm", "change", "mean", "similarity", "label")
 

@@ -8,13 +8,13 @@ from keras import layers
 
 from weight_explorer import WeightExplorer
 from weight_explorer.views.choice import Offer, choose
-from weight_explorer.views.options import Option, fixed, offered, switch
+from weight_explorer.views.options import ON_OR_OFF, Option, fixed, offered, switch
 from weight_explorer.views.pictures import EmptyPicture
 from weight_explorer.views.registry import VIEWS, View
 
 SORT = Option("tried", "sort", "sort by", fixed(("number", "number"), ("norm", "norm")))
 COMMON = switch("tried", "common", "common scale")
-NAMES = switch("tried", "names", "names", start="on")
+NAMES = Option("tried", "names", "names", lambda *_: ON_OR_OFF, "switch")
 CHANNEL = Option("tried", "channel", "channel", lambda weight, history, choice: weight.shape[0], "slider")
 GATE = Option(
     "tried", "gate", "gate", lambda weight, history, choice: tuple(Offer(b.name, b.name) for b in weight.axes[-1].blocks)

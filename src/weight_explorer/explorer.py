@@ -393,9 +393,8 @@ class WeightExplorer(ipywidgets.VBox):
         Returns:
             For each frozen part, how many of its elements differ in any bit from what they were when they were frozen.
         """
-        if not self._is_training():
-            self._source.refresh(self._session.report)
-        return proofs(self._source.past.snapshot(), step)
+        _ = self.catalog  # notes which layers are frozen now
+        return proofs(self.history.snapshot(), step)
 
     def assign(self, key: str, where: Any, value: Any) -> None:
         """Set elements of a weight to a value; `undo` takes it back. It is a record on the time axis.
@@ -503,7 +502,7 @@ class WeightExplorer(ipywidgets.VBox):
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
             weight: A weight's key, where the layer has several of the role.
-            view: "matrix", "distribution" or "over_time".
+            view: "matrix", "filters", "distribution", "over_time", "units", "compare" or "spectrum"; not every weight has all.
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
             step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
             block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.

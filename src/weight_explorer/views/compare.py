@@ -16,12 +16,15 @@ from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.entries import Entries, parts_of
 from weight_explorer.views.layout import Layout, lay_out
+from weight_explorer.views.limits import reach_of
 from weight_explorer.views.numbers import grouped, rough, share, signed
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, Marks, MatrixPicture, Picture
 from weight_explorer.views.plane import reduce_to_cells
 from weight_explorer.views.reading import Reading, kept_steps, read, step_words, value_of
 from weight_explorer.views.sampled import cells_of_sample
+
+VIEW = "compare"
 
 MOST_CELLS = 160
 MOST_DOTS = 3000
@@ -83,9 +86,9 @@ def _others(weight: Weight, history: Past) -> list[str]:
     return [key for key, other in weights.items() if other.shape == shape and key != weight.whole][:MOST_OTHERS]
 
 
-WITH = Option("compare", "against", "with", _with)
-SHOW = Option("compare", "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
-COMPUTE = Option("compare", "compute", "compute now", lambda weight, *_: NOW if is_large(weight) else (), "button")
+WITH = Option(VIEW, "against", "with", _with)
+SHOW = Option(VIEW, "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
+COMPUTE = Option(VIEW, "compute", "compute now", lambda weight, *_: NOW if is_large(weight) else (), "button")
 OPTIONS = (COMPUTE, WITH, SHOW)
 
 
@@ -185,8 +188,7 @@ def _matrices(weight: Weight, pair: Pair, difference: np.ndarray) -> list[Matrix
     layout = Layout(*lay_out(weight.axes))
     arrays = (pair.one, pair.other, difference)
     found = [_cells(values, pair.sample, layout) for values in arrays]
-    finite = np.concatenate([cells[np.isfinite(cells)] for cells, _, _ in found])
-    limit = float(np.abs(finite).max()) if finite.size else 0.0
+    limit = max(reach_of(cells) for cells, _, _ in found)
     rows, columns = layout.sides(weight.axes)
     return [
         MatrixPicture(
@@ -198,15 +200,10 @@ def _matrices(weight: Weight, pair: Pair, difference: np.ndarray) -> list[Matrix
             column_step=column_step,
             limit=limit,
             caption="",
-            marks=_marks(values),
+            marks=Marks.of(values, "largest of all"),
         )
         for values, (cells, row_step, column_step) in zip(arrays, found, strict=True)
     ]
-
-
-def _marks(values: np.ndarray) -> Marks:
-    counts = [int(np.count_nonzero(found)) for found in (np.isnan(values), values == np.inf, values == -np.inf)]
-    return Marks("largest of all", 0, 0, *counts)
 
 
 def _cells(values: np.ndarray, sample: Sample | None, layout: Layout) -> tuple[np.ndarray, int, int]:

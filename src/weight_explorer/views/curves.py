@@ -13,6 +13,7 @@ from weight_explorer.recording.past import Comparison, Past, Series, spread_plac
 from weight_explorer.recording.slices import SliceRows
 from weight_explorer.recording.statistics import FIELDS, INDEX
 from weight_explorer.views.choice import Choice
+from weight_explorer.views.entries import block_axis
 from weight_explorer.views.reading import series_of
 
 MOST_POINTS = 1000
@@ -42,7 +43,6 @@ class Statistic:
         unit: What it is measured in, for the axis.
         of: Makes it of the statistics of the quantity, and of the change since the record before, row by row.
         is_signed: Whether it may be negative, so that a log axis shows how large it is.
-        is_value: Whether it is of the value whatever the chosen quantity is.
         quantile: Where it is taken from histograms, the share.
     """
 
@@ -142,7 +142,7 @@ def rows_of(weight: Weight, history: Past, choice: Choice, quantity: str = "") -
 
 def blocks_of(weight: Weight, _: Past) -> dict[str, Weight]:
     """Return the blocks of a weight, such as its gates, along the last axis that has any."""
-    axis = next((axis for axis in reversed(weight.axes) if len(axis.blocks) > 1), None)
+    axis = block_axis(weight)
     if axis is None or weight.source:
         return {}
     return {axis.block_words(block): cut(weight, block.name) for block in axis.blocks}

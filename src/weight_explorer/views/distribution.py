@@ -13,9 +13,10 @@ from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer, quantity_label
+from weight_explorer.views.entries import block_axis
 from weight_explorer.views.initializers import start_of
 from weight_explorer.views.numbers import exact, grouped, rough
-from weight_explorer.views.options import OFF, ON, Option
+from weight_explorer.views.options import OFF_OR_ON, ON_OR_OFF, Option
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
 from weight_explorer.views.reading import Reading, chosen_step, kept_steps, read, step_words, value_of
 
@@ -51,7 +52,7 @@ def _forms(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
 
 
 def _block_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
-    axis = block_axis(weight)
+    axis = block_axis(weight, MOST_BLOCKS)
     if axis is None or FORM.chosen(weight, history, choice) != "histogram":
         return ()
     blocks = plural(axis.group)
@@ -61,12 +62,12 @@ def _block_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer,
 
 def _initializer_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     is_known = choice.quantity == "value" and FORM.chosen(weight, history, choice) == "histogram" and start_of(weight)
-    return (Offer(ON, ON), Offer(OFF, OFF)) if is_known else ()
+    return ON_OR_OFF if is_known else ()
 
 
 def _log_offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     counts = FORM.chosen(weight, history, choice) != "percentiles"
-    return (Offer(OFF, OFF), Offer(ON, ON)) if counts else ()
+    return OFF_OR_ON if counts else ()
 
 
 FORM = Option(VIEW, "form", "as", _forms)
@@ -74,11 +75,6 @@ BLOCKS = Option(VIEW, "blocks", "of", _block_offers)
 INITIALIZER = Option(VIEW, "initializer", "initializer", _initializer_offers, "switch")
 LOG = Option(VIEW, "log", "log count", _log_offers, "switch")
 OPTIONS = (FORM, BLOCKS, INITIALIZER, LOG)
-
-
-def block_axis(weight: Weight) -> Axis | None:
-    """Return the last axis that is made of a few blocks, such as gates or heads."""
-    return next((axis for axis in reversed(weight.axes) if 1 < len(axis.blocks) <= MOST_BLOCKS), None)
 
 
 # -- the view ------------------------------------------------------------------------------------------------------------
@@ -264,8 +260,10 @@ def count_in(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
     >>> count_in(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0, 2.0])).tolist()
     [2, 2]
     """
-    num_bins = len(edges) - 1
-    bins = ((values - values.dtype.type(edges[0])) * values.dtype.type(num_bins / (edges[-1] - edges[0]))).astype(np.int16)
+    num_bins, width = len(edges) - 1, edges[-1] - edges[0]
+    if not 1e-30 < width < 1e30:  # where float32 holds the width, but not what it is divided or multiplied by
+        values = values.astype(np.float64)
+    bins = ((values - values.dtype.type(edges[0])) * values.dtype.type(num_bins / width)).astype(np.int16)
     np.clip(bins, 0, num_bins - 1, out=bins)
     return np.bincount(bins, minlength=num_bins)
 
@@ -276,7 +274,7 @@ def count_in(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _draw_blocks(weight: Weight, history: Past, choice: Choice) -> Picture:
     """Draw the histograms of blocks over common bins, in one chart or each in its own."""
     reading = read(weight, history, choice)
-    axis = block_axis(weight)
+    axis = block_axis(weight, MOST_BLOCKS)
     if isinstance(reading, EmptyPicture) or axis is None:
         return reading if isinstance(reading, EmptyPicture) else EmptyPicture("It is not made of a few blocks.")
     is_beside = BLOCKS.chosen(weight, history, choice) == BESIDE
@@ -324,7 +322,7 @@ def _charts_beside(
 ) -> tuple[Chart, ...]:
     is_log, wants_start = LOG.is_on(weight, history, choice), INITIALIZER.is_on(weight, history, choice)
     names = list(dict.fromkeys(block for block, _ in counts))
-    axis, charts = block_axis(weight), []
+    axis, charts = block_axis(weight, MOST_BLOCKS), []
     for place, words in enumerate(names):
         rows = {name: row for (block, name), row in counts.items() if block == words}
         marks = list(_Counted(edges, rows, "", 0, 0, None).marks())

@@ -141,6 +141,11 @@ def groupings(weight: Weight) -> dict[str, Grouping]:
     return named
 
 
+def block_axis(weight: Weight, most: float = math.inf) -> Axis | None:
+    """Return the last axis that is made of several blocks, such as gates or heads, and of at most so many."""
+    return next((axis for axis in reversed(weight.axes) if 1 < len(axis.blocks) <= most), None)
+
+
 def windowed(weight: Weight, grouping: Grouping) -> Grouping:
     """Return the grouping whose things are made of every single place of a window, not of whole windows."""
     return Grouping(grouping.own, (*grouping.other, *_of_side(parts_of(weight.axes), "window")))

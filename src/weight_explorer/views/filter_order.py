@@ -13,12 +13,17 @@ from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.reading import chosen_step, kept_steps, value_of
+from weight_explorer.views.remembered import Remembered
+from weight_explorer.views.similarity import similar_order
 from weight_explorer.views.windows import KernelAxes, kernel_axes, squares, stacked
 
 # More than this take too long to compare each with each while a training runs.
 MOST_COMPARED = 256
 
 NORMALIZATION, SCALE = "BatchNormalization", "gamma"
+
+# The last few, since the same are asked for at every update.
+_orders: Remembered[np.ndarray] = Remembered(4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +38,7 @@ class Subject:
     choice: Choice
     kernel: KernelAxes
     sizes: np.ndarray
-    taken: tuple[slice | int, ...] = ()
+    taken: tuple[int, ...] = ()
 
     @property
     def step(self) -> int:
@@ -60,7 +65,7 @@ class Subject:
         if found is None or found[1] is not None:
             return None
         taken = stacked(found[0].astype(np.float32, copy=False), self.kernel)[self.taken]
-        return taken[:, None] if len(self.taken) and isinstance(self.taken[0], int) else taken
+        return taken[:, None] if self.taken else taken
 
 
 def size(number: float) -> str:
@@ -101,18 +106,18 @@ def by_change(subject: Subject) -> Ranking:
 
 
 def by_similarity(subject: Subject) -> Ranking:
-    """Put alike ones next to each other: leaves of the hierarchical clustering, by average cosine distance.
+    """Put alike ones next to each other, by their directions.
 
-    It is that of the last end of an epoch, so that tiles keep their places while an epoch is on.
+    It is the order of the last end of an epoch, so that tiles keep their places while an epoch is on.
     """
     number = _settled_step(subject)
-    values = subject.values(number)
-    numbers = np.sqrt(subject.sizes)
-    if values is None:
+    column, values = subject.history.column(subject.weight.whole), subject.values(number)
+    recorded = column.value(number) if column else None
+    if recorded is None or values is None:
         return by_number(subject)
-    rows = np.ascontiguousarray(values.reshape(len(values), -1), np.float32)
-    order = np.array(_leaves(rows.tobytes(), len(rows)))
-    return Ranking(order, numbers, "norm", f"Alike ones side by side, as at record {number}; norm")
+    rows, key = values.reshape(len(values), -1), (subject.weight.key, subject.weight.shape, subject.taken)
+    order = _orders.of((recorded,), key, lambda: similar_order(rows, is_quick=True))
+    return Ranking(order, np.sqrt(subject.sizes), "norm", f"Alike ones side by side, as at record {number}; norm")
 
 
 def by_gamma(subject: Subject) -> Ranking:
@@ -197,15 +202,3 @@ def _settled_step(subject: Subject) -> int:
     steps = {step.number: step for step in subject.history.records}
     ends = (number for number in reversed(kept) if number in steps and steps[number].kind != "batch")
     return next(ends, kept[0])
-
-
-@functools.lru_cache(maxsize=4)
-def _leaves(rows: bytes, count: int) -> tuple[int, ...]:
-    """Return the order of `count` float32 rows; the last few are remembered, since the same are asked for at every update."""
-    from scipy.cluster.hierarchy import leaves_list, linkage  # noqa: PLC0415 - 100 ms that only this order needs
-
-    vectors = np.nan_to_num(np.frombuffer(rows, np.float32).reshape(count, -1).astype(np.float64), posinf=0, neginf=0)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    distances = np.clip(1 - units @ units.T, 0, 2)[np.triu_indices(count, 1)]
-    return tuple(leaves_list(linkage(distances, "average")).tolist())

@@ -11,13 +11,14 @@ from weight_explorer.catalog.nodes import Axis, Weight, plural
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.filter_order import SORTS, Ranking, Subject, percent, sort_offers
+from weight_explorer.views.limits import reach_of
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import EmptyPicture, Picture, Tile, TilesPicture
-from weight_explorer.views.reading import Reading, read
+from weight_explorer.views.reading import MORE_MEMORY, Reading, read
 from weight_explorer.views.windows import WAYS, Asked, Drawn, KernelAxes, kernel_axes, squares, stacked
 
-NAME = "filters"
+VIEW = "filters"
 
 # As many as can be told apart on the usual stage of 850 x 280 pixels, at 4 pixels a cell of 9.
 TILES_OF_A_PAGE = 64
@@ -83,12 +84,12 @@ def _page_range(weight: Weight, history: Past, choice: Choice) -> int:
     return math.ceil(_num_tiles(weight, history, choice) / TILES_OF_A_PAGE)
 
 
-CHANNELS = Option(NAME, "channels", "channels", _channel_offers)
-CHANNEL = Option(NAME, "channel", "channel", _channel_range, "slider")
-FILTER = Option(NAME, "filter", "filter", _filter_range, "slider")
-SORT = Option(NAME, "sort", "sorted by", _sort_offers)
-COLORS = Option(NAME, "colors", "colors", fixed(("common", "one scale for all"), ("own", "a scale for each")))
-PAGE = Option(NAME, "page", "page", _page_range, "slider")
+CHANNELS = Option(VIEW, "channels", "channels", _channel_offers)
+CHANNEL = Option(VIEW, "channel", "channel", _channel_range, "slider")
+FILTER = Option(VIEW, "filter", "filter", _filter_range, "slider")
+SORT = Option(VIEW, "sort", "sorted by", _sort_offers)
+COLORS = Option(VIEW, "colors", "colors", fixed(("common", "one scale for all"), ("own", "a scale for each")))
+PAGE = Option(VIEW, "page", "page", _page_range, "slider")
 OPTIONS = (CHANNELS, CHANNEL, FILTER, PAGE, SORT, COLORS)
 
 
@@ -126,7 +127,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     if reading.sample is not None:
         return EmptyPicture(
             f"Of this weight only {reading.sample.words} elements are kept, so that no filter is whole and none can be drawn. "
-            f'WeightExplorer(model, memory="...") keeps more.'
+            f"{MORE_MEMORY}"
         )
     kernel, asked = _kernel(weight), _asked(weight, history, choice)
     stack = stacked(reading.values, kernel)
@@ -158,17 +159,8 @@ _COMBINED = {"norm": "norm over all channels", "mean": "mean over all channels"}
 def _limits(drawn: Drawn, cells: np.ndarray, *, is_common: bool) -> np.ndarray:
     """Return the end of each tile's color scale; a common one is that of all pages."""
     if is_common:
-        return np.full(len(cells), _largest(drawn.cells), np.float32)
-    return np.array([_largest(tile) for tile in cells], np.float32)
-
-
-def _largest(values: np.ndarray) -> float:
-    """Return how far the finite numbers reach from zero, 0 where there is none."""
-    low, high = values.min(initial=0), values.max(initial=0)
-    if not math.isfinite(low) or not math.isfinite(high):
-        finite = values[np.isfinite(values)]
-        low, high = finite.min(initial=0), finite.max(initial=0)
-    return float(max(-low, high))
+        return np.full(len(cells), reach_of(drawn.cells), np.float32)
+    return np.array([reach_of(tile) for tile in cells], np.float32)
 
 
 def _tile(kernel: KernelAxes, drawn: Drawn, ranking: Ranking, i: int, *, of_channels: bool) -> Tile:

@@ -129,7 +129,7 @@ def _positions(axis: int) -> Callable[[Weight, Past, Choice], tuple[Offer, ...] 
     return offers
 
 
-LAYOUT = Option(VIEW, "layout", "Lay out", _layouts)
+LAYOUT = Option(VIEW, "layout", "lay out", _layouts)
 DOWN = Option(VIEW, "down", "down", _down)
 ACROSS = Option(VIEW, "across", "across", _across)
 SLIDERS = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ def _offers(_: Weight, __: Past, choice: Choice) -> tuple[Offer, ...]:
     return (*offers, Offer(TIME, "all records")) if recorded else offers
 
 
-COLORS = Option(VIEW, "colors", "Colors to", _offers)
+COLORS = Option(VIEW, "colors", "colors to", _offers)
 
 # How far the colors reach, beside the scale and in the caption.
 _SHORT = {DRAWN: "largest shown", SIGMA: "3 std. dev.", TIME: "all records"}
@@ -56,7 +57,7 @@ def scale_of(kind: str, cells: np.ndarray, row: np.ndarray, past: float, beyond:
         past: The largest magnitude of all records.
         beyond: Counts the numbers above a limit, and below minus that limit.
     """
-    limit = _known({DRAWN: _largest(cells), SIGMA: _sigma(row), TIME: past}[kind])
+    limit = _known({DRAWN: reach_of(cells), SIGMA: _sigma(row), TIME: past}[kind])
     above, below = beyond(limit) if kind == SIGMA else (0, 0)
     counts = [int(_known(row[INDEX[name]])) for name in ("nans", "positive_infs", "negative_infs")]
     marks = Marks(_SHORT[kind], above, below, *counts)
@@ -70,16 +71,24 @@ def largest_of_all(weight: Weight, history: Past, choice: Choice) -> float:
     return float(np.float32(found[np.isfinite(found)].max(initial=0)))
 
 
+def reach_of(values: np.ndarray) -> float:
+    """Return how far the finite numbers reach from zero, 0 where there is none.
+
+    >>> reach_of(np.array([1.0, -2.0, np.nan])), reach_of(np.array([]))
+    (2.0, 0.0)
+    """
+    low, high = values.min(initial=0), values.max(initial=0)
+    if not math.isfinite(low) or not math.isfinite(high):
+        finite = values[np.isfinite(values)]
+        low, high = finite.min(initial=0), finite.max(initial=0)
+    return float(max(high, -low))  # in this order, for zero without a sign
+
+
 def count_beyond(values: np.ndarray, limit: float) -> np.ndarray:
     """Count the finite numbers above a limit, and those below minus that limit."""
     above = np.count_nonzero(values > limit) - np.count_nonzero(values == np.inf)
     below = np.count_nonzero(values < -limit) - np.count_nonzero(values == -np.inf)
     return np.array([above, below])
-
-
-def _largest(cells: np.ndarray) -> float:
-    finite = cells[np.isfinite(cells)]
-    return float(np.abs(finite).max()) if finite.size else 0.0
 
 
 def _sigma(row: np.ndarray) -> float:

@@ -41,7 +41,7 @@ def _shown(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     return (Offer(EXTREME, "extreme"), Offer(MEAN, "mean"))
 
 
-SHOWS = Option(layouts.VIEW, "cell", "Cells show", _shown)
+SHOWS = Option(layouts.VIEW, "cell", "cells show", _shown)
 OPTIONS = (limits.COLORS, *orders.OPTIONS, SHOWS, *layouts.OPTIONS)
 
 _cells: Remembered[tuple[np.ndarray, int, int]] = Remembered(8)

@@ -1,4 +1,4 @@
-"""Numbers as text."""
+"""Numbers as text, and how text begins."""
 
 from __future__ import annotations
 
@@ -61,3 +61,12 @@ def share(part: float, whole: float) -> str:
     if 99.9 < percent < 100:
         return "> 99.9 %"
     return f"{percent:.3g} %"
+
+
+def capitalized(words: str) -> str:
+    """Write the first letter large, and leave all others, such as those of names, as they are.
+
+    >>> capitalized("units of LSTM"), capitalized("")
+    ('Units of LSTM', '')
+    """
+    return f"{words[:1].upper()}{words[1:]}"

@@ -14,6 +14,9 @@ Range = int
 Offers = Callable[[Weight, Past, Choice], tuple[Offer, ...] | Range]
 
 OFF, ON = "off", "on"
+# What a switch offers that is off, or on, until it is touched.
+OFF_OR_ON = (Offer(OFF, OFF), Offer(ON, ON))
+ON_OR_OFF = OFF_OR_ON[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,9 @@ def fixed(*offers: tuple[str, str]) -> Offers:
     return lambda _weight, _history, _choice: made
 
 
-def switch(view: str, name: str, label: str, *, start: str = OFF) -> Option:
-    """Make an option that is on or off."""
-    other = ON if start == OFF else OFF
-    return Option(view, name, label, fixed((start, start), (other, other)), "switch")
+def switch(view: str, name: str, label: str) -> Option:
+    """Make an option that is off until it is switched on."""
+    return Option(view, name, label, lambda _weight, _history, _choice: OFF_OR_ON, "switch")
 
 
 def offered(options: tuple[Option, ...], weight: Weight, history: Past, choice: Choice) -> tuple[OptionOffer, ...]:

@@ -13,13 +13,12 @@ from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.layout import VIEW, chosen_layout, is_sampled
 from weight_explorer.views.options import Option
 from weight_explorer.views.plane import Plane
+from weight_explorer.views.similarity import similar_order
 
 AS_IS, NORM, CHANGE, MEAN, SIMILARITY, LABEL = "as_is", "norm", "change", "mean", "similarity", "label"
 
 # Clustering takes 0.2 s of 1 024 rows of 768 and four times that of twice as many; it is done where a click waits for it.
 MOST_SIMILAR = 1024
-# The best of all orders that a clustering leaves open: 30 ms of 128, 9 s of 1 024.
-MOST_OPTIMAL = 128
 
 WORDS = {
     NORM: "by norm, largest first",
@@ -78,8 +77,8 @@ def _similar_size(side: Side) -> int:
     return side.outer.block_size if side.is_gated else side.outer.size
 
 
-ROWS = Option(VIEW, "rows", "Rows by", _offers(0))
-COLUMNS = Option(VIEW, "columns", "Columns by", _offers(1))
+ROWS = Option(VIEW, "rows", "rows by", _offers(0))
+COLUMNS = Option(VIEW, "columns", "columns by", _offers(1))
 OPTIONS = (ROWS, COLUMNS)
 
 
@@ -109,27 +108,6 @@ def order_words(kind: str, side: Side, record: str = "") -> str:
     within = f", in the same order in every {side.outer.group}" if side.is_gated else ""
     within = within or (f" within each {side.outer.group}" if len(side.ranges) > 1 else "")
     return f"{WORDS[kind]}{within}{f', as at {record}' if record else ''}"
-
-
-def similar_order(vectors: np.ndarray) -> np.ndarray:
-    """Return rows so that alike ones stand side by side: the leaves of a clustering by average linkage of directions.
-
-    The distance of two rows is that of their directions, so a row's length does not count.
-    """
-    if len(vectors) < 3:
-        return np.arange(len(vectors))
-    from scipy.cluster import hierarchy  # noqa: PLC0415 - half a second, for those who ask for it
-    from scipy.spatial.distance import squareform  # noqa: PLC0415
-
-    vectors = np.nan_to_num(vectors.astype(np.float64), posinf=0, neginf=0)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    lengths = np.einsum("ij,ij->i", units, units)
-    squares = np.maximum(lengths[:, None] + lengths - 2 * (units @ units.T), 0)
-    np.fill_diagonal(squares, 0)
-    distances = squareform(np.sqrt(squares), checks=False)
-    tree = hierarchy.linkage(distances, "average", optimal_ordering=len(vectors) <= MOST_OPTIMAL)
-    return hierarchy.leaves_list(tree).astype(np.int64)
 
 
 def _by_similarity(side: Side, plane: Plane) -> np.ndarray:

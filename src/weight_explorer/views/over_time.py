@@ -14,6 +14,7 @@ from weight_explorer.recording.time import Step
 from weight_explorer.views import curves
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.curves import MOST_POINTS, STATISTICS, Curve
+from weight_explorer.views.entries import block_axis
 from weight_explorer.views.numbers import grouped, rough
 from weight_explorer.views.options import Option, switch
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
@@ -44,7 +45,7 @@ def _statistics(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, .
 
 def _lines(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     offers = [Offer(THIS, "this weight")]
-    blocks = next((axis for axis in reversed(weight.axes) if len(axis.blocks) > 1), None)
+    blocks = block_axis(weight)
     offers += [Offer("blocks", f"its {plural(blocks.group)}")] if blocks and not weight.source else []
     offers += [Offer("layer", "this layer")] if len(curves.weights_of_layer(weight, history)) > 1 else []
     offers += [Offer("role", "all layers")] if len(curves.same_role(weight, history)) > 1 else []
@@ -52,7 +53,7 @@ def _lines(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-def _below(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:  # noqa: ARG001 - one signature for all
+def _below(_weight: Weight, history: Past, _choice: Choice) -> tuple[Offer, ...]:
     sizes, nothing = Offer("sizes", "changes"), Offer("nothing", "nothing")
     has_logs = any(step.logs for step in history.records[-1:])
     return (Offer("logs", "loss"), sizes, nothing) if has_logs else (sizes, nothing)

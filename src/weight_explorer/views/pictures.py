@@ -53,6 +53,16 @@ class Marks:
     positive_infs: int = 0
     negative_infs: int = 0
 
+    @classmethod
+    def of(cls, values: np.ndarray, limit: str = "") -> Marks:
+        """Count the numbers that are not finite, for a scale that reaches all others.
+
+        >>> Marks.of(np.array([1.0, np.nan, -np.inf]))
+        Marks(limit='', above=0, below=0, nans=1, positive_infs=0, negative_infs=1)
+        """
+        found = (np.isnan(values), values == np.inf, values == -np.inf)
+        return cls(limit, 0, 0, *(int(np.count_nonzero(each)) for each in found))
+
 
 @dataclass(frozen=True, slots=True)
 class Pin:

@@ -15,6 +15,9 @@ from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import EmptyPicture
 
+# What to do where too little is kept.
+MORE_MEMORY = 'WeightExplorer(model, memory="...") sets the bound on what is kept.'
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
@@ -171,5 +174,5 @@ def missing(weight: Weight, history: Past) -> EmptyPicture:
     return EmptyPicture(
         f"{what} weight has too many elements to keep even a sample within the history's bound of "
         f"{grouped(history.memory // 1_000_000)} MB, so only its statistics over time are kept. "
-        f'WeightExplorer(model, memory="...") sets the bound.'
+        f"{MORE_MEMORY}"
     )

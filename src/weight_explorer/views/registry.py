@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views import compare, distribution, filters, matrix, over_time, spectrum, units
+from weight_explorer.views import compare, distribution, filters, layout, matrix, over_time, spectrum, units
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
@@ -39,13 +39,13 @@ class View:
 VIEWS: dict[str, View] = {
     view.name: view
     for view in (
-        View("matrix", "Matrix", matrix.draw, matrix.OPTIONS),
-        View("filters", "Filters", filters.draw, filters.OPTIONS, filters.applies),
+        View(layout.VIEW, "Matrix", matrix.draw, matrix.OPTIONS),
+        View(filters.VIEW, "Filters", filters.draw, filters.OPTIONS, filters.applies),
         View(distribution.VIEW, "Distribution", distribution.draw, distribution.OPTIONS),
         View(over_time.VIEW, "Over time", over_time.draw, over_time.OPTIONS),
-        View("units", "Units", units.draw, units.OPTIONS, units.applies),
-        View("compare", "Compare", compare.draw, compare.OPTIONS, compare.applies, compare.is_large),
-        View("spectrum", "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=_every),
+        View(units.VIEW, "Units", units.draw, units.OPTIONS, units.applies),
+        View(compare.VIEW, "Compare", compare.draw, compare.OPTIONS, compare.applies, compare.is_large),
+        View(spectrum.VIEW, "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=_every),
     )
 }
 

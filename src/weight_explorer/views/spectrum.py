@@ -12,11 +12,13 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import widened
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.entries import Entries, Grouping, arranged, parts_of
-from weight_explorer.views.numbers import grouped, rough
+from weight_explorer.views.numbers import capitalized, grouped, rough
 from weight_explorer.views.options import Option, Range, fixed, switch
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture, RankingPicture
 from weight_explorer.views.ranked import MEASURES, Ranked
-from weight_explorer.views.reading import Reading, kept_steps, read, value_of
+from weight_explorer.views.reading import MORE_MEMORY, Reading, kept_steps, read, value_of
+
+VIEW = "spectrum"
 
 # Up to so many multiplications a full decomposition takes about a second; beyond, only the smaller side's Gram matrix is
 # decomposed, which asks for as many as twice the elements times the smaller side.
@@ -28,17 +30,17 @@ GRAM_ACCURACY = math.sqrt(np.finfo(np.float64).eps)
 ROWS_AT_ONCE = 4096
 MOST_VECTORS = 8
 
-SHOW = Option("spectrum", "show", "show", fixed(("values", "singular values"), ("vectors", "what they connect")))
-RANDOM = Option("spectrum", "random", "random matrix", fixed(("now", "spread as now"), ("start", "spread as at the start")))
-LOG = switch("spectrum", "log", "log scale")
+SHOW = Option(VIEW, "show", "show", fixed(("values", "singular values"), ("vectors", "what they connect")))
+RANDOM = Option(VIEW, "random", "random matrix", fixed(("now", "spread as now"), ("start", "spread as at the start")))
+LOG = switch(VIEW, "log", "log scale")
 
 
 def _vectors(weight: Weight, history: Past, choice: Choice) -> Range:
     return min(*_shape(weight), MOST_VECTORS) if SHOW.chosen(weight, history, choice) == "vectors" else 0
 
 
-VECTOR = Option("spectrum", "vector", "singular value", _vectors, "slider")
-COMPUTE = Option("spectrum", "compute", "compute now", fixed(("now", "now")), "button")
+VECTOR = Option(VIEW, "vector", "singular value", _vectors, "slider")
+COMPUTE = Option(VIEW, "compute", "compute now", fixed(("now", "now")), "button")
 OPTIONS = (COMPUTE, SHOW, VECTOR, RANDOM, LOG)
 
 
@@ -180,10 +182,7 @@ def _matrix(values: np.ndarray, weight: Weight) -> np.ndarray:
 def _refusal(weight: Weight, reading: Reading) -> str:
     """Say why there is no spectrum, or nothing."""
     if reading.sample is not None:
-        return (
-            f"A spectrum is that of the whole matrix, of which {reading.sample.words} elements are kept. "
-            f'WeightExplorer(model, memory="...") sets the bound on what is kept.'
-        )
+        return f"A spectrum is that of the whole matrix, of which {reading.sample.words} elements are kept. {MORE_MEMORY}"
     shape = _shape(weight)
     cost = weight.size * min(shape)
     if cost > MOST_FOR_SVD and (cost > MOST_FOR_GRAM or min(shape) > MOST_GRAM_SIDE):
@@ -265,5 +264,5 @@ def _vectors_picture(weight: Weight, spectrum: Spectrum, reading: Reading, numbe
         f"{rough(100 * value**2 / total if total else 0.0)} % of all squares. Together go {told[0]} and {told[1]}. "
         f"The signs of both sides may be turned together. {_matrix_words(weight, spectrum, reading)}"
     )
-    titles = [f"{side.entries.nouns[:1].upper()}{side.entries.nouns[1:]} of singular value {number + 1}" for side in sides]
+    titles = [f"{capitalized(side.entries.nouns)} of singular value {number + 1}" for side in sides]
     return RankingPicture(tuple(side.ranking(title) for side, title in zip(sides, titles, strict=True)), "", caption)

@@ -12,11 +12,13 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import widened
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.entries import Entries, Grouping, arranged, entries_of, groupings, parts_of, windowed
-from weight_explorer.views.numbers import grouped
-from weight_explorer.views.options import OFF, ON, Option, Range
+from weight_explorer.views.numbers import capitalized, grouped
+from weight_explorer.views.options import OFF_OR_ON, Option, Range
 from weight_explorer.views.pictures import EmptyPicture, Picture, RankingPicture
 from weight_explorer.views.ranked import MEASURES, Measure, Ranked
-from weight_explorer.views.reading import Reading, kept_steps, read, value_of
+from weight_explorer.views.reading import MORE_MEMORY, Reading, kept_steps, read, value_of
+
+VIEW = "units"
 
 # As many of a unit's inputs are told in the caption.
 NUM_TOLD = 3
@@ -37,13 +39,13 @@ def _num_units(weight: Weight, history: Past, choice: Choice) -> Range:
 
 def _window(weight: Weight, _history: Past, _choice: Choice) -> tuple[Offer, ...]:
     has_window = any(part.side == "window" and part.size > 1 for part in parts_of(weight.axes))
-    return (Offer(OFF, OFF), Offer(ON, ON)) if has_window else ()
+    return OFF_OR_ON if has_window else ()
 
 
-RANK = Option("units", "rank", "rank", _ways)
-BY = Option("units", "by", "by", _measures)
-WINDOW = Option("units", "window", "each place of the window", _window, "switch")
-UNIT = Option("units", "unit", "unit", _num_units, "picked")
+RANK = Option(VIEW, "rank", "rank", _ways)
+BY = Option(VIEW, "by", "by", _measures)
+WINDOW = Option(VIEW, "window", "each place of the window", _window, "switch")
+UNIT = Option(VIEW, "unit", "unit", _num_units, "picked")
 OPTIONS = (RANK, BY, WINDOW, UNIT)
 
 
@@ -59,8 +61,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         return reading
     if reading.sample is not None:
         return EmptyPicture(
-            f"Of this weight {reading.sample.words} elements are kept, too few of each unit to rank them. "
-            f'WeightExplorer(model, memory="...") sets the bound on what is kept.'
+            f"Of this weight {reading.sample.words} elements are kept, too few of each unit to rank them. {MORE_MEMORY}"
         )
     grouping = groupings(weight)[RANK.chosen(weight, history, choice)]
     if WINDOW.is_on(weight, history, choice):
@@ -68,7 +69,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     by = BY.chosen(weight, history, choice)
     with np.errstate(invalid="ignore", over="ignore"):  # of what is not finite, which is said in the caption
         sheet = _Sheet(weight, grouping, by, *_now_and_start(reading, weight, history, grouping, by))
-        return _picture(sheet, reading, choice.options.get((weight.role, "units", "unit"), ""))
+        return _picture(sheet, reading, choice.options.get((weight.role, VIEW, UNIT.name), ""))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +132,7 @@ def _picture(sheet: _Sheet, reading: Reading, asked: str) -> RankingPicture:
     unknown = f' There is no {units.entries.noun} "{asked}".' if asked and found is None and not asked.isdecimal() else ""
     return RankingPicture(
         (units.ranking(_title(units), unit), inputs.ranking(_title(inputs, units.entries.words(unit)))),
-        "units.unit",
+        f"{VIEW}.{UNIT.name}",
         _driven_words(units, inputs, unit) + words + unknown,
     )
 
@@ -139,7 +140,7 @@ def _picture(sheet: _Sheet, reading: Reading, asked: str) -> RankingPicture:
 def _title(ranked: Ranked, of: str = "") -> str:
     which = f"{ranked.entries.nouns} of {of}" if of else ranked.entries.nouns
     by = {"norm": "norm", "mean": "mean, largest first"}.get(ranked.label, ranked.measure.label)
-    return f"{_capitalized(which)} by {by}"
+    return f"{capitalized(which)} by {by}"
 
 
 def _not_finite_words(units: Ranked) -> str:
@@ -157,7 +158,7 @@ def _driven_words(units: Ranked, inputs: Ranked, unit: int) -> str:
         if _is_driven(inputs)
         else "is strongest in"
     )
-    return f"{_capitalized(name)} {verb} {', '.join(told)}; {_moved_words(units, unit, name)}."
+    return f"{capitalized(name)} {verb} {', '.join(told)}; {_moved_words(units, unit, name)}."
 
 
 def _is_driven(inputs: Ranked) -> bool:
@@ -167,11 +168,7 @@ def _is_driven(inputs: Ranked) -> bool:
 def _single_words(ranked: Ranked) -> str:
     first = int(ranked.first(1)[0])
     name = ranked.entries.words(first)
-    return f"{_capitalized(name)} stands first with {ranked.number(first)}; {_moved_words(ranked, first, name)}."
-
-
-def _capitalized(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"
+    return f"{capitalized(name)} stands first with {ranked.number(first)}; {_moved_words(ranked, first, name)}."
 
 
 def _moved_words(ranked: Ranked, i: int, name: str) -> str:

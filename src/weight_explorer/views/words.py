@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from weight_explorer.views.numbers import grouped, rough
+from weight_explorer.views.numbers import capitalized, grouped, rough
 from weight_explorer.views.pictures import (
     BoardPicture,
     Chart,
@@ -64,10 +64,9 @@ def _count(number: int, noun: str) -> str:
 
 def _tiles(picture: TilesPicture) -> str:
     count, rows, columns, parts = picture.cells.shape
-    odd = Marks(nans=int(np.isnan(picture.cells).sum()), positive_infs=int(np.isinf(picture.cells).sum()))
     size = f"{_count(count, 'tile')} of {_count(rows, 'row')} by {_count(columns, 'column')}"
     colors = " of red, green and blue" if parts > 1 else ""
-    return f"{size}{colors}, {_span(picture.cells)}{_lost(odd)}. {'; '.join(picture.heading)}."
+    return f"{size}{colors}, {_span(picture.cells)}{_lost(Marks.of(picture.cells))}. {'; '.join(picture.heading)}."
 
 
 def _rankings(picture: RankingPicture) -> str:
@@ -93,11 +92,7 @@ def _chart(chart: Chart) -> str:
     over = f" by {chart.x_label}" if chart.x_label else ""
     title = f"{chart.title}: " if chart.title else ""
     named = (mark for mark in chart.marks if mark.name)
-    return " ".join(_sentence(words) for words in (f"{title}{chart.y_label}{over}", *map(_mark, named)))
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
+    return " ".join(f"{capitalized(words)}." for words in (f"{title}{chart.y_label}{over}", *map(_mark, named)))
 
 
 def _mark(mark: Mark) -> str:

@@ -67,7 +67,7 @@ def _feeds_nothing(case: Case, trace: Trace) -> bool:
     return has_input and any(other.weight.role == "bias" and not other.is_still for other in others)
 
 
-def _unknown(case: Case, trace: Trace) -> bool:  # noqa: ARG001 - one signature for all
+def _unknown(case: Case, _: Trace) -> bool:
     return not case.facts.has_model
 
 

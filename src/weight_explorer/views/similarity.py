@@ -1,0 +1,36 @@
+"""Which things are alike: an order in which they stand side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# The best of all orders that a clustering leaves open takes 30 ms of 128 rows, and 9 s of 1 024.
+MOST_OPTIMAL = 128
+
+
+def similar_order(vectors: np.ndarray, *, is_quick: bool = False) -> np.ndarray:
+    """Return rows so that alike ones stand side by side: the leaves of a clustering by average linkage of directions.
+
+    The distance of two rows is that of their directions, so a row's length does not count.
+
+    Args:
+        vectors: One row for each thing.
+        is_quick: Whether to take the first order that the clustering leaves open, where a training waits for it.
+
+    >>> similar_order(np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.1]])).tolist()
+    [0, 2, 1]
+    """
+    if len(vectors) < 3:
+        return np.arange(len(vectors))
+    from scipy.cluster import hierarchy  # noqa: PLC0415 - half a second, for those who ask for it
+    from scipy.spatial.distance import squareform  # noqa: PLC0415
+
+    vectors = np.nan_to_num(vectors.astype(np.float64), posinf=0, neginf=0)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    lengths = np.einsum("ij,ij->i", units, units)
+    squares = np.maximum(lengths[:, None] + lengths - 2 * (units @ units.T), 0)
+    np.fill_diagonal(squares, 0)
+    distances = squareform(np.sqrt(squares), checks=False)
+    is_best = not is_quick and len(vectors) <= MOST_OPTIMAL
+    return hierarchy.leaves_list(hierarchy.linkage(distances, "average", optimal_ordering=is_best)).astype(np.int64)
