@@ -136,7 +136,8 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     ranking = SORTS[asked.sort](subject)
     shown = ranking.order[asked.page * TILES_OF_A_PAGE : (asked.page + 1) * TILES_OF_A_PAGE]
     drawn = WAYS[asked.way](stack, kernel, asked)
-    cells = np.ascontiguousarray(drawn.cells[shown], np.float32)
+    with np.errstate(over="ignore"):  # a norm over channels may be more than float32 holds
+        cells = np.ascontiguousarray(drawn.cells[shown], np.float32)
     return TilesPicture(
         cells=cells,
         tiles=tuple(_tile(kernel, drawn, ranking, int(i), of_channels=asked.is_of_channels) for i in shown),
@@ -168,7 +169,7 @@ def _largest(values: np.ndarray) -> float:
     if not math.isfinite(low) or not math.isfinite(high):
         finite = values[np.isfinite(values)]
         low, high = finite.min(initial=0), finite.max(initial=0)
-    return float(max(-low, high))
+    return min(float(max(-low, high)), float(np.finfo(np.float32).max))
 
 
 def _tile(kernel: KernelAxes, drawn: Drawn, ranking: Ranking, i: int, *, of_channels: bool) -> Tile:

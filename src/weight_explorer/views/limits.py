@@ -67,13 +67,14 @@ def largest_of_all(weight: Weight, history: Past, choice: Choice) -> float:
     """Return the largest magnitude that was recorded of the chosen quantity of a weight; of a slice, that of the whole."""
     found = np.abs(history.series(weight.whole, choice.quantity)["largest"])
     # As the cells have it, so that the largest of them is not beyond it.
-    return float(np.float32(found[np.isfinite(found)].max(initial=0)))
+    return float(np.float32(min(found[np.isfinite(found)].max(initial=0), np.finfo(np.float32).max)))
 
 
 def count_beyond(values: np.ndarray, limit: float) -> np.ndarray:
     """Count the finite numbers above a limit, and those below minus that limit."""
-    above = np.count_nonzero(values > limit) - np.count_nonzero(values == np.inf)
-    below = np.count_nonzero(values < -limit) - np.count_nonzero(values == -np.inf)
+    bound = np.float64(limit)  # not rounded to the type of the values, beyond which it may lie
+    above = np.count_nonzero(values > bound) - np.count_nonzero(values == np.inf)
+    below = np.count_nonzero(values < -bound) - np.count_nonzero(values == -np.inf)
     return np.array([above, below])
 
 
