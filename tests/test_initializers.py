@@ -212,3 +212,10 @@ def test_the_configuration_travels_with_a_saved_run_and_older_files_open(model, 
     ]
     loaded.close()
     explorer.close()
+
+
+def test_the_ends_of_a_uniform_distribution_may_be_given_in_either_order():
+    edges = np.linspace(-0.1, 0.1, 5)
+    made = (start_of(weight_for(initializers.RandomUniform(*ends), (10, 10))) for ends in ((-0.1, 0.1), (0.1, -0.1)))
+    for start in made:
+        np.testing.assert_allclose(start.expected(edges, 100), [25, 25, 25, 25])

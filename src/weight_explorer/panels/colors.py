@@ -57,7 +57,8 @@ def colorized(cells: np.ndarray, limit: float) -> np.ndarray:
     One part is colored from -`limit` to `limit`; three are red, green and blue, with zero mid-gray. A number that is not
     finite has a color of its own, also where it is only one of the three.
     """
-    scaled = 127.5 + np.where(np.isfinite(cells), cells, 0) * (127.5 / limit if limit > 0 else 0)
+    # In float64: a limit may be so small that its inverse overflows.
+    scaled = 127.5 + np.where(np.isfinite(cells), cells, 0).astype(np.float64) * (127.5 / limit if limit > 0 else 0)
     places = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     image = np.frombuffer(palette(), np.uint8).reshape(256, 3)[places[..., 0]] if cells.shape[-1] == 1 else places
     image = image.copy()

@@ -280,6 +280,8 @@ class Comparison:
 
         def compute() -> np.ndarray:
             taken, estimate = self._part_of(column.sample)
+            if column.sample is not None and not now[taken].size:
+                return UNKNOWN
             if against == number:
                 return estimate(no_change(now[taken].size))
             return estimate(summarize(now[taken], None if before is None else before[taken]))

@@ -45,7 +45,8 @@ class Sample:
         Sums grow with the number of elements; extremes are those of the sample.
         """
         scaled, factor = row.copy(), self.size / max(len(self.indexes), 1)
-        scaled[[INDEX[name] for name in COUNTS if name != "count"]] *= factor
+        counts = [INDEX[name] for name in COUNTS if name != "count"]
+        scaled[counts] = np.rint(scaled[counts] * factor)
         scaled[INDEX["norm"]] *= math.sqrt(factor)
         if not np.isnan(row[INDEX["place"]]):
             scaled[INDEX["place"]] = self.indexes[int(row[INDEX["place"]])]

@@ -129,11 +129,12 @@ def rows_of(weight: Weight, history: Past, choice: Choice, quantity: str = "") -
     for number in numbers.tolist():
         known = _ROWS.setdefault(column.slices(number), {})
         name = (f"{weight.key} {compared.quantity}", compared.against if compared.quantity == "since_record" else None)
-        if name not in known:
+        row = known.get(name)  # another thread may clear them at any time
+        if row is None:
             if len(known) >= MOST_REMEMBERED:
                 known.clear()
-            known[name] = compared.row(column, number)
-        rows.append(known[name])
+            row = known[name] = compared.row(column, number)
+        rows.append(row)
     return Series(numbers, history.timeline.positions_of(numbers), np.stack(rows), column.sample is not None)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import Axis, Weight, cut, plural
 from weight_explorer.recording.histogram import Histograms, quantiles_of
 from weight_explorer.recording.past import Column, Past
-from weight_explorer.recording.statistics import INDEX
+from weight_explorer.recording.statistics import INDEX, widened
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer, quantity_label
 from weight_explorer.views.entries import block_axis
@@ -35,6 +35,8 @@ MOST_BANDED = 200
 LARGE = 4096
 # How far a ridge reaches over the one behind it.
 REACH = 2.2
+# Over a range between these nothing overflows while float32 is counted.
+SAFE_WIDTHS = (1e-35, 1e38)
 SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 TOGETHER, OVERLAID, BESIDE = "together", "overlaid", "beside"
@@ -224,7 +226,7 @@ def _counted(weight: Weight, history: Past, choice: Choice) -> _Counted | EmptyP
         return EmptyPicture("No element is finite, so there is no distribution to show.")
     edges = bin_edges(*finite.values())
     counts = {name: count_in(edges, values) for name, values in finite.items()}
-    value = float(mine[0]) if edges[0] == edges[-1] or np.ptp(mine) == 0 else None
+    value = float(mine[0]) if mine.min() == mine.max() else None
     return _Counted(edges, counts, reading.words, mine.size, reading.values.size - mine.size, value)
 
 
@@ -235,7 +237,7 @@ def _values(weight: Weight, history: Past, choice: Choice, reading: Reading) -> 
         for name, number in _compared(list(kept_steps(weight, history)), reading.step.number, choice).items():
             other = value_of(weight, history, number)
             if other is not None and other[0].shape == reading.values.shape:
-                shown[name] = other[0].astype(np.float32, copy=False).reshape(-1)
+                shown[name] = widened(other[0]).reshape(-1)
     return shown
 
 
@@ -247,7 +249,7 @@ def bin_edges(*samples: np.ndarray) -> np.ndarray:
     present = [sample for sample in samples if sample.size]
     low = min(float(sample.min()) for sample in present)
     high = max(float(sample.max()) for sample in present)
-    if not high - low > 4 * np.finfo(np.float32).eps * max(abs(low), abs(high)):
+    if not high - low > 4 * float(np.finfo(np.float32).eps) * max(abs(low), abs(high)):
         margin = max(abs(low), abs(high)) * 0.1 or 1.0
         low, high = low - margin, high + margin
     num_bins = math.isqrt(max(sample.size for sample in present))
@@ -261,7 +263,7 @@ def count_in(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
     [2, 2]
     """
     num_bins, width = len(edges) - 1, edges[-1] - edges[0]
-    if not 1e-30 < width < 1e30:  # where float32 holds the width, but not what it is divided or multiplied by
+    if not SAFE_WIDTHS[0] < width < SAFE_WIDTHS[1]:
         values = values.astype(np.float64)
     bins = ((values - values.dtype.type(edges[0])) * values.dtype.type(num_bins / width)).astype(np.int16)
     np.clip(bins, 0, num_bins - 1, out=bins)

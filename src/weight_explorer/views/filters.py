@@ -137,7 +137,8 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     ranking = SORTS[asked.sort](subject)
     shown = ranking.order[asked.page * TILES_OF_A_PAGE : (asked.page + 1) * TILES_OF_A_PAGE]
     drawn = WAYS[asked.way](stack, kernel, asked)
-    cells = np.ascontiguousarray(drawn.cells[shown], np.float32)
+    with np.errstate(over="ignore"):  # a norm over channels may be more than float32 holds
+        cells = np.ascontiguousarray(drawn.cells[shown], np.float32)
     return TilesPicture(
         cells=cells,
         tiles=tuple(_tile(kernel, drawn, ranking, int(i), of_channels=asked.is_of_channels) for i in shown),

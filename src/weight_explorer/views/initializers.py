@@ -78,6 +78,7 @@ def _point(value: float) -> Below:
 
 
 def _uniform(low: float, high: float) -> Below:
+    low, high = sorted((low, high))  # Keras takes them in either order
     return (lambda x: np.clip((x - low) / (high - low), 0, 1)) if low < high else _point(low)
 
 

@@ -68,11 +68,11 @@ def largest_of_all(weight: Weight, history: Past, choice: Choice) -> float:
     """Return the largest magnitude that was recorded of the chosen quantity of a weight; of a slice, that of the whole."""
     found = np.abs(history.series(weight.whole, choice.quantity)["largest"])
     # As the cells have it, so that the largest of them is not beyond it.
-    return float(np.float32(found[np.isfinite(found)].max(initial=0)))
+    return float(np.float32(min(found[np.isfinite(found)].max(initial=0), np.finfo(np.float32).max)))
 
 
 def reach_of(values: np.ndarray) -> float:
-    """Return how far the finite numbers reach from zero, 0 where there is none.
+    """Return how far the finite numbers reach from zero, 0 where there is none, as far as float32 does, which colors are in.
 
     >>> reach_of(np.array([1.0, -2.0, np.nan])), reach_of(np.array([]))
     (2.0, 0.0)
@@ -81,13 +81,14 @@ def reach_of(values: np.ndarray) -> float:
     if not math.isfinite(low) or not math.isfinite(high):
         finite = values[np.isfinite(values)]
         low, high = finite.min(initial=0), finite.max(initial=0)
-    return float(max(high, -low))  # in this order, for zero without a sign
+    return min(float(max(high, -low)), float(np.finfo(np.float32).max))  # in this order, for zero without a sign
 
 
 def count_beyond(values: np.ndarray, limit: float) -> np.ndarray:
     """Count the finite numbers above a limit, and those below minus that limit."""
-    above = np.count_nonzero(values > limit) - np.count_nonzero(values == np.inf)
-    below = np.count_nonzero(values < -limit) - np.count_nonzero(values == -np.inf)
+    bound = np.float64(limit)  # not rounded to the type of the values, beyond which it may lie
+    above = np.count_nonzero(values > bound) - np.count_nonzero(values == np.inf)
+    below = np.count_nonzero(values < -bound) - np.count_nonzero(values == -np.inf)
     return np.array([above, below])
 
 

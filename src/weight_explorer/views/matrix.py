@@ -85,7 +85,9 @@ class _Subject:
     @property
     def identity(self) -> tuple[Hashable, ...]:
         """What tells it from everything else that is drawn from the same arrays."""
-        return (self.weight.key, self.weight.shape, self.layout, self.choice.quantity, self.found.step.number)
+        # The records by number too: the array of one that is dropped is filled anew, and then the same one holds other values.
+        numbers = tuple(step.number for step in (self.found.step, self.found.against) if step)
+        return (self.weight.key, self.weight.shape, self.layout, self.choice.quantity, numbers)
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:

@@ -182,13 +182,16 @@ def _pin_curves(weight: Weight, history: Past, choice: Choice) -> tuple[list[Cur
 
 def _ends_words(label: str, found: list[Curve]) -> str:
     """Say where the lines end: the highest and the lowest."""
+    # A layer that has left the model ends before the others.
+    when = "at the last record" + (" of each" if len({float(curve.x[-1]) for curve in found}) > 1 else "")
+    label = f"{label[:1].upper()}{label[1:]}"
     last = {curve.name: float(curve.y[-1]) for curve in found if np.isfinite(curve.y[-1])}
     if not last:
-        return f"{label.capitalize()}: not known at the last record."
+        return f"{label}: not known {when}."
     high, low = max(last, key=lambda name: last[name]), min(last, key=lambda name: last[name])
     if len(last) == 1:
-        return f"{label.capitalize()} at the last record: {rough(last[high])}."
-    return f"{label.capitalize()} at the last record: from {rough(last[low])} ({low}) to {rough(last[high])} ({high})."
+        return f"{label} {when}: {rough(last[high])}."
+    return f"{label} {when}: from {rough(last[low])} ({low}) to {rough(last[high])} ({high})."
 
 
 def _gaps_words(found: list[Curve]) -> str:
@@ -262,7 +265,8 @@ def _caption(series: Series, changes: Series, count: int) -> str:
         return "There is one record so far: train, and the lines grow from left to right."
     moved = changes["moved"][1:]
     thinned = f" {len(series)} of them are drawn." if len(series) < count else ""
-    if not moved.any():
+    is_every = bool((np.diff(changes.numbers) == 1).all())
+    if is_every and not moved.any():
         return f"{count} records, and not one element has moved between them.{thinned}"
     if np.isnan(moved[-1]):
         return f"{count} records.{thinned} How far the last change went is not known: the record before it is not kept."

@@ -84,6 +84,12 @@ class Ranked:
         strength = self.strength(self.now)
         return 1 + int(np.count_nonzero(strength > strength[i]) + np.count_nonzero(strength[:i] == strength[i]))
 
+    def places_now(self, i: int) -> range:
+        """Return the places that one shares with all that are level with it: which of them it has means nothing."""
+        strength = self.strength(self.now)
+        stronger = int(np.count_nonzero(strength > strength[i]))
+        return range(stronger + 1, stronger + 1 + int(np.count_nonzero(strength == strength[i])))
+
     def place_then(self, i: int) -> int | None:
         """Return the place of one at the start, counted from 1; None where that is not known, 0 where it was not alone."""
         if self.start is None or not np.isfinite(self.now[i]):
@@ -109,7 +115,7 @@ class Ranked:
             names=tuple(self.entries.name(i) for i in shown),
             values=self.now[shown],
             numbers=tuple(self.number(i) for i in shown),
-            moves=tuple(_move(place, self.place_then(i)) for i, place in zip(shown, places, strict=True)),
+            moves=tuple(_move(self.places_now(i), self.place_then(i)) for i in shown),
             picks=() if picked is None else tuple(str(i) for i in shown),
             picked=-1 if picked is None else shown.index(picked),
             num_left=self.entries.size - len(shown),
@@ -125,10 +131,10 @@ def number_text(number: float) -> str:
     return "NaN" if np.isnan(number) else f"{number:+.4g}" if number else "0"
 
 
-def _move(place: int, then: int | None) -> str:
+def _move(places: range, then: int | None) -> str:
     """Say where one stood and which way it went: `▲ 7` went up from place 7; `level` was equal to others."""
     if then is None:
         return ""
     if not then:
         return "level"
-    return f"{'▲' if then > place else '▼' if then < place else '='} {then}"
+    return f"{'=' if then in places else '▲' if then > places[0] else '▼'} {then}"

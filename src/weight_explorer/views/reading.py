@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -141,27 +141,35 @@ def find(weight: Weight, history: Past, choice: Choice) -> Found | EmptyPicture:
     now = value_of(weight, history, number) if number is not None else None
     if number is None or step is None or now is None:
         return missing(weight, history)
-    if choice.quantity == "value":
-        return Found(now[0], None, step, None, now[1])
+    if now[1] is not None and not now[0].size:
+        return EmptyPicture("Not one of the elements that are kept of this weight lies in this part of it.")
+    found = Found(now[0], None, step, None, now[1])
+    return found if choice.quantity == "value" else _find_change(weight, history, choice, found)
+
+
+def _find_change(weight: Weight, history: Past, choice: Choice, found: Found) -> Found | EmptyPicture:
+    """Find what the value is compared with, or say why it is not there."""
+    number = found.step.number
     kept = kept_steps(weight, history)
     against = compared_step(kept, choice, number)
     if against is None:
         return EmptyPicture(_NOTHING_TO_COMPARE.get(choice.quantity, _NO_EARLIER))
-    if choice.quantity == "since_last" and against != _recorded_before(weight, history, number):
+    if choice.quantity == "since_last" and not _is_record_before(weight, history, against, number):
         return EmptyPicture("The values of the record before this one are not kept any more, so their change cannot be shown.")
     before, against_step = value_of(weight, history, against), history.step(against)
-    if before is None or against_step is None or before[0].shape != now[0].shape:
+    if before is None or against_step is None or before[0].shape != found.now.shape:
         return EmptyPicture("The weight had another shape then, so there is no change to show.")
-    return Found(now[0], before[0], step, against_step, now[1])
+    return replace(found, before=before[0], against=against_step)
 
 
 _NO_EARLIER = "There is no record before this one. A change needs two: train, or choose a later record."
 _NOTHING_TO_COMPARE = {"since_record": "The record to compare with is not kept any more. Choose another one and press Compare."}
 
 
-def _recorded_before(weight: Weight, history: Past, number: int) -> int:
+def _is_record_before(weight: Weight, history: Past, before: int, number: int) -> bool:
+    """Whether nothing was recorded of a weight in between: neither what is still known, nor a record that was thinned away."""
     recorded = history.recorded(weight.whole)
-    return int(recorded[recorded < number][-1])
+    return before == recorded[recorded < number][-1] and all(history.step(between) for between in range(before + 1, number))
 
 
 def missing(weight: Weight, history: Past) -> EmptyPicture:

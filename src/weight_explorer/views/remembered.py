@@ -14,7 +14,11 @@ Result = TypeVar("Result")
 
 
 class Remembered(Generic[Result]):
-    """The newest few results, by the arrays they were computed from, which never change once recorded, and a key."""
+    """The newest few results, by the arrays they were computed from, and a key.
+
+    An array never changes while its record is kept, but one of a record that is dropped may be filled anew: the key tells
+    which records they are of.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most

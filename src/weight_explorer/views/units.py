@@ -173,11 +173,13 @@ def _single_words(ranked: Ranked) -> str:
 
 def _moved_words(ranked: Ranked, i: int, name: str) -> str:
     place, then = ranked.place(i), ranked.place_then(i)
-    stands = f"place {grouped(place)} of {grouped(ranked.entries.size)}"
+    places = ranked.places_now(i)
+    level = f", level with {grouped(len(places) - 1)} other{'s' if len(places) > 2 else ''}" if len(places) > 1 else ""
+    stands = f"place {grouped(place)} of {grouped(ranked.entries.size)}{level}"
     if then is None:
         return f"it stands at {stands}"
     if not then:
         return f"it stands at {stands}, and was level with others at the start"
-    if then == place:
+    if then in places:
         return f"it stands at {stands}, as at the start"
     return f"since the start {name} {'rose' if then > place else 'fell'} from place {grouped(then)} to {stands}"
