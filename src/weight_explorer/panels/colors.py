@@ -16,6 +16,7 @@ NEGATIVE_INFINITE = "#a54cff"
 # Beyond the ends of the map, which are dark red and dark blue.
 ABOVE = "#ff5fc4"
 BELOW = "#00d2f2"
+SPECIAL = (NOT_A_NUMBER, INFINITE, NEGATIVE_INFINITE, ABOVE, BELOW)
 
 # Of bars: below zero, above it, and where there is no sign.
 SIGNED = ("#4393c3", "#d6604d")

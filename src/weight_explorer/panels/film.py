@@ -79,10 +79,12 @@ def _palette() -> Image.Image:
 
     A palette chosen for each frame would have its own idea of a pale red.
     """
-    of_map = np.frombuffer(colors.palette(), np.uint8).reshape(-1, 3)[np.linspace(0, 255, 170).round().astype(int)]
-    grays = np.repeat(np.linspace(0, 255, 52).round().astype(np.uint8), 3).reshape(-1, 3)
-    marks = np.array([to_rgb(color) for color in (*colors.MARKS.values(), colors.NOT_A_NUMBER, colors.INFINITE)])
+    grays = np.repeat(np.linspace(0, 255, 48).round().astype(np.uint8), 3).reshape(-1, 3)
+    flat = dict.fromkeys((*colors.MARKS.values(), *colors.SIGNED, *colors.SPECIAL))
+    marks = np.array([to_rgb(color) for color in flat])
     shades = np.concatenate([255 - (1 - marks) * 255 * strength for strength in (1, 0.75, 0.5, 0.2)]).round().astype(np.uint8)
+    left = np.linspace(0, 255, 256 - len(grays) - len(shades)).round().astype(int)
+    of_map = np.frombuffer(colors.palette(), np.uint8).reshape(-1, 3)[left]
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate([of_map, grays, shades]).tobytes())
     return palette

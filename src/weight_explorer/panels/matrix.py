@@ -20,7 +20,6 @@ HERE = Path(__file__).parent
 MODULE = "\n".join((HERE / f"{name}.js").read_text() for name in ("matrix_axes", "matrix_cells", "matrix_drawing", "matrix"))
 
 # The colors of what the color map has none for, in the order of `_counts`.
-SPECIAL = [colors.NOT_A_NUMBER, colors.INFINITE, colors.NEGATIVE_INFINITE, colors.ABOVE, colors.BELOW]
 
 
 class MatrixPanel(anywidget.AnyWidget):
@@ -53,7 +52,7 @@ class MatrixPanel(anywidget.AnyWidget):
     column_order = traitlets.Bytes().tag(sync=True)
     limit = traitlets.Float().tag(sync=True)
     limit_words = traitlets.Unicode().tag(sync=True)
-    counts = traitlets.List(traitlets.Int(), [0] * len(SPECIAL)).tag(sync=True)
+    counts = traitlets.List(traitlets.Int(), [0] * len(colors.SPECIAL)).tag(sync=True)
     shows = traitlets.Unicode("extreme").tag(sync=True)
     fixed = traitlets.Unicode().tag(sync=True)
     key = traitlets.Unicode().tag(sync=True)
@@ -64,7 +63,7 @@ class MatrixPanel(anywidget.AnyWidget):
     window = traitlets.Unicode().tag(sync=True)
     pin = traitlets.Unicode().tag(sync=True)
     palette = traitlets.Bytes(read_only=True).tag(sync=True)
-    special = traitlets.List(traitlets.Unicode(), SPECIAL, read_only=True).tag(sync=True)
+    special = traitlets.List(traitlets.Unicode(), list(colors.SPECIAL), read_only=True).tag(sync=True)
 
     def __init__(self) -> None:
         super().__init__()
