@@ -587,7 +587,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> explorer.select("dense", role="bias")
         >>> print(explorer.to_csv())
         # tiny/dense / bias
-        # The value, at the start.
+        # The value, at the start. No number but zero has a color.
         # One number for each element.
         "","units 0","units 1"
         "",0.0,0.0
@@ -614,7 +614,7 @@ class WeightExplorer(ipywidgets.VBox):
         import matplotlib.pyplot as plt
         import numpy as np
         <BLANKLINE>
-        # The value, at the start.
+        # The value, at the start. Colors reach ...
         values = np.asarray(model.get_layer("dense").kernel)
         cells = values
         ...

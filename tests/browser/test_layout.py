@@ -131,7 +131,7 @@ def test_one_quantity_more_moves_nothing(page, width):
 
 
 def test_segments_that_do_not_fit_any_more_become_a_menu_and_back(page):
-    mount(page, 1500)
+    mount(page, 1180)
     segments, menu = page.get_by_role("radiogroup", name="quantity"), page.get_by_role("combobox", name="quantity")
     offers(page, 2)
     assert (segments.count(), menu.count()) == (1, 0)

@@ -61,7 +61,8 @@ def scale_of(kind: str, cells: np.ndarray, row: np.ndarray, past: float, beyond:
     above, below = beyond(limit) if kind == SIGMA else (0, 0)
     counts = [int(_known(row[INDEX[name]])) for name in ("nans", "positive_infs", "negative_infs")]
     marks = Marks(_SHORT[kind], above, below, *counts)
-    return Scale(limit, marks, f" Colors reach ±{rough(limit)}, {_LONG[kind]}.{_words(marks)}")
+    reach = f"Colors reach ±{rough(limit)}, {_LONG[kind]}." if limit else "No number but zero has a color."
+    return Scale(limit, marks, f" {reach}{_words(marks)}")
 
 
 def largest_of_all(weight: Weight, history: Past, choice: Choice) -> float:

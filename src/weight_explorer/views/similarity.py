@@ -18,7 +18,7 @@ def similar_order(vectors: np.ndarray, *, is_quick: bool = False) -> np.ndarray:
         is_quick: Whether to take the first order that the clustering leaves open, where a training waits for it.
 
     >>> similar_order(np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.1]])).tolist()
-    [0, 2, 1]
+    [1, 2, 0]
     """
     if len(vectors) < 3:
         return np.arange(len(vectors))
