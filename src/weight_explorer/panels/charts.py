@@ -238,14 +238,14 @@ def _ridges_numbers(mark: Mark, _: float) -> dict[str, Any]:
 
 
 def _dots_looks(mark: Mark) -> dict[str, Any]:
-    return {"colors": [colors.MARKS[mark.color]], "stroke_width": 3, "opacities": [0.5]}
+    return {"colors": [colors.MARKS[mark.color]], "stroke_width": 4, "opacities": [0.6]}
 
 
 def _dots_numbers(mark: Mark, _: float) -> dict[str, Any]:
     # Short strokes in one path: bqplot's own dots are an element each, and thousands of those take longer than a frame.
     if not len(mark.x):
         return {"x": np.zeros(1), "y": np.full(1, np.nan)}
-    half = (float(np.ptp(mark.x)) or 1.0) * 0.002
+    half = (float(np.ptp(mark.x)) or 1.0) * 0.003
     x = np.stack([mark.x - half, mark.x + half, mark.x + half], axis=1)
     y = np.stack([mark.y, mark.y, np.full(len(mark.y), np.nan)], axis=1)
     # Without the last gap: bqplot places a curve's name, shown or not, at its last point.
