@@ -31,7 +31,14 @@ LAYERS = [
     ("zoo/reader", "forward_layer"),
     ("zoo/reader/backward_lstm", "backward_layer"),
 ]
-VIEWS = [("distribution", " bins"), ("over_time", " records"), ("matrix", "The value, at")]
+VIEWS = [
+    ("distribution", " bins"),
+    ("over_time", " records"),
+    ("units", "driven most"),
+    ("compare", "one color scale"),
+    ("spectrum", "effective rank"),
+    ("matrix", "The value, at"),
+]
 
 
 def clicks():
