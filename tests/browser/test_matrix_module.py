@@ -110,6 +110,12 @@ def test_the_number_under_the_pointer_is_the_arrays_also_closely_and_after_movin
     assert page.evaluate("model.state.pin") == ""  # to drag is not to pin
 
 
+def wait_until_disabled(button, disabled):
+    button.page.wait_for_function(
+        "([button, disabled]) => button.disabled === disabled", arg=[button.element_handle(), disabled]
+    )
+
+
 def test_one_zooms_to_single_cells_by_wheel_keys_and_buttons_and_back(page):
     values = np.random.default_rng(1).normal(size=(300, 400)).astype(np.float32)
     mount_picture(page, draw(values))
@@ -125,16 +131,16 @@ def test_one_zooms_to_single_cells_by_wheel_keys_and_buttons_and_back(page):
     assert (window[1] - window[0], window[3] - window[2]) <= (6, 9)
     assert window[0] <= index[0] < window[1]
     out.click()
-    assert out.is_disabled()
+    wait_until_disabled(out, True)
     page.get_by_role("button", name="zoom in").click()
-    page.wait_for_function("!document.querySelectorAll('button')[3].disabled")
+    wait_until_disabled(out, False)
     page.locator("canvas").focus()
     page.keyboard.press("0")
-    page.wait_for_function("document.querySelectorAll('button')[3].disabled")
+    wait_until_disabled(out, True)
     page.keyboard.press("+")
-    page.wait_for_function("!document.querySelectorAll('button')[3].disabled")
+    wait_until_disabled(out, False)
     page.keyboard.press("-")
-    page.wait_for_function("document.querySelectorAll('button')[3].disabled")
+    wait_until_disabled(out, True)
     assert set(page.evaluate("leaked")) <= {"Control"}
 
 
