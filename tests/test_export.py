@@ -403,7 +403,8 @@ def test_the_table_of_charts_has_every_point(view, dense):
     measured = [mark for chart in picture.charts for mark in chart.marks if mark.kind != "rules"]
     ruled = sum(len(mark.x) for chart in picture.charts for mark in chart.marks if mark.kind == "rules")
     assert len(frame) == sum(len(mark.y) for mark in measured) + ruled
-    np.testing.assert_array_equal(frame["y"].dropna(), np.concatenate([mark.y for mark in measured]))
+    drawn = np.concatenate([mark.y for mark in measured])  # NaN where fit told nothing, such as of an epoch that goes on
+    np.testing.assert_array_equal(frame["y"].dropna(), drawn[~np.isnan(drawn)])
 
 
 def test_the_table_of_ridges_has_where_each_begins(dense):
