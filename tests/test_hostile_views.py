@@ -158,3 +158,18 @@ def test_lines_that_end_at_different_records_are_not_said_to_end_at_the_last():
     record(recorder, replace(both, weights={"a": weights["a"]}, variables={"a": variables["a"]}), epoch=1, kind="epoch")
     history.catalog = replace(both, variables=MappingProxyType({}))
     assert over_time.draw(weights["a"], history, choice).caption.startswith("Norm (L2) at the last record of each: ")
+
+
+def test_filters_with_an_infinite_number_are_not_said_to_have_changed_by_a_share():
+    names = ("kernel_height", "kernel_width", "in_channels", "filters")
+    sides = ("window", "window", "in", "out")
+    axes = tuple(Axis(name, size, side=side) for name, size, side in zip(names, (3, 3, 2, 4), sides, strict=True))
+    weight = Weight("w", "kernel", "kernel", "layer", (3, 3, 2, 4), "float32", axes)
+    start = np.ones(weight.shape, np.float32)
+    now = start * 2
+    now[0, 0, 0, 1], now[0, 0, 0, 2] = np.inf, np.nan
+    caption = filters.draw(weight, history_of(start, now), Choice()).caption
+    assert "2 of 4" in caption
+    assert "at most 100 %" in caption
+    assert "inf %" not in caption
+    assert "∞" not in caption

@@ -264,7 +264,7 @@ def _change_words(subject: Subject, entry: str) -> str:
     if shares is None:
         return ""
     of = f"of {grouped(len(shares))} {plural(entry)}"
-    known = shares[~np.isnan(shares)]
+    known = shares[np.isfinite(shares)]  # not of NaN or Inf, nor of a norm that was zero
     broken = f"{len(shares) - len(known)} {of} cannot be compared with the start." if len(known) < len(shares) else ""
     if not known.size:
         return broken
