@@ -9,6 +9,7 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import SEED_STATE, Weight
 from weight_explorer.recording.past import Past
+from weight_explorer.recording.ranks import effective_rank
 from weight_explorer.recording.statistics import widened
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.entries import Entries, Grouping, arranged, parts_of
@@ -55,15 +56,12 @@ class Spectrum:
 
     @property
     def effective_rank(self) -> float:
-        """How many directions are in use: the exponential of the entropy of the singular values, normalized to a sum of 1.
-
-        After Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
+        """How many directions are in use, after Roy and Vetterli (2007).
 
         >>> spectrum_of(np.eye(3)).effective_rank.__round__(9)
         3.0
         """
-        shares = self.values[self.values > 0] / max(self.values.sum(), np.finfo(float).tiny)
-        return float(np.exp(-(shares * np.log(shares)).sum())) if shares.size else 0.0
+        return effective_rank(self.values)
 
     @property
     def stable_rank(self) -> float:

@@ -12,6 +12,7 @@ from weight_explorer.diagnosis.findings import Finding, Place
 from weight_explorer.diagnosis.rules.units import columns_of
 from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import layer_name, name_of
+from weight_explorer.recording.ranks import effective_rank
 
 GROWTH = Parameter("norm_growth", 10, "A norm that has grown to so many times what it was at the start.")
 GOES_ON = Parameter("norm_goes_on", 1.2, "And in the second half of the records still to so many times what it was at half.")
@@ -96,11 +97,11 @@ def _saturated(case: Case, trace: Trace, flat: np.ndarray, sizes: np.ndarray) ->
     )
 
 
-def effective_rank(matrix: np.ndarray) -> float:
+def rank_of(matrix: np.ndarray) -> float:
     """Return how many directions a matrix has, weighed by their size: `exp` of the entropy of its singular values.
 
     >>> import numpy as np
-    >>> round(effective_rank(np.eye(4)), 3), round(effective_rank(np.ones((4, 4))), 3)
+    >>> round(rank_of(np.eye(4)), 3), round(rank_of(np.ones((4, 4))), 3)
     (4.0, 1.0)
     """
     wide = matrix.astype(np.float64)
@@ -110,9 +111,7 @@ def effective_rank(matrix: np.ndarray) -> float:
     gram = wide @ wide.T if wide.shape[0] < wide.shape[1] else wide.T @ wide
     singular = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0))
     # Of the product of a matrix with itself, what is smaller than the root of `eps` is rounding.
-    singular = singular[singular > singular.max() * 1e-7]
-    shares = singular / singular.sum()
-    return float(np.exp(-(shares * np.log(shares)).sum()))
+    return effective_rank(singular[singular > singular.max() * 1e-7])
 
 
 def find_collapsed(case: Case) -> Iterator[Finding]:
@@ -123,7 +122,7 @@ def find_collapsed(case: Case) -> Iterator[Finding]:
         ends = trace.ends()
         if ends is None:
             continue
-        before, now = (effective_rank(columns_of(values, trace)) for values in ends)
+        before, now = (rank_of(columns_of(values, trace)) for values in ends)
         if now < case.parameters[RANK.name] * before:
             yield _collapsed(trace, before, now)
 
