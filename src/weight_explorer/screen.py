@@ -12,6 +12,7 @@ import ipywidgets
 
 from weight_explorer import live
 from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.diagnosis.findings import Findings
 from weight_explorer.panels.export import Exported, export
 from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.session import Reporter
@@ -20,7 +21,7 @@ from weight_explorer.views.asked import clicked
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.pictures import Picture
-from weight_explorer.views.scene import Scene, compose, compose_problem
+from weight_explorer.views.scene import Circumstances, Scene, compose, compose_problem
 
 # Phases in which the model is as it was at the newest record.
 STILL = ("before", "unseen", "finished", "interrupted")
@@ -33,12 +34,16 @@ class Screen:
         source: Gives the catalog and the past.
         reporter: Knows where the training stands, and takes what goes wrong.
         look: Called before a click is answered, to read the model anew where nothing else does.
+        findings: Gives the latest findings there are, at once.
     """
 
-    def __init__(self, source: Source, reporter: Reporter, look: Callable[[], None]) -> None:
+    def __init__(
+        self, source: Source, reporter: Reporter, look: Callable[[], None], findings: Callable[[], Findings] = Findings
+    ) -> None:
         self._source = source
         self._reporter = reporter
         self._look = look
+        self._findings = findings
         self._choice = Choice()
         self._drawing = threading.RLock()  # held by the one thread that draws
         self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
@@ -162,8 +167,8 @@ class Screen:
     # -- choice to screen ------------------------------------------------------------------------------------------
 
     def _compose(self, choice: Choice, catalog: Catalog, *, standing: Picture | None = None, is_asked: bool = True) -> Scene:
-        past, status, waits = self._source.past.snapshot(), self._reporter.status, self._clicks_wait
-        return compose(catalog, past, choice, status, clicks_wait=waits, standing=standing, is_asked=is_asked)
+        circumstances = Circumstances(self._clicks_wait, is_asked, standing, self._findings())
+        return compose(catalog, self._source.past.snapshot(), choice, self._reporter.status, circumstances)
 
     def _compose_asked(self, choice: Choice, catalog: Catalog, *, is_asked: bool) -> Scene:
         """Compose the scene; what takes long is done once for each choice, by who made it and never by the training."""

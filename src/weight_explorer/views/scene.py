@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.catalog.nodes import Catalog, Weight
+from weight_explorer.diagnosis.findings import Findings
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
@@ -17,6 +18,8 @@ from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.reading import place_words
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.stops import Stops, stops_of
+
+NOTHING_FOUND = Findings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +43,7 @@ class Scene:
     by_block: facts.StatisticsTable | None = None
     explanation: str = ""
     expression: str = ""
+    findings: Findings = NOTHING_FOUND
 
     @property
     def name(self) -> str:
@@ -58,25 +62,38 @@ class Scene:
 ON_REQUEST = "This takes long to compute, so it is done when you ask and not while training waits: it will be here in a moment."
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Circumstances:
+    """What a scene depends on beside the model, its past and the choice.
+
+    Attributes:
+        clicks_wait: Whether the kernel cannot answer while a cell runs.
+        is_asked: Whether somebody asked for the scene. What is drawn on request is drawn only then.
+        standing: The picture to show else, which was drawn of this very choice when it was asked for.
+        findings: The latest there are of the whole model.
+    """
+
+    clicks_wait: bool = False
+    is_asked: bool = True
+    standing: Picture | None = None
+    findings: Findings = NOTHING_FOUND
+
+
+USUAL = Circumstances()
+
+
 def compose(
     catalog: Catalog,
     history: Past,
     choice: Choice,
     status: Status,
-    *,
-    clicks_wait: bool = False,
-    standing: Picture | None = None,
-    is_asked: bool = True,
+    circumstances: Circumstances = USUAL,
 ) -> Scene:
-    """Compose the scene.
-
-    `clicks_wait` says that the kernel cannot answer while a cell runs. What is drawn on request is drawn only if `is_asked`;
-    else `standing` is shown, the picture that was drawn of this very choice when it was asked for.
-    """
+    """Compose the scene."""
     selection = resolve(catalog, choice)
     weight = selection.weight
-    head = _head(catalog, choice, status, selection, clicks_wait=clicks_wait)
-    head["stops"] = stops_of(weight, history, choice)
+    head = _head(catalog, choice, status, selection, clicks_wait=circumstances.clicks_wait)
+    head |= {"stops": stops_of(weight, history, choice), "findings": circumstances.findings}
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -84,7 +101,7 @@ def compose(
     return Scene(
         **head | {"view": view.name, "views": _offers(views_for(weight))},
         options=offered(view.options, weight, history, choice),
-        picture=view.draw(weight, history, choice) if is_asked or not view.is_on_request(weight) else standing or _NOT_YET,
+        picture=_picture(view, weight, history, choice, circumstances),
         facts=facts.facts(weight),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),
@@ -94,6 +111,12 @@ def compose(
 
 
 _NOT_YET = EmptyPicture(ON_REQUEST)
+
+
+def _picture(view: View, weight: Weight, history: Past, choice: Choice, circumstances: Circumstances) -> Picture:
+    if circumstances.is_asked or not view.is_on_request(weight):
+        return view.draw(weight, history, choice)
+    return circumstances.standing or _NOT_YET
 
 
 def compose_problem(catalog: Catalog, choice: Choice, status: Status, error: Exception) -> Scene:
