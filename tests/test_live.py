@@ -1,8 +1,11 @@
 """Messages from the browser are applied one at a time, under the lock that drawing holds, and answered after it."""
 
+import contextlib
+import sys
 import threading
 
 import ipywidgets
+import pytest
 
 from weight_explorer import live
 
@@ -24,6 +27,28 @@ def test_a_message_is_applied_under_the_lock_and_answered_outside_it():
     data = {"method": "update", "state": {"value": 7}, "buffer_paths": []}
     slider.comm.handle_msg({"content": {"data": data}, "buffers": []})
     assert seen == [("applied", 7, False), ("answered", 7, True)]
+
+
+@pytest.mark.parametrize("interval", [0.005, 0.0001])
+def test_while_a_click_is_answered_threads_take_turns_at_least_so_often_and_after_it_as_before(interval):
+    during = []
+
+    def answer():
+        during.append(sys.getswitchinterval())
+        raise ValueError
+
+    slider = ipywidgets.IntSlider()
+    live.answer_clicks(slider, threading.RLock(), answer)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(interval)
+    try:
+        before = sys.getswitchinterval()
+        with contextlib.suppress(ValueError):
+            slider.comm.handle_msg({"content": {"data": {"method": "update", "state": {}, "buffer_paths": []}}, "buffers": []})
+        assert during == [pytest.approx(min(before, live.SWITCH_INTERVAL), rel=0.01)]
+        assert sys.getswitchinterval() == pytest.approx(before, abs=1e-9)
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def test_without_a_kernel_nothing_waits_and_no_cell_ends():

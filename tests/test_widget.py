@@ -241,6 +241,20 @@ def test_going_back_and_forth_makes_no_new_widgets(explorer, messages):
     assert "comm_open" not in messages
 
 
+def test_once_the_page_shows_the_panel_no_view_of_the_weight_makes_widgets_any_more(explorer, messages):
+    choice, picture = explorer._screen.choice, explorer._screen.scene().picture.caption
+    send(explorer._panel.status, seen=True)
+    assert messages.count("comm_open") > 20
+    assert explorer._screen.choice is choice
+    assert explorer._screen.scene().picture.caption == picture
+    assert [panel.layout.visibility for panel in explorer._panel.stage.children].count("visible") == 1
+    messages.clear()
+    for view in ("distribution", "over_time", "units", "compare", "spectrum", "matrix"):
+        send(explorer._panel.views, selected=view)
+    assert messages
+    assert "comm_open" not in messages
+
+
 def test_only_the_answer_to_a_click_counts_as_one(explorer):
     answered = explorer._panel.status.answered
     explorer._screen.draw()

@@ -18,11 +18,14 @@ from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.session import Reporter
 from weight_explorer.source import Source
 from weight_explorer.views.asked import clicked
-from weight_explorer.views.choice import Choice
+from weight_explorer.views.choice import Choice, resolve, with_view
 from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.pictures import Picture
+from weight_explorer.views.registry import views_for
 from weight_explorer.views.scene import Circumstances, Scene, compose, compose_problem
 
+# Weights of up to so many elements are prepared for the views that are drawn on request as well: it takes a tenth of a second.
+PREPARED_SIZE = 2**17
 # Phases in which the model is as it was at the newest record.
 STILL = ("before", "unseen", "finished", "interrupted")
 
@@ -53,11 +56,13 @@ class Screen:
         self._orders: deque[dict[str, str]] = deque()
         self._standing: tuple[Choice, Picture] | None = None  # what was drawn last when it was asked for
         self._is_closed = False
+        self._is_to_prepare = False
         self._clicks_wait = not live.answers_during_cells()
         self.panel = Panel(adopt=self._adopt)
         for control in self.panel.controls:
             control.widget.observe(self._chooser(control), names=control.trait)
         self.panel.save.ordered = self._order
+        self.panel.status.observe(self._seen, names="seen")
 
     @property
     def choice(self) -> Choice:
@@ -73,6 +78,8 @@ class Screen:
 
     def answer(self) -> None:
         """Draw after a choice; called on the thread that the browser's messages arrive on."""
+        if self._is_to_prepare:
+            self._prepare()
         num_asked = self._num_asked
         if num_asked == self._num_answered or self._is_closed:
             return
@@ -126,6 +133,34 @@ class Screen:
         with self._touching:
             self._is_closed = True
             self.panel.close()
+
+    # -- before anything is asked ----------------------------------------------------------------------------------
+
+    def _seen(self, change: Any) -> None:
+        self._is_to_prepare = change["new"]
+
+    def _prepare(self) -> None:
+        """Make the widgets of all views, now that nobody waits: the page needs half a second to make its first chart."""
+        self._is_to_prepare = False
+        choice, catalog = self._choice, self._source.catalog
+        weight = resolve(catalog, choice).weight
+        if weight is None:
+            return
+        for view in views_for(weight).values():
+            if self._is_closed or self._num_asked != self._num_answered:
+                return
+            if not view.is_on_request(weight) or weight.size <= PREPARED_SIZE:
+                with self._reporter.reported():
+                    self._prepare_view(with_view(choice, weight.role, view.name), catalog)
+
+    def _prepare_view(self, choice: Choice, catalog: Catalog) -> None:
+        scene = self._compose(choice, catalog)
+        with self._touching:
+            self._showing = True
+            try:
+                self.panel.prepare(scene)
+            finally:
+                self._showing = False
 
     # -- browser to choice -----------------------------------------------------------------------------------------
 

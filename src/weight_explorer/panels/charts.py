@@ -92,7 +92,7 @@ class _ChartPanel:
         self._figure = Figure(
             marks=self._marks,
             axes=[self._x_axis, self._y_axis],
-            fig_margin=MARGINS | {"bottom": 40 if chart.x_label else 24},
+            fig_margin=_margins(chart),
             animation_duration=0,
             padding_x=0,
             padding_y=0,
@@ -117,6 +117,7 @@ class _ChartPanel:
         named = sorted((mark for mark in chart.marks if mark.name), key=lambda mark: mark.kind == "rules")
         entries = [(mark.name, colors.MARKS[mark.color], _swatch(mark)) for mark in named]
         self._legend.show(details.legend(([(chart.title, "transparent", "none")] if chart.title else []) + entries))
+        _set(self._figure, {"fig_margin": _margins(chart)})
         _set(self._x, _ends(x_range))
         _set(self._y, _ends(y_range))
         _set(self._x_axis, {"label": chart.x_label, "tick_values": _ticks(x_range)})
@@ -125,11 +126,15 @@ class _ChartPanel:
             _set(widget, _KINDS[mark.kind].numbers(mark, y_range[0]))
 
 
-_Structure = tuple[bool, bool, tuple[tuple[str, str], ...]]
+_Structure = tuple[bool, tuple[tuple[str, str], ...]]
 
 
 def _structure(chart: Chart) -> _Structure:
-    return (chart.log, bool(chart.x_label), tuple((mark.kind, mark.color) for mark in chart.marks))
+    return (chart.log, tuple((mark.kind, mark.color) for mark in chart.marks))
+
+
+def _margins(chart: Chart) -> dict[str, int]:
+    return MARGINS | {"bottom": 40 if chart.x_label else 24}
 
 
 def _swatch(mark: Mark) -> str:

@@ -106,6 +106,11 @@ class Panel:
         self._show_time(scene.stops)
         self._adopt_new()
 
+    def prepare(self, scene: Scene) -> None:
+        """Make, out of sight, the widgets that show a scene."""
+        self.stage.prepare(scene.view, scene.picture, scene.name)
+        self._adopt_new()
+
     def close(self) -> None:
         """Close all widgets."""
         for widget in self._adopted.values():

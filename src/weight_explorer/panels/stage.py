@@ -63,10 +63,17 @@ class Stage(ipywidgets.Box):
             self.children = tuple(self._panels.values())
         return self._panels[key]
 
+    def prepare(self, view: str, picture: Picture, name: str) -> ipywidgets.DOMWidget:
+        """Make what shows a picture of a view, and fill it, so that it is there when it is asked for."""
+        panel = self.panel(view, type(picture))
+        if panel.layout.visibility is None:
+            panel.layout.visibility = "hidden"
+        _PANELS[type(picture)][1](panel, picture, name)
+        return panel
+
     def show(self, view: str, picture: Picture, name: str) -> None:
         """Show a picture of a view; `name` says of what."""
-        panel = self.panel(view, type(picture))
-        _PANELS[type(picture)][1](panel, picture, name)
+        panel = self.prepare(view, picture, name)
         for other in self._panels.values():
             other.layout.visibility = "visible" if other is panel else "hidden"
 

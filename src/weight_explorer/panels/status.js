@@ -50,7 +50,13 @@ function render({ model, el }) {
   model.on("change:title change:words change:problem change:phase", draw);
   model.on("change:answered", answered);
   draw();
+  const whenSeen = requestAnimationFrame(() => {
+    if (model.get("seen")) return;
+    model.set("seen", true);
+    model.save_changes();
+  });
   return () => {
+    cancelAnimationFrame(whenSeen);
     controller.abort();
     answered();
     model.off("change:title change:words change:problem change:phase", draw);

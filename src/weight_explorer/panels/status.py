@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 class StatusPanel(anywidget.AnyWidget):
     """Shows title, phase and words.
 
-    `answered` counts the choices that the kernel has answered: one that it does not answer is said to be waiting.
+    `answered` counts the choices that the kernel has answered: one that it does not answer is said to be waiting. `seen` is set
+    by the page once the panel is in it.
     """
 
     _esm = HERE / "status.js"
@@ -24,6 +25,7 @@ class StatusPanel(anywidget.AnyWidget):
     words = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
     answered = traitlets.Int().tag(sync=True)
+    seen = traitlets.Bool().tag(sync=True)
 
     def show(self, *, title: str, phase: str, words: str, problem: str) -> None:
         """Bring the head up to date in one message."""
