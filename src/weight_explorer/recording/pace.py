@@ -9,8 +9,10 @@ from time import perf_counter
 SHORTEST_PAUSE = 0.1
 LONGEST_SILENCE = 2.0
 
-# Seconds that may be spent beyond the share: a small model has ten records and pictures in its first second.
+# Seconds that may be spent beyond the share, so that a small model has ten records and pictures in its first second, and the
+# seconds of training after which they are paid back.
 CREDIT = 0.1
+REPAID_AFTER = 10.0
 
 
 def check_pace(record_every: str | int, max_overhead: float) -> None:
@@ -29,10 +31,10 @@ def check_pace(record_every: str | int, max_overhead: float) -> None:
 class Pace:
     """Decides when a record between two epochs is due and when a picture is, and adds up what both have cost.
 
-    What they may cost is `max_overhead` of the time that the training itself takes, and `CREDIT` besides, so that the first
-    second shows something. With "auto" records and pictures together stay within it, those that are always made counted too;
-    with a fixed number of batches only the pictures do. What the next ones will cost is known from the last. Never by
-    batch index: with `steps_per_execution` the index jumps.
+    What they may cost is `max_overhead` of the time that the training itself takes, and before that `CREDIT`, so that the first
+    second shows something; what was spent of it is saved again until `REPAID_AFTER`. With "auto" records and pictures together
+    stay within it, those that are always made counted too; with a fixed number of batches only the pictures do. What the next
+    ones will cost is known from the last. Never by batch index: with `steps_per_execution` the index jumps.
     """
 
     def __init__(self, record_every: str | int, max_overhead: float, clock: Callable[[], float] = perf_counter) -> None:
@@ -91,7 +93,8 @@ class Pace:
 
     @property
     def _budget(self) -> float:
-        return self.max_overhead * self._trained + CREDIT
+        trained = self._trained
+        return self.max_overhead * trained + CREDIT * max(1 - trained / REPAID_AFTER, 0)
 
     @property
     def share(self) -> float:
