@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording.past import Column, Past, Series
+from weight_explorer.recording.past import Column, Latest, Past, Series
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
@@ -156,6 +156,16 @@ class History(Past):
                 if key in each.values and number <= last
             }
             return LiveColumn(key, pieces, kept, self._samples.get(key))
+
+    def latest(self) -> Latest:
+        """Return the statistics of the newest record."""
+        return self.snapshot().latest()
+
+    def latest_at(self, number: int) -> Latest | None:
+        """Return the statistics of one of the last two records, which lie together, or None of another."""
+        with self._lock:
+            sheet = next((record.sheet for record in self._newest if record.step.number == number), None)
+            return Latest(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
 
     def series(
         self, key: str, quantity: str = "value", index: Index = (), against: int | None = None, most: int | None = None
@@ -407,6 +417,11 @@ class Snapshot(Past):
     def keys(self) -> tuple[str, ...]:
         """Keys of the weights of which anything is known."""
         return self._history.keys
+
+    def latest(self) -> Latest:
+        """Return the statistics of the record that was the newest."""
+        numbers = self._timeline.numbers
+        return (self._history.latest_at(int(numbers[-1])) if len(numbers) else None) or super().latest()
 
     def column(self, key: str) -> Column | None:
         """Return what was known of a weight when it was first asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,32 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Latest:
+    """Statistics of the newest record.
+
+    Attributes:
+        number: Its number, None where there is no record.
+        keys: The weights that it has something to say of, as far as that is at hand.
+        rows: Their statistics, of shape (weights, `QUANTITIES`, `FIELDS`).
+        estimated: Those of which a sample tells how far they have moved.
+    """
+
+    number: int | None
+    keys: tuple[str, ...]
+    rows: np.ndarray
+    estimated: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, number: int | None, columns: Iterable[Column]) -> Latest:
+        """Take the newest row of those columns that have this record."""
+        found = [column for column in columns if len(column.numbers) and column.numbers[-1] == number]
+        rows = [column.rows(slice(-1, None)) for column in found]
+        estimated = frozenset(column.key for column in found if column.sample is not None)
+        empty = np.empty((0, len(QUANTITIES), len(FIELDS)))
+        return cls(number, tuple(column.key for column in found), np.concatenate([empty, *rows]), estimated)
 
 
 class Column(ABC):
@@ -109,6 +135,16 @@ class Past(ABC):
     def snapshot(self) -> Past:
         """Return the records as they are now, for a reader that asks more than once; this one, where they do not change."""
         return self
+
+    @property
+    def at_hand(self) -> Iterable[Column]:
+        """What can be told of the newest record without reading a file."""
+        return [column for key in self.keys if (column := self.column(key)) is not None]
+
+    def latest(self) -> Latest:
+        """Return the statistics of the newest record, as far as they are at hand."""
+        numbers = self.timeline.numbers
+        return Latest.of(int(numbers[-1]) if len(numbers) else None, self.at_hand)
 
     @property
     def records(self) -> tuple[Step, ...]:
