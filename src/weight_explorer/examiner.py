@@ -113,6 +113,18 @@ class Examiner:
                 self._thread = threading.Thread(target=self._run, name="weight-explorer-examiner", daemon=True)
                 self._thread.start()
 
+    def examine(self) -> Findings:
+        """Examine what there is now, on the caller's own thread; what was found is the latest from now on."""
+        subject = self._subject().taken()
+        # Said first, also for where a rule fails: it would fail again.
+        self._state = subject.state
+        numbers = subject.past.timeline.numbers
+        found = Examined(subject.findings(), int(numbers[-1]) if len(numbers) else None)
+        with self._condition:  # another thread may have been faster with newer ones
+            if self._latest.number is None or (found.number or 0) >= self._latest.number:
+                self._latest = found
+        return found.findings
+
     def wait(self, timeout: float) -> bool:
         """Wait until nothing is being examined; say whether that came to pass within so many seconds."""
         with self._condition:
@@ -129,7 +141,7 @@ class Examiner:
         while self._goes_on():
             began = self._clock()
             try:
-                self._examine()
+                self.examine()
             except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
                 self._report(error)
             self._tell(began)
@@ -143,12 +155,6 @@ class Examiner:
             self._thread = None
             self._condition.notify_all()
             return False
-
-    def _examine(self) -> None:
-        subject = self._subject().taken()
-        self._state = subject.state  # also where a rule fails: it would fail again
-        numbers = subject.past.timeline.numbers
-        self._latest = Examined(subject.findings(), int(numbers[-1]) if len(numbers) else None)
 
     def _tell(self, began: float) -> None:
         try:

@@ -213,6 +213,9 @@ class WeightExplorer(ipywidgets.VBox):
     def findings(self) -> Findings:
         """What moved, what did not and why, and what looks like trouble: computed now, the gravest first.
 
+        The panel shows those of the weight on screen, and marks layers in its tree, by itself; of checkpoints of more than a
+        gigabyte in all, once they were asked for here.
+
         Each `Finding` has a sentence, its evidence in numbers, the weights it is true of, and what usually helps;
         `explorer.findings.to_frame()` has one row for each.
 
@@ -230,7 +233,7 @@ class WeightExplorer(ipywidgets.VBox):
         _ = self.catalog  # reads the model's layers anew if they changed
         if not self._is_training():
             self._source.learn(anew=True)
-        return self._subject().findings()
+        return self._examiner.examine()
 
     def record(self, logs: Mapping[str, Any] | None = None, *, epoch: int | None = None) -> None:
         """Note one step of a training loop of your own, as `fit` does by the callback: call it after every batch.
@@ -653,7 +656,7 @@ class WeightExplorer(ipywidgets.VBox):
         # Under an id, so that the picture and the text in the saved notebook can be renewed when training ends.
         live.display_bundle(self._repr_mimebundle_(), self._display_id)
         self._is_displayed = True
-        self._ask_examiner()
+        self._latest_findings()
 
     def set_model(self, model: Any) -> None:  # noqa: ARG002 - Keras' signature
         """Refuse to be taken for the callback, which Keras would otherwise do with an error that helps nobody."""
@@ -702,7 +705,8 @@ class WeightExplorer(ipywidgets.VBox):
 
     def _latest_findings(self) -> Examined:
         """Return the latest findings, and have newer ones made where somebody may see them."""
-        if (self._is_displayed or live.is_in_kernel()) and not self._examiner.is_here:
+        is_seen = self._is_displayed or live.is_in_kernel()
+        if is_seen and self._source.is_light and not self._examiner.is_here:
             self._ask_examiner()
         return self._examiner.latest
 

@@ -26,6 +26,9 @@ from weight_explorer.recording.recorder import Recorder
 from weight_explorer.recording.runs import RunFile
 from weight_explorer.recording.time import Step
 
+# Elements in checkpoints that may all be read without being asked for: a gigabyte of float32.
+LIGHT = 2**28
+
 Report = Callable[[Exception], None]
 
 
@@ -36,11 +39,13 @@ class Source(ABC):
         catalog: What the model holds, as far as it was read.
         model: The live model, where there is one.
         facts: What else is known of the model, as far as it was read: see `learn`.
+        is_light: Whether to look at everything that was recorded is no matter of minutes.
     """
 
     catalog: Catalog
     model: Any = None
     facts: Facts = NO_FACTS
+    is_light: bool = True
 
     @property
     @abstractmethod
@@ -255,7 +260,9 @@ def checkpoints_of(model: keras.Model, given: Paths, memory: int, labels: Sequen
     held = _held_in(paths, places)
     past = FilePast(steps, held, lambda number, key: files.read(paths[number], places, key), memory, catalog)
     past.notes = tuple(notes)
-    return StillSource(past, catalog, model)
+    source = StillSource(past, catalog, model)
+    source.is_light = len(paths) * sum(weight.size for weight in catalog.weights.values()) <= LIGHT
+    return source
 
 
 def _held_in(paths: list[Path], places: files.Places) -> dict[str, list[int]]:

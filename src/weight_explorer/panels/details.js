@@ -39,8 +39,9 @@ function fillFinding(node, [severity, words], when) {
 
 /** How many there are, for those who listen: it changes when another thing is found, not with every number. */
 function spokenFindings(found) {
-  const counts = Map.groupBy ? Map.groupBy(found, ([severity]) => severity) : new Map();
-  return [...counts].map(([severity, of]) => `${of.length} ${severity}${of.length > 1 ? "s" : ""}`).join(", ");
+  const counts = new Map();
+  for (const [severity] of found) counts.set(severity, (counts.get(severity) ?? 0) + 1);
+  return [...counts].map(([severity, count]) => `${count} ${severity}${count > 1 ? "s" : ""}`).join(", ");
 }
 
 /** The gravest finding in the room there is, and a button that opens all of them in full over what is above. */

@@ -195,14 +195,14 @@ function render({ model, el }) {
       if (!item) return;
       const length = lengthOf(ratios[i] ?? NaN);
       const severity = SEVERITIES[troubles[i]] ?? "";
-      const [trouble, bar] = [item.children[5], item.children[6]];
+      const [bar, trouble] = [item.querySelector(".we-tree-bar"), item.querySelector(".we-tree-trouble")];
       const drawn = length === null ? "" : length.toFixed(3);
       if (bar.dataset.length !== drawn) {
         bar.dataset.length = drawn;
         bar.firstChild.style.transform = `scaleX(${drawn || 0})`;
       }
-      if ((trouble.dataset.severity ?? "") === severity && item.weSaid === severity) return;
-      item.weSaid = trouble.dataset.severity = severity;
+      if ((trouble.dataset.severity ?? "") === severity) return;
+      trouble.dataset.severity = severity;
       trouble.title = severity && `${severity}, here or below`;
       item.setAttribute("aria-label", severity ? `${label}, has ${severity === "error" ? "an" : "a"} ${severity}` : label);
     });
@@ -214,7 +214,7 @@ function render({ model, el }) {
     const { ratios, largest, estimated } = activityOf(model);
     const weight = model.get("weights")[largest[place]];
     const words = wordsOf(ratios[place] ?? NaN, weight, estimated[place] > 0, model.get("since"));
-    item.children[6].title = words;
+    item.querySelector(".we-tree-bar").title = words;
     if (words) item.setAttribute("aria-description", words);
     else item.removeAttribute("aria-description");
   }
