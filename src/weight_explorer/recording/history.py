@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording.past import Column, Latest, Past, Series
+from weight_explorer.recording.past import Column, LastChange, Past, Series
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
@@ -157,15 +157,15 @@ class History(Past):
             }
             return LiveColumn(key, pieces, kept, self._samples.get(key))
 
-    def latest(self) -> Latest:
-        """Return the statistics of the newest record."""
-        return self.snapshot().latest()
+    def last_change(self) -> LastChange:
+        """Return the statistics of the newest record that a change led to."""
+        return self.snapshot().last_change()
 
-    def latest_at(self, number: int) -> Latest | None:
+    def change_at(self, number: int) -> LastChange | None:
         """Return the statistics of one of the last two records, which lie together, or None of another."""
         with self._lock:
             sheet = next((record.sheet for record in self._newest if record.step.number == number), None)
-            return Latest(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
+            return LastChange(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
 
     def series(
         self, key: str, quantity: str = "value", index: Index = (), against: int | None = None, most: int | None = None
@@ -418,10 +418,10 @@ class Snapshot(Past):
         """Keys of the weights of which anything is known."""
         return self._history.keys
 
-    def latest(self) -> Latest:
-        """Return the statistics of the record that was the newest."""
-        numbers = self._timeline.numbers
-        return (self._history.latest_at(int(numbers[-1])) if len(numbers) else None) or super().latest()
+    def last_change(self) -> LastChange:
+        """Return the statistics of the newest record that a change led to."""
+        number = self._number_of_change()
+        return (self._history.change_at(number) if number is not None else None) or super().last_change()
 
     def column(self, key: str) -> Column | None:
         """Return what was known of a weight when it was first asked for."""

@@ -48,8 +48,8 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Latest:
-    """Statistics of the newest record.
+class LastChange:
+    """Statistics of the newest record that a change led to.
 
     Attributes:
         number: Its number, None where there is no record.
@@ -64,13 +64,16 @@ class Latest:
     estimated: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, number: int | None, columns: Iterable[Column]) -> Latest:
-        """Take the newest row of those columns that have this record."""
-        found = [column for column in columns if len(column.numbers) and column.numbers[-1] == number]
-        rows = [column.rows(slice(-1, None)) for column in found]
+    def of(cls, number: int | None, columns: Iterable[Column]) -> LastChange:
+        """Take the rows of those columns that have this record."""
+        found, rows = [], [np.empty((0, len(QUANTITIES), len(FIELDS)))]
+        for column in columns:
+            place = int(np.searchsorted(column.numbers, -1 if number is None else number))
+            if place < len(column.numbers) and column.numbers[place] == number:
+                found.append(column)
+                rows.append(column.rows(slice(place, place + 1)))
         estimated = frozenset(column.key for column in found if column.sample is not None)
-        empty = np.empty((0, len(QUANTITIES), len(FIELDS)))
-        return cls(number, tuple(column.key for column in found), np.concatenate([empty, *rows]), estimated)
+        return cls(number, tuple(column.key for column in found), np.concatenate(rows), estimated)
 
 
 class Column(ABC):
@@ -141,10 +144,15 @@ class Past(ABC):
         """What can be told of the newest record without reading a file."""
         return [column for key in self.keys if (column := self.column(key)) is not None]
 
-    def latest(self) -> Latest:
-        """Return the statistics of the newest record, as far as they are at hand."""
-        numbers = self.timeline.numbers
-        return Latest.of(int(numbers[-1]) if len(numbers) else None, self.at_hand)
+    def last_change(self) -> LastChange:
+        """Return the statistics of the newest record that a change led to, as far as they are at hand."""
+        return LastChange.of(self._number_of_change(), self.at_hand)
+
+    def _number_of_change(self) -> int | None:
+        """Find the newest record, or the one before where the newest is the end of an epoch whose last batch was recorded."""
+        steps = self.timeline.steps()[-2:]
+        is_repeated = len(steps) == 2 and steps[1].kind == "epoch" and steps[0].position == steps[1].position
+        return steps[-1 - is_repeated].number if steps else None
 
     @property
     def records(self) -> tuple[Step, ...]:

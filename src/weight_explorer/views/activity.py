@@ -9,7 +9,7 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.findings import SEVERITIES, Finding
-from weight_explorer.recording.past import Latest
+from weight_explorer.recording.past import LastChange
 from weight_explorer.recording.statistics import INDEX, QUANTITIES
 
 _VALUE, _SINCE_LAST = QUANTITIES.index("value"), QUANTITIES.index("since_last")
@@ -41,9 +41,9 @@ class Activity:
 NO_ACTIVITY = Activity()
 
 
-def activity_of(catalog: Catalog, latest: Latest, findings: Iterable[Finding] = ()) -> Activity:
+def activity_of(catalog: Catalog, last: LastChange, findings: Iterable[Finding] = ()) -> Activity:
     """Find for each row of the tree the largest change since the record before and the gravest finding, there or below."""
-    ratios, found = update_ratios(latest), _gravest(findings)
+    ratios, found = update_ratios(last), _gravest(findings)
     places = {key: place for place, key in enumerate(catalog.weights)}
     best: dict[str, tuple[float, str]] = {}
     gravest: dict[str, int] = {}
@@ -61,20 +61,20 @@ def activity_of(catalog: Catalog, latest: Latest, findings: Iterable[Finding] = 
             gravest[parent] = min(gravest[path], gravest.get(parent, gravest[path]))
     rows = [best.get(path, (np.nan, "")) for path in catalog.nodes]
     return Activity(
-        since=NONE if latest.number is None or not best else latest.number - 1,
+        since=NONE if last.number is None or not best else last.number - 1,
         ratios=np.array([ratio for ratio, _ in rows], np.float32),
         weights=np.array([places.get(key, NONE) for _, key in rows], np.int32),
-        estimated=np.array([key in latest.estimated for _, key in rows], bool),
+        estimated=np.array([key in last.estimated for _, key in rows], bool),
         severities=np.array([gravest.get(path, NONE) for path in catalog.nodes], np.int8),
     )
 
 
-def update_ratios(latest: Latest) -> Mapping[str, float]:
+def update_ratios(last: LastChange) -> Mapping[str, float]:
     """Return from key to the norm of the change since the record before over that of the weight, NaN where it is not known."""
-    norms, changes = latest.rows[:, _VALUE, _NORM], latest.rows[:, _SINCE_LAST, _NORM]
+    norms, changes = last.rows[:, _VALUE, _NORM], last.rows[:, _SINCE_LAST, _NORM]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(changes == 0, 0.0, changes / norms)
-    return dict(zip(latest.keys, ratios.tolist(), strict=True))
+    return dict(zip(last.keys, ratios.tolist(), strict=True))
 
 
 def _gravest(findings: Iterable[Finding]) -> Mapping[str, int]:

@@ -119,11 +119,13 @@ def compose(
 
 
 def _examined(catalog: Catalog, history: Past, status: Status, examined: Examined) -> dict[str, Any]:
-    latest = history.latest()
+    numbers = history.timeline.numbers
     return {
         "findings": examined.findings,
-        "examined_at": examined_words(examined, latest.number, is_training=status.phase == "training"),
-        "activity": activity_of(catalog, latest, examined.findings),
+        "examined_at": examined_words(
+            examined, int(numbers[-1]) if len(numbers) else None, is_training=status.phase == "training"
+        ),
+        "activity": activity_of(catalog, history.last_change(), examined.findings),
     }
 
 
