@@ -57,22 +57,24 @@ function drawFindings(section) {
   more.type = "button";
   more.setAttribute("aria-expanded", "false");
   more.setAttribute("aria-controls", all.id);
-  const open = (isOpen) => {
-    all.hidden = !isOpen;
-    more.setAttribute("aria-expanded", String(isOpen));
-    nameButton(node);
-  };
-  more.addEventListener("click", () => open(all.hidden));
+  more.addEventListener("click", () => openFindings(node, all.hidden));
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || all.hidden) return;
     event.stopPropagation();
-    open(false);
+    openFindings(node, false);
     more.focus();
   });
   node.append(first, more, all, spoken);
   new ResizeObserver(() => fitFindings(node)).observe(node);
   patchFindings(node, section);
   return node;
+}
+
+function openFindings(node, isOpen) {
+  const [, more, all] = node.children;
+  all.hidden = !isOpen;
+  more.setAttribute("aria-expanded", String(isOpen));
+  nameButton(node);
 }
 
 /** Show as many lines of the first as there is room for; what is cut off is behind the button. */
@@ -92,14 +94,15 @@ function nameButton(node) {
 
 function patchFindings(node, { found, when }) {
   const [first, , all, spoken] = node.children;
-  node.hidden = !found.length;
   if (found.length) fillFinding(first, found[0], when);
+  else first.replaceChildren();
   const items = found.map((finding) => {
     const item = element("li", "we-finding");
     fillFinding(item, finding, when);
     return item;
   });
   all.replaceChildren(...items);
+  if (!found.length) openFindings(node, false);
   const words = spokenFindings(found);
   if (spoken.textContent !== words) spoken.textContent = words;
   fitFindings(node);
