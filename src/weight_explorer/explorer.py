@@ -21,10 +21,8 @@ from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import share_layers
-from weight_explorer.diagnosis.facts import NO_FACTS
-from weight_explorer.diagnosis.findings import Findings
-from weight_explorer.diagnosis.model import read_facts
-from weight_explorer.diagnosis.registry import findings_of
+from weight_explorer.diagnosis.findings import Examined, Findings
+from weight_explorer.examiner import SHARE, Examiner, Subject
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.recording.callback import TrainingCallback, fit_is_running
@@ -97,17 +95,21 @@ class WeightExplorer(ipywidgets.VBox):
         source = LiveSource(model, history, check_labels(labels))
         session = Session(history, Pace(record_every, max_overhead), record=self._record, draw=self._redraw)
         self._bench = Workbench(source, session, self._is_training)
-        self._open(source, session, TrainingCallback(session, began=self._training_began))
+        callback = TrainingCallback(session, began=self._training_began)
+        self._open(source, session, callback, share=min(SHARE, max_overhead / 2))
 
-    def _open(self, source: Source, session: Reporter, callback: TrainingCallback | None = None) -> None:
-        """Put what a source has on screen."""
+    def _open(
+        self, source: Source, session: Reporter, callback: TrainingCallback | None = None, *, share: float = SHARE
+    ) -> None:
+        """Put what a source has on screen; `share` is what examining may take of the time of a training."""
         self._callback = callback
         self._source = source
         self._session = session
         self._display_id = uuid.uuid4().hex
         self._is_displayed = False
         self._awaits_cell_end = False
-        self._screen = Screen(source, session, look=self._look)
+        self._examiner = Examiner(self._subject, report=session.note, examined=self._examined, share=share)
+        self._screen = Screen(source, session, look=self._look, findings=self._latest_findings)
         self._panel = self._screen.panel
         super().__init__([self._panel.box])
         self.add_class("weight-explorer")
@@ -211,6 +213,9 @@ class WeightExplorer(ipywidgets.VBox):
     def findings(self) -> Findings:
         """What moved, what did not and why, and what looks like trouble: computed now, the gravest first.
 
+        The panel shows those of the weight on screen, and marks layers in its tree, by itself; of checkpoints of more than a
+        gigabyte in all, once they were asked for here.
+
         Each `Finding` has a sentence, its evidence in numbers, the weights it is true of, and what usually helps;
         `explorer.findings.to_frame()` has one row for each.
 
@@ -225,10 +230,10 @@ class WeightExplorer(ipywidgets.VBox):
         >>> [(finding.rule, finding.places[0].entries) for finding in explorer.findings]
         [('zero input', (1,))]
         """
-        catalog, model = self.catalog, self._source.model
-        is_live = isinstance(self._source, LiveSource)
-        facts = NO_FACTS if model is None else read_facts(model, catalog, is_trained=is_live)
-        return findings_of(catalog, self.history.snapshot(), facts)
+        _ = self.catalog  # reads the model's layers anew if they changed
+        if not self._is_training():
+            self._source.learn(anew=True)
+        return self._examiner.examine()
 
     def record(self, logs: Mapping[str, Any] | None = None, *, epoch: int | None = None) -> None:
         """Note one step of a training loop of your own, as `fit` does by the callback: call it after every batch.
@@ -626,6 +631,7 @@ class WeightExplorer(ipywidgets.VBox):
         """Take the panel off the screen and free its widgets; the history stays readable."""
         if "_screen" in vars(self):  # a refused argument leaves an explorer without one
             self._is_displayed = False
+            self._examiner.close()
             self._screen.close()
         super().close()
 
@@ -650,6 +656,7 @@ class WeightExplorer(ipywidgets.VBox):
         # Under an id, so that the picture and the text in the saved notebook can be renewed when training ends.
         live.display_bundle(self._repr_mimebundle_(), self._display_id)
         self._is_displayed = True
+        self._latest_findings()
 
     def set_model(self, model: Any) -> None:  # noqa: ARG002 - Keras' signature
         """Refuse to be taken for the callback, which Keras would otherwise do with an error that helps nobody."""
@@ -689,6 +696,31 @@ class WeightExplorer(ipywidgets.VBox):
             return True
         session.finish("interrupted")
         return False
+
+    # -- history to findings ---------------------------------------------------------------------------------------
+
+    def _subject(self) -> Subject:
+        source = self._source
+        return Subject(source.catalog, source.past, source.facts)
+
+    def _latest_findings(self) -> Examined:
+        """Return the latest findings, and have newer ones made where somebody may see them."""
+        is_seen = self._is_displayed or live.is_in_kernel()
+        if is_seen and self._source.is_light and not self._examiner.is_here:
+            self._ask_examiner()
+        return self._examiner.latest
+
+    def _ask_examiner(self) -> None:
+        """Have what is new examined: as the pace allows while a model trains, and else at once."""
+        at_rest = not self._session.is_training
+        if at_rest and not fit_is_running():
+            self._source.learn()
+        self._examiner.ask(at_once=at_rest)
+
+    def _examined(self, seconds: float) -> None:
+        if isinstance(self._session, Session):
+            self._session.examined(seconds)
+        self._screen.draw(wait=False)
 
     # -- training to screen ----------------------------------------------------------------------------------------
 

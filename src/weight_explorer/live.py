@@ -65,8 +65,13 @@ def _keep_subshell(data: Any, default: Any) -> Any:  # noqa: ARG001 - ipykernel'
 
 def answers_during_cells() -> bool:
     """Whether this kernel can handle clicks while a cell runs; True where there is no kernel to ask."""
-    kernel = getattr(_shell(), "kernel", None)
+    kernel = _kernel()
     return kernel is None or bool(getattr(kernel, "_supports_kernel_subshells", False))
+
+
+def is_in_kernel() -> bool:
+    """Whether this runs in a kernel, so that there may be a page that shows what is drawn."""
+    return _kernel() is not None
 
 
 def call_after_cell(callback: Callable[[bool], None]) -> bool:
@@ -91,6 +96,10 @@ def display_bundle(bundle: dict[str, Any], display_id: str, *, update: bool = Fa
     from IPython.display import display  # noqa: PLC0415 - a plain script needs no IPython
 
     display(bundle, raw=True, display_id=display_id, update=update)
+
+
+def _kernel() -> Any:
+    return getattr(_shell(), "kernel", None)
 
 
 def _shell() -> Any:

@@ -12,7 +12,7 @@ import ipywidgets
 
 from weight_explorer import live
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.diagnosis.findings import Findings
+from weight_explorer.diagnosis.findings import Examined
 from weight_explorer.panels.export import Exported, export
 from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.session import Reporter
@@ -37,11 +37,11 @@ class Screen:
         source: Gives the catalog and the past.
         reporter: Knows where the training stands, and takes what goes wrong.
         look: Called before a click is answered, to read the model anew where nothing else does.
-        findings: Gives the latest findings there are, at once.
+        findings: Gives the latest findings there are, at once; may have newer ones made, and the screen drawn then.
     """
 
     def __init__(
-        self, source: Source, reporter: Reporter, look: Callable[[], None], findings: Callable[[], Findings] = Findings
+        self, source: Source, reporter: Reporter, look: Callable[[], None], findings: Callable[[], Examined] = Examined
     ) -> None:
         self._source = source
         self._reporter = reporter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from weight_explorer.catalog import files
 from weight_explorer.catalog.labels import Labels, with_labels
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.catalog.walk import read_catalog, read_values, signature, write_values
+from weight_explorer.diagnosis.facts import NO_FACTS, Facts
+from weight_explorer.diagnosis.model import learning_rate_of, read_facts
 from weight_explorer.editing.holding import follow
 from weight_explorer.recording.checkpoints import FilePast
 from weight_explorer.recording.frozen import FrozenPart, with_part, without_layers
@@ -22,6 +25,9 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.recorder import Recorder
 from weight_explorer.recording.runs import RunFile
 from weight_explorer.recording.time import Step
+
+# Elements in checkpoints that may all be read without being asked for: a gigabyte of float32.
+LIGHT = 2**28
 
 Report = Callable[[Exception], None]
 
@@ -32,10 +38,14 @@ class Source(ABC):
     Attributes:
         catalog: What the model holds, as far as it was read.
         model: The live model, where there is one.
+        facts: What else is known of the model, as far as it was read: see `learn`.
+        is_light: Whether to look at everything that was recorded is no matter of minutes.
     """
 
     catalog: Catalog
     model: Any = None
+    facts: Facts = NO_FACTS
+    is_light: bool = True
 
     @property
     @abstractmethod
@@ -55,6 +65,11 @@ class Source(ABC):
             place: Epochs finished, and batches trained since.
             kind: What a record is called that is not the first.
         """
+
+    def learn(self, *, anew: bool = False) -> None:
+        """Read what else is known of the model, where that may have changed or `anew`; only while nothing is training."""
+        if self.model is not None and (anew or self.facts is NO_FACTS):
+            self.facts = read_facts(self.model, self.catalog, is_trained=False)
 
     def values_at(self, step: int) -> Mapping[str, Any]:
         """Return the values of every weight at a record, to put them back.
@@ -103,6 +118,10 @@ class LiveSource(Source):
         self.history = history
         self.recorder = Recorder(history, read_values)
         self._labels = labels
+        # What the facts were read of, and how many records there were.
+        self._learned_of: Catalog | None = None
+        self._learned_at = 0
+        self._is_beginning = True
         for error in self._read():
             raise error
 
@@ -150,7 +169,28 @@ class LiveSource(Source):
             return self.catalog.is_complete
         if step.kind != "start" or not self.past.num_recorded or self.recorder.moved_any(self.catalog):
             self.recorder.record(self.catalog, step)
+        self._learn_in_training(step.kind)
         return True
+
+    def learn(self, *, anew: bool = False) -> None:
+        """Read the facts where there is another catalog or another record than when they were read, or `anew`."""
+        if anew or self._learned_of is not self.catalog or self._learned_at != self.past.num_recorded:
+            self._learn()
+
+    def _learn(self) -> None:
+        self._learned_of, self._learned_at = self.catalog, self.past.num_recorded
+        self.facts = read_facts(self.model, self.catalog, is_trained=True)
+
+    def _learn_in_training(self, kind: str) -> None:
+        """Read the facts on the training's own thread: all where it begins, and then only what changes in training.
+
+        An optimizer is built by its first step at the latest, so the first record after the begin reads all once more.
+        """
+        if kind == "start" or self._is_beginning or self._learned_of is not self.catalog:
+            self._learn()
+            self._is_beginning = kind == "start"
+        elif kind == "epoch" and (rate := learning_rate_of(self.model)) != self.facts.learning_rate:
+            self.facts = replace(self.facts, learning_rate=rate)
 
     def look(self, key: str, place: tuple[int, int], kind: str) -> str:
         """Record the model as it is now if that weight differs from the last record."""
@@ -220,7 +260,9 @@ def checkpoints_of(model: keras.Model, given: Paths, memory: int, labels: Sequen
     held = _held_in(paths, places)
     past = FilePast(steps, held, lambda number, key: files.read(paths[number], places, key), memory, catalog)
     past.notes = tuple(notes)
-    return StillSource(past, catalog, model)
+    source = StillSource(past, catalog, model)
+    source.is_light = len(paths) * sum(weight.size for weight in catalog.weights.values()) <= LIGHT
+    return source
 
 
 def _held_in(paths: list[Path], places: files.Places) -> dict[str, list[int]]:

@@ -73,9 +73,13 @@ ROWS = [
 ]
 
 
+# Of a tree of whose weights nothing is known.
+STILL = {"weights": [], "since": -1} | {name: {"base64": ""} for name in ("ratios", "largest", "estimated", "troubles")}
+
+
 @pytest.fixture
 def tree(page):
-    mount(page, "tree", rows=ROWS, selected="m/dense", folded=[], filter="")
+    mount(page, "tree", rows=ROWS, selected="m/dense", folded=[], filter="", **STILL)
     page.get_by_role("treeitem", name="dense").focus()
     return page
 
@@ -190,7 +194,7 @@ def test_a_click_selects_and_asks_the_kernel_and_a_click_on_the_arrow_only_folds
 
 def test_a_thousand_layers_are_walked_to_the_end(page):
     rows = [row("m", 1, parent=True), *(row(f"m/layer_{i}", 2) for i in range(1000))]
-    mount(page, "tree", rows=rows, selected="m", folded=[], filter="")
+    mount(page, "tree", rows=rows, selected="m", folded=[], filter="", **STILL)
     page.get_by_role("treeitem").first.focus()
     page.keyboard.press("End")
     assert focused(page) == "m/layer_999"
@@ -362,7 +366,7 @@ def test_a_click_that_is_not_answered_is_said_to_be_waiting(page):
 @pytest.mark.parametrize("name", ["tree", "choices", "details", "status", "matrix"])
 def test_a_view_that_is_taken_away_listens_no_more(page, name):
     state = {
-        "tree": {"rows": ROWS, "selected": "m", "folded": [], "filter": ""},
+        "tree": {"rows": ROWS, "selected": "m", "folded": [], "filter": ""} | STILL,
         "choices": {"kind": "tabs", "label": "l", "options": [["a", "A"]], "selected": "a"},
         "details": {"sections": [], "label": ""},
         "status": {"title": "", "phase": "", "words": "", "problem": "", "answered": 0},

@@ -107,6 +107,20 @@ class Findings(tuple[Finding, ...]):
         return f"<p>{self.count_words}</p>{table}"
 
 
+NOTHING_FOUND = Findings()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """Findings, and the number of the newest record that they know of, None where nothing was examined yet."""
+
+    findings: Findings = NOTHING_FOUND
+    number: int | None = None
+
+
+NOT_EXAMINED = Examined()
+
+
 def _cells(finding: Finding) -> tuple[str, ...]:
     return finding.severity, finding.rule, finding.layer, str(finding.epoch), finding.words
 

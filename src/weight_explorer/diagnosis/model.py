@@ -33,7 +33,7 @@ def read_facts(model: Any, catalog: Catalog, *, is_trained: bool, masks: Mapping
         has_model=True,
         optimizer=type(optimizer).__name__ if optimizer is not None else "",
         owned=_known(lambda: _owned(optimizer, catalog)),
-        learning_rate=_known(lambda: _learning_rate(optimizer)),
+        learning_rate=learning_rate_of(model) if is_trained else None,
         reached=_known(lambda: _reached(model, graph, catalog)) if is_trained else None,
         activations=MappingProxyType(_known(lambda: _activations(graph, catalog, paths)) or {}),
         momentums=MappingProxyType(
@@ -53,8 +53,9 @@ def _known(read: Callable[[], Any]) -> Any:
         return None
 
 
-def _learning_rate(optimizer: Any) -> float:
-    return float(np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate)))
+def learning_rate_of(model: Any) -> float | None:
+    """Read the learning rate as it stands, None where there is none."""
+    return _known(lambda: float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate))))
 
 
 def _layers(catalog: Catalog) -> Iterator[tuple[str, Any]]:

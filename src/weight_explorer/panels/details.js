@@ -25,7 +25,92 @@ function copyButton(code) {
   return button;
 }
 
+let numFindings = 0;
+
+/** One finding: the mark and the word of its severity, and what was found. */
+function fillFinding(node, [severity, words], when) {
+  const mark = element("span", "we-severity");
+  mark.dataset.severity = severity;
+  mark.setAttribute("aria-hidden", "true");
+  const name = element("b", "", severity[0].toUpperCase() + severity.slice(1));
+  const time = element("span", "we-quiet", when ? `, ${when}` : "");
+  node.replaceChildren(mark, name, time, `: ${words}`);
+}
+
+/** How many there are, for those who listen: it changes when another thing is found, not with every number. */
+function spokenFindings(found) {
+  const counts = new Map();
+  for (const [severity] of found) counts.set(severity, (counts.get(severity) ?? 0) + 1);
+  return [...counts].map(([severity, count]) => `${count} ${severity}${count > 1 ? "s" : ""}`).join(", ");
+}
+
+/** The gravest finding in the room there is, and a button that opens all of them in full over what is above. */
+function drawFindings(section) {
+  const node = element("div", "we-findings");
+  const first = element("div", "we-finding we-finding-first");
+  const more = element("button", "we-copy we-findings-more");
+  const all = element("ul", "we-findings-all");
+  const spoken = element("span", "we-unheard");
+  spoken.setAttribute("role", "status");
+  all.id = `we-findings-${numFindings++}`;
+  all.hidden = true;
+  more.type = "button";
+  more.setAttribute("aria-expanded", "false");
+  more.setAttribute("aria-controls", all.id);
+  more.addEventListener("click", () => openFindings(node, all.hidden));
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || all.hidden) return;
+    event.stopPropagation();
+    openFindings(node, false);
+    more.focus();
+  });
+  node.append(first, more, all, spoken);
+  new ResizeObserver(() => fitFindings(node)).observe(node);
+  patchFindings(node, section);
+  return node;
+}
+
+function openFindings(node, isOpen) {
+  const [, more, all] = node.children;
+  all.hidden = !isOpen;
+  more.setAttribute("aria-expanded", String(isOpen));
+  nameButton(node);
+}
+
+/** Show as many lines of the first as there is room for; what is cut off is behind the button. */
+function fitFindings(node) {
+  const first = node.children[0];
+  const lines = Math.max(1, Math.floor(node.clientHeight / 20));
+  first.style.webkitLineClamp = lines;
+  nameButton(node);
+}
+
+function nameButton(node) {
+  const [first, more, all] = node.children;
+  const others = all.children.length - 1;
+  more.textContent = all.hidden ? (others > 0 ? `${others} more` : "in full") : "close";
+  more.hidden = others < 1 && all.hidden && first.scrollHeight <= first.clientHeight;
+}
+
+function patchFindings(node, { found, when }) {
+  const [first, , all, spoken] = node.children;
+  if (found.length) fillFinding(first, found[0], when);
+  else first.replaceChildren();
+  const items = found.map((finding) => {
+    const item = element("li", "we-finding");
+    fillFinding(item, finding, when);
+    return item;
+  });
+  all.replaceChildren(...items);
+  if (!found.length) openFindings(node, false);
+  const words = spokenFindings(found);
+  if (spoken.textContent !== words) spoken.textContent = words;
+  fitFindings(node);
+  return true;
+}
+
 const DRAW = {
+  findings: drawFindings,
   pieces: ({ pieces }) => {
     const line = element("div", "we-pieces", pieces.join(" · "));
     line.title = pieces.join(" · ");
@@ -94,7 +179,7 @@ function patchCode(line, { code }) {
   return true;
 }
 
-const PATCH = { table: patchTable, code: patchCode };
+const PATCH = { table: patchTable, code: patchCode, findings: patchFindings };
 
 function render({ model, el }) {
   el.classList.add("we-details");

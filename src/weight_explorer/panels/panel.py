@@ -89,6 +89,7 @@ class Panel:
         if catalog is not self._catalog:
             self.tree.show(catalog)
             self._catalog = catalog
+        self.tree.show_activity(scene.activity)
         self.status.show(title=scene.title, phase=scene.phase, words=scene.status, problem=scene.problem)
         self.hook.show(details.code(HOOK) if scene.phase in ("before", "unseen") else None)
         self._show_selection(scene.selection)
@@ -100,6 +101,7 @@ class Panel:
         self.words.show(
             details.text(scene.explanation) if scene.explanation else None,
             details.text("" if isinstance(scene.picture, EmptyPicture) else scene.picture.caption, tone="quiet"),
+            details.findings([(each.severity, each.words) for each in scene.found], scene.examined_at),
             details.code(scene.expression) if scene.expression else None,
         )
         self.stage.show(scene.view, scene.picture, scene.name)

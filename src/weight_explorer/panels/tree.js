@@ -2,6 +2,8 @@
 // (`rows`, `selected`, `folded`, `filter`); the page only draws it, so folding and filtering need no kernel.
 
 const MARKS = { frozen: "❄", shared: "⇄", "not built": "◌" };
+const SEVERITIES = ["error", "warning", "note"];
+const DECADES = 6; // a full bar is an update ratio of 1, an empty one of 1e-6
 const TYPE_AHEAD_PAUSE = 700; // ms without a key after which typing starts anew
 
 /** @typedef {{path: string, name: string, kind: string, count: string, level: number, parent: boolean,
@@ -66,18 +68,51 @@ function drawRow(row) {
   fold.setAttribute("aria-hidden", "true");
   const marks = element("span", "we-tree-marks", row.marks.map((mark) => MARKS[mark]).join(" "));
   marks.title = row.marks.join(", ");
+  const trouble = element("span", "we-tree-trouble we-severity");
+  const bar = element("span", "we-tree-bar");
+  bar.append(element("span", "we-tree-fill"));
   item.append(
     fold,
     element("span", "we-tree-name", row.name),
     element("span", "we-tree-kind", row.kind),
     marks,
     element("span", "we-tree-count", row.count),
+    trouble,
+    bar,
   );
   item.setAttribute("aria-label", row.label);
   item.setAttribute("aria-level", row.level);
   item.style.setProperty("--level", row.level - 1);
   item.title = `${row.name} (${row.kind})`;
   return item;
+}
+
+/** How long a bar is, from 0 to 1, on a logarithmic scale; null where no change is known. */
+function lengthOf(ratio) {
+  if (Number.isNaN(ratio)) return null;
+  return ratio > 0 ? Math.min(Math.max(1 + Math.log10(ratio) / DECADES, 0.04), 1) : 0;
+}
+
+/** Say how far the weights of a row moved last. */
+function wordsOf(ratio, weight, isEstimated, since) {
+  if (Number.isNaN(ratio)) return "";
+  if (ratio === 0) return `nothing moved since record ${since}`;
+  const about = isEstimated ? "≈ " : "";
+  return `update ratio ${about}${ratio.toPrecision(3)} since record ${since}: ${weight}`;
+}
+
+/** What is told of each row, in the order of the rows. */
+function activityOf(model) {
+  const view = (name, type) => {
+    const { buffer, byteOffset, byteLength } = model.get(name);
+    return new type(buffer.slice(byteOffset, byteOffset + byteLength));
+  };
+  return {
+    ratios: view("ratios", Float32Array),
+    largest: view("largest", Int32Array),
+    estimated: view("estimated", Uint8Array),
+    troubles: view("troubles", Int8Array),
+  };
 }
 
 function initialize() {
@@ -147,8 +182,41 @@ function render({ model, el }) {
     }
     none.hidden = drawn.length > 0;
     if (indexOf(focused) < 0) focused = indexOf(model.get("selected")) >= 0 ? model.get("selected") : shown[0]?.path;
+    drawActivity();
     drawSelection();
     if (hadFocus && !list.contains(document.activeElement)) items.get(focused)?.focus({ preventScroll: true });
+  }
+
+  /** Bring bars and marks up to date: rows stay as they are, and only what changed is written. */
+  function drawActivity() {
+    const { ratios, troubles } = activityOf(model);
+    model.get("rows").forEach(({ path, label }, i) => {
+      const item = items.get(path);
+      if (!item) return;
+      const length = lengthOf(ratios[i] ?? NaN);
+      const severity = SEVERITIES[troubles[i]] ?? "";
+      const [bar, trouble] = [item.querySelector(".we-tree-bar"), item.querySelector(".we-tree-trouble")];
+      const drawn = length === null ? "" : length.toFixed(3);
+      if (bar.dataset.length !== drawn) {
+        bar.dataset.length = drawn;
+        bar.firstChild.style.transform = `scaleX(${drawn || 0})`;
+      }
+      if ((trouble.dataset.severity ?? "") === severity) return;
+      trouble.dataset.severity = severity;
+      trouble.title = severity && `${severity}, here or below`;
+      item.setAttribute("aria-label", severity ? `${label}, has ${severity === "error" ? "an" : "a"} ${severity}` : label);
+    });
+  }
+
+  /** The words of a bar are made when somebody wants them. */
+  function tellBar(item) {
+    const place = model.get("rows").findIndex((row) => row.path === item.dataset.path);
+    const { ratios, largest, estimated } = activityOf(model);
+    const weight = model.get("weights")[largest[place]];
+    const words = wordsOf(ratios[place] ?? NaN, weight, estimated[place] > 0, model.get("since"));
+    item.querySelector(".we-tree-bar").title = words;
+    if (words) item.setAttribute("aria-description", words);
+    else item.removeAttribute("aria-description");
   }
 
   function drawSelection() {
@@ -263,7 +331,15 @@ function render({ model, el }) {
   }, { signal });
 
   list.addEventListener("scroll", () => { memory.scroll = list.scrollTop; }, { signal });
-  list.addEventListener("focusin", () => { memory.hadFocus = true; }, { signal });
+  list.addEventListener("focusin", (event) => {
+    memory.hadFocus = true;
+    const item = event.target.closest(".we-tree-row");
+    if (item) tellBar(item);
+  }, { signal });
+  list.addEventListener("pointerover", (event) => {
+    const item = event.target.closest(".we-tree-row");
+    if (item) tellBar(item);
+  }, { signal });
   list.addEventListener("focusout", (event) => { memory.hadFocus = !event.relatedTarget && !el.isConnected; }, { signal });
 
   search.addEventListener("input", () => { save({ filter: search.value }); }, { signal });
@@ -288,6 +364,7 @@ function render({ model, el }) {
     drawRows();
   };
   model.on("change:rows change:folded", drawRows);
+  model.on("change:ratios change:troubles", drawActivity);
   model.on("change:selected", onSelected);
   model.on("change:filter", onFilter);
   drawRows();
@@ -299,6 +376,7 @@ function render({ model, el }) {
   return () => {
     controller.abort();
     model.off("change:rows change:folded", drawRows);
+    model.off("change:ratios change:troubles", drawActivity);
     model.off("change:selected", onSelected);
     model.off("change:filter", onFilter);
   };

@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode
+from weight_explorer.views.activity import Activity
 from weight_explorer.views.facts import count_words
 from weight_explorer.views.numbers import grouped
 
@@ -23,6 +24,10 @@ class TreePanel(anywidget.AnyWidget):
 
     `rows` is the whole tree from top to bottom, `folded` the paths of rows whose children are hidden. `folded`, `selected` and
     `filter` live here and not in the page, so that they outlast it.
+
+    How much the weights of each row changed last comes apart from the rows, so that these stand: `ratios` and `largest` are
+    float32 and int32, one of each for every row, and `largest` says which of `weights` it is; `estimated` and `troubles` are
+    bytes. See `views.activity.Activity`.
     """
 
     _esm = HERE / "tree.js"
@@ -32,6 +37,12 @@ class TreePanel(anywidget.AnyWidget):
     selected = traitlets.Unicode().tag(sync=True)
     folded = traitlets.List(traitlets.Unicode()).tag(sync=True)
     filter = traitlets.Unicode().tag(sync=True)
+    weights = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    since = traitlets.Int(-1).tag(sync=True)
+    ratios = traitlets.Bytes().tag(sync=True)
+    largest = traitlets.Bytes().tag(sync=True)
+    estimated = traitlets.Bytes().tag(sync=True)
+    troubles = traitlets.Bytes().tag(sync=True)
 
     def show(self, catalog: Catalog) -> None:
         """Bring the rows up to date; rows that stay keep their fold, new ones of a large tree start folded."""
@@ -39,8 +50,19 @@ class TreePanel(anywidget.AnyWidget):
         known = {row["path"] for row in self.rows}
         large = len(rows) > MOST_OPEN_ROWS
         new = [row["path"] for row in rows if row["parent"] and row["path"] not in known and large and row["level"] > 1]
-        self.rows = rows
-        self.folded = [*self.folded, *new]
+        with self.hold_sync():
+            self.rows = rows
+            self.folded = [*self.folded, *new]
+            self.weights = list(catalog.weights)
+
+    def show_activity(self, activity: Activity) -> None:
+        """Bring the bars and marks of the rows up to date, in one message, or none where they are as they were."""
+        with self.hold_sync():
+            self.since = activity.since
+            self.ratios = activity.ratios.tobytes()
+            self.largest = activity.weights.tobytes()
+            self.estimated = activity.estimated.tobytes()
+            self.troubles = activity.severities.tobytes()
 
 
 def _row(level: int, node: LayerNode) -> dict[str, Any]:

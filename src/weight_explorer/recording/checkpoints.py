@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -76,6 +76,11 @@ class FilePast(Past):
         """Keys of the weights that any file has."""
         return tuple(self._columns)
 
+    @property
+    def at_hand(self) -> Iterable[Column]:
+        """The weights whose newest statistics were computed."""
+        return [column for column in self._columns.values() if column.is_at_hand]
+
     def column(self, key: str) -> Column | None:
         """Return what the files have of a weight, or None."""
         return self._columns.get(key)
@@ -96,6 +101,11 @@ class FileColumn(Column):
     def numbers(self) -> np.ndarray:
         """Numbers of the records that have this weight."""
         return self._numbers
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the newest statistics were computed."""
+        return bool(self._is_known[-1:].any())
 
     @property
     def kept(self) -> tuple[int, ...]:

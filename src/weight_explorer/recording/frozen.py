@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -89,6 +90,20 @@ def proofs(past: Past, number: int | None = None) -> tuple[Proof, ...]:
         return ()
     at = int(records[-1]) if number is None else number
     return tuple(proof_of(past, part, at) for part in past.frozen if part.holds_at(at))
+
+
+def masks_of(parts: Iterable[FrozenPart]) -> Mapping[str, np.ndarray]:
+    """Return from key to a boolean array that is True where a weight is frozen now, element by element.
+
+    >>> first, second = np.array([True, False, False]), np.array([False, False, True])
+    >>> masks_of([FrozenPart("bias", "0", 0, first), FrozenPart("bias", "2", 0, second)])["bias"].tolist()
+    [True, False, True]
+    """
+    masks: dict[str, np.ndarray] = {}
+    for part in parts:
+        if part.mask is not None and part.until is None:
+            masks[part.key] = masks[part.key] | part.mask if part.key in masks else part.mask
+    return MappingProxyType(masks)
 
 
 def proof_of(past: Past, part: FrozenPart, number: int) -> Proof:

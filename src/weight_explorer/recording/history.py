@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording.past import Column, Past, Series
+from weight_explorer.recording.past import Column, LastChange, Past, Series
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
@@ -156,6 +156,16 @@ class History(Past):
                 if key in each.values and number <= last
             }
             return LiveColumn(key, pieces, kept, self._samples.get(key))
+
+    def last_change(self) -> LastChange:
+        """Return the statistics of the newest record that a change led to."""
+        return self.snapshot().last_change()
+
+    def change_at(self, number: int) -> LastChange | None:
+        """Return the statistics of one of the last two records, which lie together, or None of another."""
+        with self._lock:
+            sheet = next((record.sheet for record in self._newest if record.step.number == number), None)
+            return LastChange(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
 
     def series(
         self, key: str, quantity: str = "value", index: Index = (), against: int | None = None, most: int | None = None
@@ -407,6 +417,11 @@ class Snapshot(Past):
     def keys(self) -> tuple[str, ...]:
         """Keys of the weights of which anything is known."""
         return self._history.keys
+
+    def last_change(self) -> LastChange:
+        """Return the statistics of the newest record that a change led to."""
+        number = self._number_of_change()
+        return (self._history.change_at(number) if number is not None else None) or super().last_change()
 
     def column(self, key: str) -> Column | None:
         """Return what was known of a weight when it was first asked for."""

@@ -48,7 +48,7 @@ class Pace:
         """Start counting anew: a training begins."""
         self._began = self._recorded = self._clock()
         self._drawn = -LONGEST_SILENCE
-        self._spent_on_records = self._spent_on_pictures = 0.0
+        self._spent_on_records = self._spent_on_pictures = self._spent_beside = 0.0
         self._batches_since = 0
         self.num_records = 0
 
@@ -83,6 +83,10 @@ class Pace:
         self._picture_cost = seconds
         self._drawn = self._clock()
 
+    def examined(self, seconds: float) -> None:
+        """Add the time that examining took, on a thread that keeps a pace of its own."""
+        self._spent_beside += seconds
+
     @property
     def _cost(self) -> float:
         return self._spent_on_records + self._spent_on_pictures
@@ -98,8 +102,8 @@ class Pace:
 
     @property
     def share(self) -> float:
-        """What recording and drawing have cost since `begin`, as a share of the time without them."""
-        return self._cost / self._trained if self._trained > 0 else 0.0
+        """What recording, drawing and examining have cost since `begin`, as a share of the time without them."""
+        return (self._cost + self._spent_beside) / self._trained if self._trained > 0 else 0.0
 
     @property
     def rate(self) -> float:

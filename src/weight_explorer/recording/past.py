@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,35 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LastChange:
+    """Statistics of the newest record that a change led to.
+
+    Attributes:
+        number: Its number, None where there is no record.
+        keys: The weights that it has something to say of, as far as that is at hand.
+        rows: Their statistics, of shape (weights, `QUANTITIES`, `FIELDS`).
+        estimated: Those of which a sample tells how far they have moved.
+    """
+
+    number: int | None
+    keys: tuple[str, ...]
+    rows: np.ndarray
+    estimated: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, number: int | None, columns: Iterable[Column]) -> LastChange:
+        """Take the rows of those columns that have this record."""
+        found, rows = [], [np.empty((0, len(QUANTITIES), len(FIELDS)))]
+        for column in columns:
+            place = int(np.searchsorted(column.numbers, -1 if number is None else number))
+            if place < len(column.numbers) and column.numbers[place] == number:
+                found.append(column)
+                rows.append(column.rows(slice(place, place + 1)))
+        estimated = frozenset(column.key for column in found if column.sample is not None)
+        return cls(number, tuple(column.key for column in found), np.concatenate(rows), estimated)
 
 
 class Column(ABC):
@@ -109,6 +138,21 @@ class Past(ABC):
     def snapshot(self) -> Past:
         """Return the records as they are now, for a reader that asks more than once; this one, where they do not change."""
         return self
+
+    @property
+    def at_hand(self) -> Iterable[Column]:
+        """What can be told of the newest record without reading a file."""
+        return [column for key in self.keys if (column := self.column(key)) is not None]
+
+    def last_change(self) -> LastChange:
+        """Return the statistics of the newest record that a change led to, as far as they are at hand."""
+        return LastChange.of(self._number_of_change(), self.at_hand)
+
+    def _number_of_change(self) -> int | None:
+        """Find the newest record, or the one before where the newest is the end of an epoch whose last batch was recorded."""
+        steps = self.timeline.steps()[-2:]
+        is_repeated = len(steps) == 2 and steps[1].kind == "epoch" and steps[0].position == steps[1].position
+        return steps[-1 - is_repeated].number if steps else None
 
     @property
     def records(self) -> tuple[Step, ...]:

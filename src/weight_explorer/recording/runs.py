@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -83,6 +83,11 @@ class RunFile(Past):
             with self._open() as file:
                 self._columns[key] = RunColumn(self, key, f"weights/{self._groups[key]}", file)
         return self._columns.get(key)
+
+    @property
+    def at_hand(self) -> Iterable[Column]:
+        """The weights that were looked at."""
+        return list(self._columns.values())
 
     def read(self, group: str, place: int) -> np.ndarray:
         """Read the values of a weight at one of its kept records."""

@@ -161,6 +161,11 @@ class Session(Reporter):
         self._set(phase=phase, cost=self._pace.share, rate=self._pace.rate)
         self._draw()
 
+    def examined(self, seconds: float) -> None:
+        """Note what examining cost while training; called from another thread."""
+        if self.is_training:
+            self._pace.examined(seconds)
+
     def noticed(self, kind: str) -> None:
         """Note that the weights were found changed though no training of ours was running."""
         if kind == "outside" and self.status.phase == "before":

@@ -16,7 +16,7 @@ class Status:
         epochs: How many this fit was asked for, None where nobody knows.
         batch: Batches trained in this epoch.
         batches: Batches of an epoch, None where nobody knows.
-        cost: The share of the training time that records and their pictures took, None before the first.
+        cost: The share of the training time that records, their pictures and findings took, None before the first.
         rate: Records a second, None before the first.
         problem: The last error of ours.
         epochs_before: Epochs of earlier fits.

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from weight_explorer.catalog.nodes import Catalog, Weight
-from weight_explorer.diagnosis.findings import Findings
+from weight_explorer.diagnosis.findings import NOT_EXAMINED, NOTHING_FOUND, Examined, Finding, Findings
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
+from weight_explorer.views.activity import NO_ACTIVITY, Activity, activity_of
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
+from weight_explorer.views.found import examined_words, findings_at
 from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
@@ -19,12 +21,14 @@ from weight_explorer.views.reading import place_words
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.stops import Stops, stops_of
 
-NOTHING_FOUND = Findings()
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """What every part of the panel shows."""
+    """What every part of the panel shows.
+
+    `findings` are all there are; `found` those that are true of the shown weight, the gravest first; `examined_at` says of
+    which record they are, where that is not the newest.
+    """
 
     title: str
     phase: str
@@ -44,6 +48,9 @@ class Scene:
     explanation: str = ""
     expression: str = ""
     findings: Findings = NOTHING_FOUND
+    found: tuple[Finding, ...] = ()
+    examined_at: str = ""
+    activity: Activity = NO_ACTIVITY
 
     @property
     def name(self) -> str:
@@ -70,13 +77,13 @@ class Circumstances:
         clicks_wait: Whether the kernel cannot answer while a cell runs.
         is_asked: Whether somebody asked for the scene. What is drawn on request is drawn only then.
         standing: The picture to show else, which was drawn of this very choice when it was asked for.
-        findings: The latest there are of the whole model.
+        examined: The latest findings there are of the whole model, and of which record.
     """
 
     clicks_wait: bool = False
     is_asked: bool = True
     standing: Picture | None = None
-    findings: Findings = NOTHING_FOUND
+    examined: Examined = NOT_EXAMINED
 
 
 USUAL = Circumstances()
@@ -93,7 +100,7 @@ def compose(
     selection = resolve(catalog, choice)
     weight = selection.weight
     head = _head(catalog, choice, status, selection, clicks_wait=circumstances.clicks_wait)
-    head |= {"stops": stops_of(weight, history, choice), "findings": circumstances.findings}
+    head |= {"stops": stops_of(weight, history, choice)} | _examined(catalog, history, status, circumstances.examined)
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -107,7 +114,19 @@ def compose(
         by_block=facts.block_table(weight, history, choice),
         explanation=facts.explanation(weight, selection.home.path),
         expression=weight.expression,
+        found=findings_at(circumstances.examined.findings, weight),
     )
+
+
+def _examined(catalog: Catalog, history: Past, status: Status, examined: Examined) -> dict[str, Any]:
+    numbers = history.timeline.numbers
+    return {
+        "findings": examined.findings,
+        "examined_at": examined_words(
+            examined, int(numbers[-1]) if len(numbers) else None, is_training=status.phase == "training"
+        ),
+        "activity": activity_of(catalog, history.last_change(), examined.findings),
+    }
 
 
 _NOT_YET = EmptyPicture(ON_REQUEST)

@@ -69,6 +69,7 @@ def _finding(case: Case, trace: Trace, axis: int, still: np.ndarray) -> Finding:
         "note",
         sentence,
         {"rows_still": len(still), "rows": total} | _evidence(biases),
+        keys=(trace.key, *(bias.key for bias in _moved(biases))),
         places=(Place(axis, entries),),
         source=SOURCE,
     )
@@ -89,13 +90,16 @@ def _cause(case: Case, trace: Trace, entry: str) -> str:
 
 
 def _biases(biases: list[Trace]) -> str:
-    moved = [bias for bias in biases if bias.field("moved").any()]
-    if not moved:
+    if not _moved(biases):
         return ""
     found = _evidence(biases)
     count = count_words(found["bias_moved"], "bias")
     every = "All" if found["bias_moved"] == found["biases"] and found["biases"] > 1 else "And"
     return f" {every} {count} did move, which need{'s' if found['bias_moved'] == 1 else ''} no input, so the layer does learn."
+
+
+def _moved(biases: list[Trace]) -> list[Trace]:
+    return [bias for bias in biases if bias.field("moved").any()]
 
 
 def _evidence(biases: list[Trace]) -> dict[str, float]:

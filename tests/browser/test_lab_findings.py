@@ -1,0 +1,85 @@
+"""Findings in a real JupyterLab: marks, bars and words appear while fit runs, and clicks are answered all the same."""
+
+import json
+import re
+
+import pytest
+
+from tests.browser.jupyter import DARK, Notebook
+from tests.browser.test_lab import open_lab
+
+SETUP = """
+import json
+import keras, numpy as np
+from keras import layers
+from sklearn import datasets
+from weight_explorer import WeightExplorer
+
+keras.utils.set_random_seed(5)
+pixels, names = datasets.load_digits(return_X_y=True)
+inner = keras.Sequential([layers.Dense(16, "tanh", name="hidden")], name="inner")
+stack = [keras.Input((64,)), inner, layers.Dense(8, "tanh", name="still", trainable=False), layers.Dense(10, name="out")]
+model = keras.Sequential(stack, name="digits")
+model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+explorer = WeightExplorer(model)
+explorer
+"""
+TRAIN = "_ = model.fit(pixels / 16, names, epochs=100_000, verbose=0, callbacks=[explorer.callback])"
+TRUTH = """
+pace = explorer._session._pace
+found = [f.words for f in explorer.findings if "digits/inner/hidden/kernel" in f.keys or "hidden/kernel" in f.key]
+ratios = np.frombuffer(explorer._panel.tree.ratios, np.float32)
+print(json.dumps([found, ratios.tolist(), pace._spent_beside, pace._clock() - pace._began]))
+"""
+LENGTHS = """() => Object.fromEntries([...document.querySelectorAll('.we-tree-row')].map(row =>
+    [row.dataset.path, row.querySelector('.we-tree-bar').dataset.length]))"""
+BOXES = """() => [...document.querySelectorAll('.we-tree-row, .we-tree-row > *')].map(e => {
+    const {x, y, width, height} = e.getBoundingClientRect(); return [x, y, width, height].map(Math.round).join(); })"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_marks_bars_and_words_appear_while_fit_runs(theme, page, tmp_path):
+    settings = DARK if theme == "dark" else None
+    with open_lab(page, tmp_path, [SETUP, TRAIN, TRUTH], settings=settings) as server:
+        notebook = Notebook(page, server, "demo.ipynb")
+        notebook.run(0)
+        page.get_by_role("tree", name="layers").wait_for()
+        assert set(page.evaluate(LENGTHS).values()) <= {"", None}
+        before = page.evaluate(BOXES)
+
+        notebook.run(1, wait=False)
+        words = page.locator(".we-finding-first", has_text="3 of 64 rows of the kernel of hidden did not move")
+        words.wait_for(timeout=90_000)
+        assert re.match(r"Note, as of record \d+: 3 of 64 rows", words.text_content())
+        assert "inputs 0, 32 and 39" in words.text_content()
+        assert notebook.is_running(1)
+        assert page.evaluate(BOXES) == before  # bars and marks have come, and nothing has moved
+        page.get_by_role("treeitem", name=re.compile("hidden.*has a note")).wait_for(timeout=20_000)
+        assert page.get_by_role("treeitem", name=re.compile("inner.*has a note")).count() == 1
+        page.wait_for_function(
+            f"() => {{ const found = ({LENGTHS})(); return found['digits/inner/hidden'] > 0.1 && "
+            "found['digits/still'] === '0.000' && found['digits/inner'] === found['digits/inner/hidden']; }"
+        )
+        page.get_by_role("treeitem", name="still").click()
+        page.locator(".we-finding-first", has_text="still").wait_for(timeout=20_000)
+        page.get_by_role("treeitem", name=re.compile("^hidden")).click()
+        page.get_by_role("tab", name="Bias").click()
+        page.locator(".we-facts", has_text="(16,) = (units,)").wait_for(timeout=20_000)
+        assert "All 16 biases did move" in page.locator(".we-finding-first").text_content()
+        seen = page.locator(".we-finding-first").text_content()
+        page.wait_for_function("seen => document.querySelector('.we-finding-first').textContent !== seen", arg=seen)
+        assert notebook.is_running(1)
+
+        page.get_by_role("treeitem", name=re.compile("^hidden")).hover()
+        title = page.locator("[data-path='digits/inner/hidden'] .we-tree-bar").get_attribute("title")
+        assert re.match(r"update ratio [\d.e-]+ since record \d+: ", title)
+        notebook.interrupt()
+        page.locator(".we-status-words", has_text="interrupted · epoch").wait_for(timeout=60_000)
+        page.locator(".we-finding-first", has_text=re.compile("^Note: 3 of 64 rows")).wait_for(timeout=20_000)
+        notebook.run(2)
+        found, ratios, spent, seconds = json.loads(notebook.printed(2))
+        shown = page.evaluate(LENGTHS)
+        assert page.locator(".we-finding-first").text_content() == f"Note: {found[0]}"
+        assert len(shown) == len(ratios)
+        assert spent / seconds < 0.03
+        assert notebook.errors == []
