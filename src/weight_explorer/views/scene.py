@@ -10,14 +10,14 @@ from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.diagnosis.findings import Findings
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
-from weight_explorer.views import facts
+from weight_explorer.views import facts, overview
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
 from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.reading import place_words
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
-from weight_explorer.views.stops import Stops, stops_of
+from weight_explorer.views.stops import Stops, stops_of, stops_of_all
 
 NOTHING_FOUND = Findings()
 
@@ -44,10 +44,13 @@ class Scene:
     explanation: str = ""
     expression: str = ""
     findings: Findings = NOTHING_FOUND
+    found: overview.FoundList | None = None
 
     @property
     def name(self) -> str:
         """Name what the picture shows, such as `encoder / kernel`."""
+        if self.selection.is_overview:
+            return f"{self.selection.node.path} / every weight"
         weight = self.selection.weight
         blocks = [offer.chosen for offer in self.selection.blocks if not offer.is_all]
         return " / ".join([self.selection.home.path, *([weight.name] if weight else []), *blocks])
@@ -94,6 +97,8 @@ def compose(
     weight = selection.weight
     head = _head(catalog, choice, status, selection, clicks_wait=circumstances.clicks_wait)
     head |= {"stops": stops_of(weight, history, choice), "findings": circumstances.findings}
+    if selection.is_overview:
+        return Scene(**head | _overview(catalog, history, choice, circumstances.findings))
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -108,6 +113,22 @@ def compose(
         explanation=facts.explanation(weight, selection.home.path),
         expression=weight.expression,
     )
+
+
+def _overview(catalog: Catalog, history: Past, choice: Choice, findings: Findings) -> dict[str, Any]:
+    """Compose what is shown of all weights together."""
+    return {
+        "view": overview.VIEW,
+        "views": (Offer(overview.VIEW, overview.LABEL),),
+        "quantities": (),
+        "stops": stops_of_all(history, choice),
+        "options": offered(overview.OPTIONS, overview.ALL_WEIGHTS, history, choice),
+        "picture": overview.draw(catalog, history, choice, findings),
+        "facts": overview.facts(catalog),
+        "explanation": overview.explanation(history, choice),
+        "expression": "explorer.history.to_frame()",
+        "found": overview.found_list(catalog, history, findings, is_examined=findings is not NOTHING_FOUND),
+    }
 
 
 _NOT_YET = EmptyPicture(ON_REQUEST)

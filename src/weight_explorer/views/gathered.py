@@ -1,0 +1,99 @@
+"""One statistic of every weight at every record, kept from picture to picture: only what is new is computed."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+
+from weight_explorer.recording.past import Past, Stretch
+from weight_explorer.recording.statistics import INDEX, QUANTITIES
+
+# Makes cells of statistics of shape (records, weights, `QUANTITIES`, `FIELDS`); its second argument is the norm of each weight
+# at its first record. A cell of 0 says that there is no value.
+ToCells = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+_NORM = INDEX["norm"]
+_SINCE_START = QUANTITIES.index("since_start")
+
+
+class Gathered:
+    """Cells of some weights at all records of one past. For several threads.
+
+    What it gives is never written again.
+    """
+
+    def __init__(self, to_cells: ToCells) -> None:
+        self._to_cells = to_cells
+        self._lock = threading.Lock()
+        self._reset((), 0)
+
+    def _reset(self, keys: tuple[str, ...], num_forgotten: int) -> None:
+        self._keys, self._num_forgotten = keys, num_forgotten
+        self._numbers = np.empty(0, np.int64)
+        self._cells = np.empty((0, len(keys)), np.float32)
+        self._starts = np.full(len(keys), np.nan)
+
+    def update(self, past: Past, keys: tuple[str, ...]) -> np.ndarray:
+        """Return the cells of these weights at all records that are kept, of shape (records, weights)."""
+        wanted = past.timeline.numbers
+        with self._lock:
+            if (keys, past.num_forgotten) != (self._keys, self._num_forgotten):
+                self._reset(keys, past.num_forgotten)
+            self._drop(wanted)
+            self._add(past, wanted[len(self._numbers) :])
+            return self._cells[: len(wanted)]
+
+    def _drop(self, wanted: np.ndarray) -> None:
+        """Drop the records that are not kept any more."""
+        stay = np.isin(self._numbers, wanted)
+        if not stay.all():
+            self._cells = self._cells[: len(stay)][stay]
+            self._numbers = self._numbers[stay]
+        if not np.array_equal(self._numbers, wanted[: len(self._numbers)]):  # an older past than last time
+            self._reset(self._keys, self._num_forgotten)
+
+    def _add(self, past: Past, numbers: np.ndarray) -> None:
+        if not len(numbers):
+            return
+        count, last = len(self._numbers), int(self._numbers[-1]) if len(self._numbers) else -1
+        self._make_room(count + len(numbers))
+        added = self._cells[count : count + len(numbers)]
+        added[:] = 0
+        for stretch in past.stretches(last):
+            self._fill(added, numbers, stretch)
+        self._numbers = np.concatenate([self._numbers, numbers])
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self._cells):
+            grown = np.empty((max(count, 2 * len(self._cells)), len(self._keys)), np.float32)
+            grown[: len(self._cells)] = self._cells
+            self._cells = grown
+
+    def _fill(self, added: np.ndarray, numbers: np.ndarray, stretch: Stretch) -> None:
+        places = np.searchsorted(numbers, stretch.numbers)
+        known = places < len(numbers)
+        known[known] = numbers[places[known]] == stretch.numbers[known]
+        found = [(place, slot) for place, key in enumerate(self._keys) if (slot := stretch.slots.get(key)) is not None]
+        if not found or not known.any():
+            return
+        columns, slots = np.array(found).T
+        is_first = np.isnan(self._starts[columns])
+        norms = stretch.rows[0, slots, 0, _NORM]
+        self._starts[columns] = np.where(is_first, np.where(np.isnan(norms), 0, norms), self._starts[columns])
+        rows = stretch.rows[:, slots]
+        if is_first.any():
+            rows[0, is_first, _SINCE_START:] = np.nan  # at its first record nothing has changed yet
+        added[np.ix_(places[known], columns)] = self._to_cells(rows[known], self._starts[columns])
+
+
+_found: weakref.WeakKeyDictionary[Past, dict[str, Gathered]] = weakref.WeakKeyDictionary()
+_finding = threading.Lock()
+
+
+def gathered(past: Past, name: str, to_cells: ToCells) -> Gathered:
+    """Return what is kept of a past under a name."""
+    with _finding:
+        return _found.setdefault(past.origin, {}).setdefault(name, Gathered(to_cells))
