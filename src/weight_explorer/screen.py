@@ -21,7 +21,7 @@ from weight_explorer.views.asked import clicked
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.pictures import Picture
-from weight_explorer.views.scene import Circumstances, Scene, compose, compose_problem
+from weight_explorer.views.scene import NOTHING_FOUND, Circumstances, Scene, compose, compose_problem
 
 # Phases in which the model is as it was at the newest record.
 STILL = ("before", "unseen", "finished", "interrupted")
@@ -38,7 +38,11 @@ class Screen:
     """
 
     def __init__(
-        self, source: Source, reporter: Reporter, look: Callable[[], None], findings: Callable[[], Findings] = Findings
+        self,
+        source: Source,
+        reporter: Reporter,
+        look: Callable[[], None],
+        findings: Callable[[], Findings] = lambda: NOTHING_FOUND,
     ) -> None:
         self._source = source
         self._reporter = reporter
@@ -113,7 +117,8 @@ class Screen:
             ValueError: There is no picture.
         """
         choice, past = self._choice, self._source.past.snapshot()
-        scene = compose(self._source.catalog, past, choice, self._reporter.status)
+        circumstances = Circumstances(findings=self._findings())
+        scene = compose(self._source.catalog, past, choice, self._reporter.status, circumstances)
         weight, is_live = scene.selection.weight, scene.phase in STILL
 
         def origins() -> Origins:

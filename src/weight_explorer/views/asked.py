@@ -58,7 +58,7 @@ def _with_overview(catalog: Catalog, choice: Choice, asked: Mapping[str, Any]) -
     is_whole = asked["layer"] is None or choice.layer == catalog.root.path
     if OVERVIEW in (asked["view"], asked["role"]):
         if not is_whole:
-            raise ValueError("The overview is of the whole model. Ask for it without a layer: explorer.select(view='overview').")
+            raise ValueError("The overview is of the whole model. Give no layer: explorer.select(view='overview').")
         role = None if choice.role == OVERVIEW else choice.role
         return overviewing(catalog, replace(choice, role=role))
     if any(asked[name] is not None for name in ("role", "weight", "view", "block")):

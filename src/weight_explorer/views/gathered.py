@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from weight_explorer.recording.past import Past, Stretch
 from weight_explorer.recording.statistics import INDEX, QUANTITIES
+from weight_explorer.recording.time import Step
+from weight_explorer.views.reading import place_words
 
 # Makes cells of statistics of shape (records, weights, `QUANTITIES`, `FIELDS`); its second argument is the norm of each weight
 # at its first record. A cell of 0 says that there is no value.
 ToCells = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+# Statistics of so many are copied at a time.
+MOST_JOINED = 32
 
 _NORM = INDEX["norm"]
 _SINCE_START = QUANTITIES.index("since_start")
@@ -31,20 +37,23 @@ class Gathered:
         self._reset((), 0)
 
     def _reset(self, keys: tuple[str, ...], num_forgotten: int) -> None:
+        self._names: tuple[str, ...] = ()
         self._keys, self._num_forgotten = keys, num_forgotten
         self._numbers = np.empty(0, np.int64)
         self._cells = np.empty((0, len(keys)), np.float32)
         self._starts = np.full(len(keys), np.nan)
 
-    def update(self, past: Past, keys: tuple[str, ...]) -> np.ndarray:
-        """Return the cells of these weights at all records that are kept, of shape (records, weights)."""
-        wanted = past.timeline.numbers
+    def update(self, past: Past, keys: tuple[str, ...], wanted: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Return the cells of these weights at the wanted records, of shape (records, weights), and the names of those.
+
+        `wanted` are numbers of records, ascending: the same as last time, fewer and new ones.
+        """
         with self._lock:
             if (keys, past.num_forgotten) != (self._keys, self._num_forgotten):
                 self._reset(keys, past.num_forgotten)
             self._drop(wanted)
             self._add(past, wanted[len(self._numbers) :])
-            return self._cells[: len(wanted)]
+            return self._cells[: len(wanted)], self._names
 
     def _drop(self, wanted: np.ndarray) -> None:
         """Drop the records that are not kept any more."""
@@ -52,6 +61,7 @@ class Gathered:
         if not stay.all():
             self._cells = self._cells[: len(stay)][stay]
             self._numbers = self._numbers[stay]
+            self._names = tuple(itertools.compress(self._names, stay))
         if not np.array_equal(self._numbers, wanted[: len(self._numbers)]):  # an older past than last time
             self._reset(self._keys, self._num_forgotten)
 
@@ -62,9 +72,10 @@ class Gathered:
         self._make_room(count + len(numbers))
         added = self._cells[count : count + len(numbers)]
         added[:] = 0
-        for stretch in past.stretches(last):
+        for stretch in _joined(past.stretches(last)):
             self._fill(added, numbers, stretch)
         self._numbers = np.concatenate([self._numbers, numbers])
+        self._names += tuple(_name(step) for number in numbers.tolist() if (step := past.step(number)) is not None)
 
     def _make_room(self, count: int) -> None:
         if count > len(self._cells):
@@ -87,6 +98,29 @@ class Gathered:
         if is_first.any():
             rows[0, is_first, _SINCE_START:] = np.nan  # at its first record nothing has changed yet
         added[np.ix_(places[known], columns)] = self._to_cells(rows[known], self._starts[columns])
+
+
+def _name(step: Step) -> str:
+    return f"record {step.number} ({place_words(step)})"
+
+
+def _joined(stretches: Iterator[Stretch]) -> Iterator[Stretch]:
+    """Join stretches of the same weights, each of few records: a call of NumPy costs as much for one record as for many."""
+    several: list[Stretch] = []
+    for stretch in stretches:
+        if several and (len(several) == MOST_JOINED or [*stretch.slots] != [*several[0].slots]):
+            yield _join(several)
+            several = []
+        several.append(stretch)
+    if several:
+        yield _join(several)
+
+
+def _join(several: list[Stretch]) -> Stretch:
+    if len(several) == 1:
+        return several[0]
+    numbers, rows = (np.concatenate([getattr(each, name) for each in several]) for name in ("numbers", "rows"))
+    return Stretch(numbers, several[0].slots, rows)
 
 
 _found: weakref.WeakKeyDictionary[Past, dict[str, Gathered]] = weakref.WeakKeyDictionary()

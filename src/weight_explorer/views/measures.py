@@ -121,13 +121,18 @@ MEASURES: dict[str, Measure] = {
         "elements that moved", "the share of elements that changed at all since the record before",
         _share("moved", _SINCE_LAST), _SINCE_LAST, is_log=False, unit=" %", zero=STILL,
     ),
-    "norm": Measure("norm (L2)", "the size of the weight: the root of the sum of its squares", _field("norm"), has_rows=True, zero="all zero"),
+    "norm": Measure(
+        "norm (L2)", "the size of the weight: the root of the sum of its squares", _field("norm"), has_rows=True, zero="all zero"
+    ),
     "std": Measure("std. deviation", "how far the elements lie from their mean", _field("std"), has_rows=True, zero="constant"),
     "largest_change": Measure(
         "largest change", "how far that element went which changed the most since the record before",
         _field("largest", _SINCE_LAST), _SINCE_LAST, has_rows=True, zero=STILL,
     ),
-    "zeros": Measure("elements that are 0", "the share of elements that are exactly 0", _share("zeros"), is_log=False, unit=" %", zero="none"),
+    "zeros": Measure(
+        "elements that are 0", "the share of elements that are exactly 0",
+        _share("zeros"), is_log=False, unit=" %", zero="none",
+    ),
     "broken": Measure(
         "NaN and Inf", "how many elements are NaN or infinite", _broken, counts_broken=True, zero="none",
     ),

@@ -1,7 +1,8 @@
-"""All weights of a model over all records in one table: a row for each weight, a column for each record, a color for one number."""
+"""All weights of a model over all records: a row for each weight, a column for each record, a color for one number."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -30,7 +31,7 @@ STATISTIC = Option(VIEW, "statistic", "show", fixed(*((name, measure.label) for 
 COMMON, OWN = "common", "own"
 
 
-def _scales(_: Weight, history: Past, choice: Choice):  # noqa: ANN202 - see Offers
+def _scales(_: Weight, history: Past, choice: Choice):
     shares = MEASURES[STATISTIC.chosen(ALL_WEIGHTS, history, choice)].has_rows
     return fixed((COMMON, "one scale"), (OWN, "each row against its own largest"))(_, history, choice) if shares else ()
 
@@ -110,11 +111,16 @@ EDITS = {"edited": "edited", "restored": "restored", "outside": "changed outside
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """The records from left to right: their numbers, and for each the batches trained since the record before it."""
+    """The records from left to right: their numbers, and for each the batches trained since the record before it.
+
+    `every` are all records that there are. What is recorded at the end of an epoch when its last batch was recorded already is
+    the same once more, and no column of its own: it would say that nothing moved.
+    """
 
     steps: tuple[Step, ...]
     numbers: np.ndarray
     gaps: np.ndarray
+    every: tuple[Step, ...]
 
     @classmethod
     def of(cls, history: Past) -> Columns:
@@ -122,23 +128,22 @@ class Columns:
         numbers = history.timeline.numbers
         gaps = np.full(len(numbers), np.nan)
         gaps[1:] = np.diff(history.timeline.batches) / np.diff(numbers)
-        return cls(history.records, numbers, gaps)
+        every = history.records
+        is_twice = np.array([step.kind == "epoch" for step in every]) & (gaps == 0)
+        steps = tuple(itertools.compress(every, ~is_twice)) if is_twice.any() else every
+        return cls(steps, numbers[~is_twice], gaps[~is_twice], every)
 
     def at(self, number: int) -> int:
         """Return the column of a record, or of the last one before it that is kept."""
         return max(0, int(np.searchsorted(self.numbers, number, side="right")) - 1)
 
-    def axis(self) -> tuple[Axis, dict[int, int]]:
-        """Return the axis, and by column the number of the epoch that ended there; of the record, where no epoch ended yet."""
-        names = tuple(f"record {step.number} ({place_words(step)})" for step in self.steps)
-        ends = {step.epoch: column for column, step in reversed(list(enumerate(self.steps))) if _ends_epoch(step)}
+    def counted(self) -> tuple[str, dict[int, int]]:
+        """Return what is counted along the side, and by column its number: epochs that ended, or records where none has yet."""
+        ends = [(step.epoch, step.number) for step in self.every if not step.batch and step.epoch and step.kind != "start"]
         if ends:
-            return Axis("epoch", len(names), labels=names, entry="record"), {column: epoch for epoch, column in ends.items()}
-        return Axis("record", len(names), labels=names, entry="record"), dict(enumerate(self.numbers.tolist()))
-
-
-def _ends_epoch(step: Step) -> bool:
-    return step.epoch > 0 and not step.batch and step.kind != "start"
+            first = dict(reversed(ends))
+            return "epoch", {self.at(number): epoch for epoch, number in first.items()}
+        return "record", dict(enumerate(self.numbers.tolist()))
 
 
 def _ticks(counted: dict[int, int], seen: Window) -> tuple[tuple[int, str], ...]:
@@ -179,10 +184,11 @@ def _reduced(plane: Plane, choice: Choice) -> tuple[_Cells, np.ndarray]:
 
 def _per_batch(cells: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     """Divide by the batches of each record; a record of an unknown number of batches has no value."""
-    known = np.isfinite(cells) & (cells != 0)
-    with np.errstate(invalid="ignore"):
-        shifted = cells - np.log10(np.maximum(gaps, 1))[:, None].astype(np.float32)
-    return np.where(known, np.nan_to_num(shifted, nan=0), cells)
+    known = np.isfinite(gaps)
+    shifted = cells - np.log10(np.maximum(np.where(known, gaps, 1), 1)).astype(np.float32)[:, None]
+    shifted[cells == 0] = 0
+    shifted[~known] = np.where(np.isfinite(cells[~known]), 0, cells[~known])
+    return shifted
 
 
 def _of_own(cells: np.ndarray, tops: np.ndarray) -> np.ndarray:
@@ -202,7 +208,15 @@ def _shades(measure: Measure, whole: np.ndarray) -> Shades:
     """Say how cells are colored: where nothing else is usual, between the powers of ten around what there is."""
     offset = measure.offset
     if measure.is_ratio:
-        ticks = ((-3.0, "≤ 1e-6"), (-2.0, "1e-5"), (-1.0, "1e-4"), (0.0, "1e-3 usual"), (1.0, "0.01"), (2.0, "0.1"), (3.0, "≥ 1"))
+        ticks = (
+            (-3.0, "≤ 1e-6"),
+            (-2.0, "1e-5"),
+            (-1.0, "1e-4"),
+            (0.0, "1e-3 usual"),
+            (1.0, "0.01"),
+            (2.0, "0.1"),
+            (3.0, "≥ 1"),
+        )
         loudest = "the one farthest from 1e-3"
         return Shades(measure.label, -3.0, 3.0, True, offset, True, measure.unit, measure.zero, loudest, ticks)
     if not measure.is_log:
@@ -217,6 +231,8 @@ def _shades(measure: Measure, whole: np.ndarray) -> Shades:
     return Shades(measure.label, first - offset, last - offset, True, offset, False, measure.unit, measure.zero, ticks=ticks)
 
 
+_RATIO_WORDS = ("≤ 1e-6", "1e-5", "1e-4", "1e-3 usual", "0.01", "0.1", "≥ 1")
+_RATIO_TICKS = tuple((cell, words) for cell, words in zip((-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), _RATIO_WORDS, strict=True))
 _OWN_TICKS = ((0.0, "0"), (0.5, "50 %"), (1.0, "its largest"))
 
 
@@ -230,7 +246,7 @@ def draw(catalog: Catalog, history: Past, choice: Choice, findings: Findings) ->
         return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
     rows, columns, measure = _known_rows(catalog), Columns.of(history), chosen_measure(history, choice)
     name = "update_ratio" if measure.is_ratio else STATISTIC.chosen(ALL_WEIGHTS, history, choice)
-    full = gathered(history, name, measure.cells).update(history, rows.keys)
+    full, names = gathered(history, name, measure.cells).update(history, rows.keys, columns.numbers)
     full = _per_batch(full, columns.gaps) if measure.per_batch else full
     found, whole = _reduced(Plane(full.T, None, lambda now, _: now), choice)
     shades, tops = _shades(measure, whole), None
@@ -238,12 +254,12 @@ def draw(catalog: Catalog, history: Past, choice: Choice, findings: Findings) ->
         tops = _tops(whole)
         found = _scaled(found, tops)
         shades = replace(shades, low=0.0, high=1.0, is_log=False, offset=0.0, ticks=_OWN_TICKS)
-    axis, counted = columns.axis()
+    entry, counted = columns.counted()
     seen = found.seen or Window(0, len(rows.keys), 0, len(columns.numbers))
     return HeatPicture(
         cells=found.cells,
         rows=(rows.axis,),
-        columns=(axis,),
+        columns=(Axis(entry, len(names), labels=names, entry="record"),),
         axis_order=(),
         row_step=found.steps[0],
         column_step=found.steps[1],
@@ -303,7 +319,9 @@ def _troubles(rows: Rows, columns: Columns, findings: Findings) -> tuple[Trouble
 
 def _caption(rows: Rows, columns: Columns, measure: Measure, cells: np.ndarray, steps: tuple[int, int]) -> str:
     if len(columns.numbers) == 1 and measure.quantity:
-        return f"There is one record so far, and a change needs two: train, and each record adds a column. {capitalized(measure.label)}:"
+        return (
+            f"{capitalized(measure.label)}: there is one record so far, and a change needs two. Train, and columns are added."
+        )
     merged = f" Each cell is the one that stands out most of {_count(steps[1], 'record')}" if steps[1] > 1 else ""
     merged += f" and {_count(steps[0], 'weight')}" if steps[0] > 1 else ""
     what = f"{capitalized(measure.label)} of {_count(len(rows.keys), 'weight')} at {_count(len(columns.numbers), 'record')}."
@@ -352,7 +370,7 @@ def explanation(history: Past, choice: Choice) -> str:
 def facts(catalog: Catalog) -> tuple[str, ...]:
     """Say what the model holds, in a few short pieces for one line."""
     rows = _known_rows(catalog)
-    trained = sum(catalog.weights[key].trainable for key in rows.keys)  # noqa: SIM118 - no mapping
+    trained = sum(catalog.weights[key].trainable for key in rows.keys)
     return (
         f"{_count(len(rows.keys), 'weight')} in {_count(len(rows.axis.blocks), 'layer')}",
         f"{grouped(trained)} trainable",
@@ -362,7 +380,7 @@ def facts(catalog: Catalog) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class FoundList:
-    """The findings of the whole model: how many in words, and each with its severity, its layer, its sentence and its weight."""
+    """The findings of the whole model: how many in words, and of each its severity, layer, sentence and weight."""
 
     heading: str
     entries: tuple[tuple[str, str, str, str], ...] = ()
@@ -376,7 +394,8 @@ def found_list(catalog: Catalog, history: Past, findings: Findings, *, is_examin
         numbers = history.timeline.numbers
         return FoundList(f"Nothing was found up to record {numbers[-1]}." if len(numbers) else "Not examined yet.")
     ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return FoundList(findings.count_words, tuple((each.severity, _layer(catalog, each.layer), each.sentence, each.key) for each in ordered))
+    entries = ((each.severity, _layer(catalog, each.layer), each.sentence, each.key) for each in ordered)
+    return FoundList(findings.count_words, tuple(entries))
 
 
 def _layer(catalog: Catalog, path: str) -> str:

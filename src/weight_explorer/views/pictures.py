@@ -225,11 +225,13 @@ class HeatPicture(MatrixPicture):
     troubles: tuple[Trouble, ...] = ()
     chosen: int | None = None
 
-    def values(self, top: int = 0, bottom: int | None = None) -> np.ndarray:
-        """Return the values that rows of `cells` stand for, NaN where there is none."""
-        rows = slice(top, bottom)
-        values = self.shades.values(self.cells[rows])
-        return values if self.tops is None else values * self.tops[rows, None]
+    def values(self) -> np.ndarray:
+        """Return the values that `cells` stand for, NaN where there is none."""
+        values = self.shades.values(self.cells)
+        if self.tops is None:
+            return values
+        rows = np.arange(len(values)) * self.row_step
+        return values * np.fmax.reduceat(self.tops[self.origin[0] :], rows)[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -50,7 +50,9 @@ VIEWS: dict[str, View] = {
 }
 
 # What each view can be told, that of all weights together included.
-OPTIONS: dict[str, tuple[Option, ...]] = {view.name: view.options for view in VIEWS.values()} | {overview.VIEW: overview.OPTIONS}
+OPTIONS: dict[str, tuple[Option, ...]] = {view.name: view.options for view in VIEWS.values()} | {
+    overview.VIEW: overview.OPTIONS
+}
 
 
 def subject_of(selection: Selection) -> Weight | None:
