@@ -19,7 +19,7 @@ BELOW = "#00d2f2"
 SPECIAL = (NOT_A_NUMBER, INFINITE, NEGATIVE_INFINITE, ABOVE, BELOW)
 
 # Of heat tables: pale to dark, and a gray for what is exactly 0. Of matplotlib's maps it is the one from which the gray, the
-# green of NaN and the yellow of infinities differ most, with protanopia, deuteranopia and tritanopia too: by 15 in CIELAB at least.
+# green of NaN and the yellow of infinities differ most, with protanopia, deuteranopia and tritanopia too: by 15 in CIELAB.
 SEQUENTIAL = "Blues"
 ZERO = "#808080"
 TROUBLES = {"error": "#d32f2f", "warning": "#e65100", "note": "#757575"}

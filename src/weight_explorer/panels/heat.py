@@ -18,7 +18,7 @@ class HeatPanel(MatrixPanel):
     """
 
     shades = traitlets.Dict().tag(sync=True)
-    keys = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    weights = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tops = traitlets.Bytes().tag(sync=True)
     ticks = traitlets.List().tag(sync=True)
     seams = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -46,7 +46,7 @@ def _state(picture: HeatPicture) -> dict[str, Any]:
     return {
         "palette": colors.palette(colors.DIVERGING if picture.shades.is_diverging else colors.SEQUENTIAL),
         "shades": _shades(picture.shades),
-        "keys": list(picture.keys),
+        "weights": list(picture.keys),
         "tops": b"" if picture.tops is None else picture.tops.astype("<f4").tobytes(),
         "ticks": [list(tick) for tick in picture.ticks],
         "seams": list(picture.seams),

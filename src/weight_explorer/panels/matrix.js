@@ -24,7 +24,7 @@ function reader(model) {
   const order = (name) => (array(Int32Array, name).length ? array(Int32Array, name) : null);
   const heat = () => ({
     shades: model.get("shades"), ticks: model.get("ticks"), seams: model.get("seams"), edits: model.get("edits"),
-    troubles: model.get("troubles"), chosen: model.get("chosen"), keys: model.get("keys"), tops: array(Float32Array, "tops"),
+    troubles: model.get("troubles"), chosen: model.get("chosen"), weights: model.get("weights"), tops: array(Float32Array, "tops"),
   });
   return () => {
     const [down, across] = model.get("steps");
@@ -256,7 +256,7 @@ function render({ model, el }) {
 
   /** Go to the weight of a row. */
   function go(found) {
-    if (found.steps[0] === 1) return ask("asked", state.heat.keys[found.row], { waits: true });
+    if (found.steps[0] === 1) return ask("asked", state.heat.weights[found.row], { waits: true });
     notice = "This cell stands for several weights: zoom in until it is one.";
     return drawSoon();
   }

@@ -49,12 +49,15 @@ function heatHint({ heat }, merged) {
   return merged ? `More cells than pixels: a pixel shows ${heat.shades.loudest}. ${HEAT_HINT}` : HEAT_HINT;
 }
 
-/** The text, cut at its beginning to the room there is: the end of a way tells weights apart. */
-function clippedStart(context, text, room) {
+/** The text, cut in its middle to the room there is: both ends tell weights apart. */
+function clippedMiddle(context, text, room) {
   if (context.measureText(text).width <= room) return text;
-  let from = 1;
-  while (from < text.length && context.measureText(`…${text.slice(from)}`).width > room) from += 1;
-  return `…${text.slice(from)}`;
+  for (let length = text.length - 1; length > 0; length -= 1) {
+    const head = Math.floor(length / 2);
+    const clipped = `${text.slice(0, head)}…${text.slice(text.length - (length - head))}`;
+    if (context.measureText(clipped).width <= room) return clipped;
+  }
+  return "";
 }
 
 function heatLabelRoom(context, { labels }, width) {
@@ -96,7 +99,7 @@ function drawHeatTicks(context, frame, state) {
   for (const [column, text] of heatTicks({ ticks: seen }, scaleX)) context.fillText(text, frame.x(column + 0.5), top - 9);
   context.textAlign = "right";
   for (const [middle, text] of ticks(state.rows, view.top, view.bottom, scaleY, TICK_ROOM.y, TICK_ROOM.turned))
-    context.fillText(clippedStart(context, text, frame.labelRoom), left - GUTTER - 4, frame.y(middle));
+    context.fillText(clippedMiddle(context, text, frame.labelRoom), left - GUTTER - 4, frame.y(middle));
 }
 
 const SHAPES = {

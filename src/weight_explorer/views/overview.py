@@ -320,7 +320,7 @@ def _troubles(rows: Rows, columns: Columns, findings: Findings) -> tuple[Trouble
 def _caption(rows: Rows, columns: Columns, measure: Measure, cells: np.ndarray, steps: tuple[int, int]) -> str:
     if len(columns.numbers) == 1 and measure.quantity:
         return (
-            f"{capitalized(measure.label)}: there is one record so far, and a change needs two. Train, and columns are added."
+            f"{capitalized(measure.label)}: there is one record so far, and a change needs two. Train, and columns appear."
         )
     merged = f" Each cell is the one that stands out most of {_count(steps[1], 'record')}" if steps[1] > 1 else ""
     merged += f" and {_count(steps[0], 'weight')}" if steps[0] > 1 else ""
@@ -361,9 +361,10 @@ def _count(number: int, noun: str) -> str:
 def explanation(history: Past, choice: Choice) -> str:
     """Say what the table is, and what its numbers are."""
     measure = chosen_measure(history, choice)
+    at_zero = " What starts at 0, as most biases do, begins with large ones." if measure.is_ratio else ""
     return (
-        f"Each row is a weight, each column a record. Shown is {measure.words}. "
-        f"A click on a row, or Enter, goes to that weight."
+        f"Each row is a weight, each column a record; a click on a row, or Enter, goes to that weight. "
+        f"Shown is {measure.words}.{at_zero}"
     )
 
 

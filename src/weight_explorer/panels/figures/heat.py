@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from weight_explorer.panels import colors
 from weight_explorer.views.pictures import HeatPicture
 
-# Labels of rows that fit, and as many of their characters, counted from the end.
+# Labels of rows that fit, and as many of their characters, half of them from the end.
 MOST_ROWS = 32
 MOST_CHARACTERS = 26
 
@@ -87,11 +87,12 @@ def _draw_labels(axes: Axes, picture: HeatPicture) -> None:
 
 
 def row_labels(picture: HeatPicture) -> tuple[list[int], list[str]]:
-    """Return as many rows as there is room to label, and their names, of long ones the end."""
+    """Return as many rows as there is room to label, and their names, of long ones both ends."""
     seen, labels = picture.seen, picture.rows[0].labels
     places = list(range(seen.top, seen.bottom, -(-seen.height // MOST_ROWS)))
     names = [labels[place] for place in places]
-    return places, [name if len(name) <= MOST_CHARACTERS else f"…{name[1 - MOST_CHARACTERS :]}" for name in names]
+    half = MOST_CHARACTERS // 2
+    return places, [name if len(name) <= MOST_CHARACTERS else f"{name[: half - 1]}…{name[-half:]}" for name in names]
 
 
 def _draw_marks(axes: Axes, picture: HeatPicture) -> None:
