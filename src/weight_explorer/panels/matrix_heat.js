@@ -83,22 +83,24 @@ function drawHatch(context, { left, top, right, bottom }, style, ratio) {
   context.restore();
 }
 
-/** Those of the labeled columns that fit, at round numbers. */
-function heatTicks({ ticks }, scaleX) {
+/** Those of the labeled columns that fit: at round numbers or, where columns are too uneven for that, as many as there is room for. */
+function fittingTicks(context, labeled, scaleX) {
+  const fits = ([column, text], before) => !before || (column - before[0]) * scaleX >= context.measureText(text).width + 10;
+  const fitting = labeled.reduce((found, tick) => (fits(tick, found.at(-1)) ? [...found, tick] : found), []);
   for (let power = 1; power < 1e9; power *= 10) for (const base of [1, 2, 5]) {
-    const found = ticks.filter(([, text]) => Number(text) % (base * power) === 0);
-    if (found.every(([column], i) => !i || (column - found[i - 1][0]) * scaleX >= TICK_ROOM.x)) return found;
+    const found = labeled.filter(([, text]) => Number(text) % (base * power) === 0);
+    if (found.every((tick, i) => fits(tick, found[i - 1]))) return 2 * found.length >= fitting.length ? found : fitting;
   }
-  return [];
+  return fitting;
 }
 
 function drawHeatTicks(context, frame, state) {
   const { view, scaleX, scaleY, left, top } = frame;
   const seen = state.heat.ticks.filter(([column]) => column + 0.5 >= view.left && column + 0.5 <= view.right);
   context.textAlign = "center";
-  for (const [column, text] of heatTicks({ ticks: seen }, scaleX)) context.fillText(text, frame.x(column + 0.5), top - 9);
+  for (const [column, text] of fittingTicks(context, seen, scaleX)) context.fillText(text, frame.x(column + 0.5), top - 9);
   context.textAlign = "right";
-  for (const [middle, text] of ticks(state.rows, view.top, view.bottom, scaleY, TICK_ROOM.y, TICK_ROOM.turned))
+  for (const [middle, text] of ticks(state.rows, view.top, view.bottom, scaleY, TICK_ROOM.y, 12))
     context.fillText(clippedMiddle(context, text, frame.labelRoom), left - GUTTER - 4, frame.y(middle));
 }
 
@@ -219,11 +221,10 @@ function drawHeatBar(context, frame, state, height, style) {
   context.fillStyle = style("--we-text");
   context.fillText(clipped(context, shades.label, BAR.room), left, top - 10);
   context.fillStyle = style("--we-quiet");
-  const every = Math.ceil((12 * (shades.ticks.length - 1)) / length) || 1;
+  const every = Math.max(1, Math.ceil((12 * (shades.ticks.length - 1)) / length));
   shades.ticks.forEach(([cell, text], i) => {
     const y = top + length * (1 - (cell - shades.low) / (shades.high - shades.low));
-    const fitting = Math.min(Math.max(y, top + 5), top + length - 5);
-    if ((i * 2 - shades.ticks.length + 1) % (2 * every) === 0 || every === 1) label(text, fitting);
+    if (i % every === 0 || text.includes("usual")) label(text, Math.min(Math.max(y, top + 5), top + length - 5));
   });
   legend.forEach(([name, draw], i) => {
     const y = top + length + 16 + 16 * i;

@@ -124,7 +124,9 @@ MEASURES: dict[str, Measure] = {
     "norm": Measure(
         "norm (L2)", "the size of the weight: the root of the sum of its squares", _field("norm"), has_rows=True, zero="all zero"
     ),
-    "std": Measure("std. deviation", "how far elements lie from their mean", _field("std"), has_rows=True, zero="constant"),
+    "std": Measure(
+        "std. deviation", "how far the elements lie from their mean", _field("std"), has_rows=True, zero="constant"
+    ),
     "largest_change": Measure(
         "largest change", "how far that element went which changed the most since the record before",
         _field("largest", _SINCE_LAST), _SINCE_LAST, has_rows=True, zero=STILL,

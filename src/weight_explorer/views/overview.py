@@ -14,7 +14,7 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import OVERVIEW, Choice
 from weight_explorer.views.gathered import gathered
-from weight_explorer.views.measures import MEASURES, Measure
+from weight_explorer.views.measures import MEASURES, USUAL_RATIO, Measure
 from weight_explorer.views.numbers import capitalized, grouped, rough
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import EmptyPicture, HeatPicture, Marks, Shades, Trouble, Window
@@ -103,7 +103,6 @@ def _known_rows(catalog: Catalog) -> Rows:
 
 # More labels than this do not fit along a side.
 MOST_TICKS = 24
-MOST_SHADE_TICKS = 7
 
 # What somebody did to the weights: kinds of records, with words for where they have no name.
 EDITS = {"edited": "edited", "restored": "restored", "outside": "changed outside of training"}
@@ -136,6 +135,20 @@ class Columns:
     def at(self, number: int) -> int:
         """Return the column of a record, or of the last one before it that is kept."""
         return max(0, int(np.searchsorted(self.numbers, number, side="right")) - 1)
+
+    @property
+    def gap(self) -> float:
+        """Batches between two records, the middle one of all."""
+        known = self.gaps[np.isfinite(self.gaps)]
+        return float(np.median(known)) if known.size else 1.0
+
+    def usual(self, measure: Measure) -> float:
+        """Return about how much a weight changes between two records where training goes well, to one digit.
+
+        Changes that point anywhere add up like the steps of a random walk: of `n` batches to the square root of `n` times one.
+        """
+        batches = 1.0 if measure.per_batch else max(self.gap, 1.0)
+        return float(f"{USUAL_RATIO * math.sqrt(batches):.0e}")
 
     def counted(self) -> tuple[str, dict[int, int]]:
         """Return what is counted along the side, and by column its number: epochs that ended, or records where none has yet."""
@@ -204,35 +217,38 @@ def _tops(whole: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(known), known, np.nan)
 
 
-def _shades(measure: Measure, whole: np.ndarray) -> Shades:
-    """Say how cells are colored: where nothing else is usual, between the powers of ten around what there is."""
-    offset = measure.offset
+def _shades(measure: Measure, whole: np.ndarray, usual: float) -> Shades:
+    """Say how cells are colored: where nothing is usual, up to the power of ten above the largest."""
+    words = Shades(measure.label, 0.0, 100.0, measure.is_log, measure.offset, measure.is_ratio, measure.unit, measure.zero)
     if measure.is_ratio:
-        ticks = (
-            (-3.0, "≤ 1e-6"),
-            (-2.0, "1e-5"),
-            (-1.0, "1e-4"),
-            (0.0, "1e-3 usual"),
-            (1.0, "0.01"),
-            (2.0, "0.1"),
-            (3.0, "≥ 1"),
-        )
-        loudest = "the one farthest from 1e-3"
-        return Shades(measure.label, -3.0, 3.0, True, offset, True, measure.unit, measure.zero, loudest, ticks)
+        return _around(words, math.log10(usual) - measure.offset, usual)
     if not measure.is_log:
-        ticks = tuple((float(value), f"{value}{measure.unit}") for value in (0, 25, 50, 75, 100))
-        return Shades(measure.label, 0.0, 100.0, unit=measure.unit, zero=measure.zero, ticks=ticks)
+        return replace(words, ticks=tuple((float(value), f"{value}{measure.unit}") for value in (0, 25, 50, 75, 100)))
     known = whole[np.isfinite(whole) & (whole != 0)]
-    low, high = (float(end) + offset for end in (known.min(), known.max())) if known.size else (0.0, 1.0)
+    low, high = (float(end) + measure.offset for end in (known.min(), known.max())) if known.size else (0.0, 1.0)
     last = math.ceil(high - 1e-4)
-    first = min(max(math.floor(low + 1e-4), last - 8), last - 1)
-    step = math.ceil((last - first + 1) / MOST_SHADE_TICKS)
-    ticks = tuple((exponent - offset, _power(exponent)) for exponent in range(last, first - 1, -step))
-    return Shades(measure.label, first - offset, last - offset, True, offset, False, measure.unit, measure.zero, ticks=ticks)
+    first = min(max(math.floor(low + 1e-4), last - MOST_DECADES), last - 1)
+    ticks = tuple((exponent - measure.offset, _power(exponent)) for exponent in range(first, last + 1))
+    if low < first:
+        ticks = ((ticks[0][0], f"≤ {ticks[0][1]}"), *ticks[1:])
+    return replace(words, low=first - measure.offset, high=last - measure.offset, ticks=ticks)
 
 
-_RATIO_WORDS = ("≤ 1e-6", "1e-5", "1e-4", "1e-3 usual", "0.01", "0.1", "≥ 1")
-_RATIO_TICKS = tuple((cell, words) for cell, words in zip((-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), _RATIO_WORDS, strict=True))
+def _around(shades: Shades, middle: float, usual: float) -> Shades:
+    """Let colors go out from what is usual, over three powers of ten to either side."""
+    low, high = middle - HALF_DECADES, middle + HALF_DECADES
+    powers = range(math.ceil(low + shades.offset - 1e-9), math.floor(high + shades.offset + 1e-9) + 1)
+    ticks = {exponent - shades.offset: _power(exponent) for exponent in powers}
+    ends = {cell: f"{sign} {words}" for cell, words in ticks.items() for sign, end in (("≤", low), ("≥", high)) if cell == end}
+    known = sorted((ticks | ends | {middle: f"{usual:.0e} usual".replace("e-0", "e-")}).items())
+    apart = tuple((cell, words) for cell, words in known if cell == middle or abs(cell - middle) > 0.3)
+    return replace(shades, low=low, high=high, loudest="the one farthest from 1e-3", ticks=apart)
+
+
+# How far colors go out to either side of what is usual, and how far they reach down from the largest, in powers of ten.
+HALF_DECADES = 3
+MOST_DECADES = 5
+
 _OWN_TICKS = ((0.0, "0"), (0.5, "50 %"), (1.0, "its largest"))
 
 
@@ -249,7 +265,7 @@ def draw(catalog: Catalog, history: Past, choice: Choice, findings: Findings) ->
     full, names = gathered(history, name, measure.cells).update(history, rows.keys, columns.numbers)
     full = _per_batch(full, columns.gaps) if measure.per_batch else full
     found, whole = _reduced(Plane(full.T, None, lambda now, _: now), choice)
-    shades, tops = _shades(measure, whole), None
+    shades, tops = _shades(measure, whole, columns.usual(measure)), None
     if measure.has_rows and ROWS.chosen(ALL_WEIGHTS, history, choice) == OWN:
         tops = _tops(whole)
         found = _scaled(found, tops)
@@ -319,13 +335,11 @@ def _troubles(rows: Rows, columns: Columns, findings: Findings) -> tuple[Trouble
 
 def _caption(rows: Rows, columns: Columns, measure: Measure, cells: np.ndarray, steps: tuple[int, int]) -> str:
     if len(columns.numbers) == 1 and measure.quantity:
-        return (
-            f"{capitalized(measure.label)}: there is one record so far, and a change needs two. Train, and columns appear."
-        )
-    merged = f" Each cell is the one that stands out most of {_count(steps[1], 'record')}" if steps[1] > 1 else ""
+        return f"{capitalized(measure.label)}: there is one record so far, and a change needs two. Train, and columns appear."
+    merged = f", each cell the one that stands out most of {_count(steps[1], 'record')}" if steps[1] > 1 else ""
     merged += f" and {_count(steps[0], 'weight')}" if steps[0] > 1 else ""
-    what = f"{capitalized(measure.label)} of {_count(len(rows.keys), 'weight')} at {_count(len(columns.numbers), 'record')}."
-    return f"{what}{merged and merged + '.'} {_last_words(rows, columns, measure, cells[-1])}"
+    what = f"{capitalized(measure.label)} of {_count(len(rows.keys), 'weight')} at {_count(len(columns.numbers), 'record')}"
+    return f"{what}{merged}. {_last_words(rows, columns, measure, cells[-1])}"
 
 
 def _last_words(rows: Rows, columns: Columns, measure: Measure, last: np.ndarray) -> str:
@@ -347,11 +361,11 @@ def _colors_words(measure: Measure, columns: Columns, *, is_own: bool) -> str:
         return " Each row is colored up to its own largest."
     if not measure.is_ratio:
         return " The darker, the more."
-    usual = " White is 1e-3, about what one batch changes where training goes well; red is more, blue is less."
-    gap = float(np.nanmedian(columns.gaps)) if np.isfinite(columns.gaps).any() else 1.0
-    if measure.per_batch or gap <= 1:
-        return usual
-    return f"{usual} Records are about {gap:.3g} batches apart, and a change grows with that."
+    between = ""
+    if columns.usual(measure) != USUAL_RATIO:
+        usual = f"{columns.usual(measure):.0e}".replace("e-0", "e-")
+        between = f", {usual} over the {columns.gap:.3g} batches between records as random steps add up"
+    return f" White is the usual (1e-3 a batch{between}), red is more, blue is less."
 
 
 def _count(number: int, noun: str) -> str:
@@ -363,8 +377,8 @@ def explanation(history: Past, choice: Choice) -> str:
     measure = chosen_measure(history, choice)
     at_zero = " What starts at 0, as most biases do, begins with large ones." if measure.is_ratio else ""
     return (
-        f"Each row is a weight, each column a record; a click on a row, or Enter, goes to that weight. "
-        f"Shown is {measure.words}.{at_zero}"
+        f"Each row is a weight, each column a record; a click on a row, or Enter, goes there. "
+        f"{capitalized(measure.label)}: {measure.words}.{at_zero}"
     )
 
 
