@@ -508,6 +508,7 @@ class WeightExplorer(ipywidgets.VBox):
             role: Such as "kernel", "recurrent", "bias", "gamma".
             weight: A weight's key, where the layer has several of the role.
             view: "matrix", "filters", "distribution", "over_time", "units", "compare" or "spectrum"; not every weight has all.
+                "overview" is of the whole model: a row for each weight, a column for each record.
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
             step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
             block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
@@ -681,9 +682,15 @@ class WeightExplorer(ipywidgets.VBox):
             return
         session = self._session
         self._source.refresh(session.report)
-        weight = resolve(self._source.catalog, self._screen.choice).weight
-        if weight and isinstance(session, Session):
-            session.noticed(self._source.look(weight.whole, session.place, kind))
+        if not isinstance(session, Session):
+            return
+        selection = resolve(self._source.catalog, self._screen.choice)
+        weight = selection.weight
+        looked_at = [weight.whole] if weight else list(self._source.catalog.weights) if selection.is_overview else []
+        for key in looked_at:
+            if noticed := self._source.look(key, session.place, kind):
+                session.noticed(noticed)
+                return
 
     def _is_training(self) -> bool:
         """Whether a training runs elsewhere than where this is asked; notices a `fit` that broke off without a word."""

@@ -120,7 +120,8 @@ class Screen:
             ValueError: There is no picture.
         """
         choice, past = self._choice, self._source.past.snapshot()
-        scene = compose(self._source.catalog, past, choice, self._reporter.status)
+        circumstances = Circumstances(examined=self._findings())
+        scene = compose(self._source.catalog, past, choice, self._reporter.status, circumstances)
         weight, is_live = scene.selection.weight, scene.phase in STILL
 
         def origins() -> Origins:

@@ -7,6 +7,7 @@ from typing import Any
 
 from weight_explorer.panels.codes.board import write_board
 from weight_explorer.panels.codes.charts import write_charts
+from weight_explorer.panels.codes.heat import write_heat
 from weight_explorer.panels.codes.matrix import write_matrix
 from weight_explorer.panels.codes.python import MOST_NUMBERS, literal
 from weight_explorer.panels.codes.ranking import write_rankings
@@ -15,6 +16,7 @@ from weight_explorer.views.origins import Origins
 from weight_explorer.views.pictures import (
     BoardPicture,
     ChartPicture,
+    HeatPicture,
     MatrixPicture,
     Picture,
     RankingPicture,
@@ -51,6 +53,7 @@ def _numbers(picture: object, name: str, _: Origins, csv_name: str) -> list[str]
 # For each kind of picture, who writes its code.
 _WRITERS: dict[type, Callable[[Any, str, Origins, str], list[str]]] = {
     MatrixPicture: write_matrix,
+    HeatPicture: write_heat,
     ChartPicture: write_charts,
     TilesPicture: write_tiles,
     RankingPicture: write_rankings,

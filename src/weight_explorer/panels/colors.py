@@ -18,6 +18,12 @@ ABOVE = "#ff5fc4"
 BELOW = "#00d2f2"
 SPECIAL = (NOT_A_NUMBER, INFINITE, NEGATIVE_INFINITE, ABOVE, BELOW)
 
+# Of heat tables: pale to dark, and a gray for what is exactly 0. Of matplotlib's maps it is the one from which the gray, the
+# green of NaN and the yellow of infinities differ most, with protanopia, deuteranopia and tritanopia too: by 15 in CIELAB.
+SEQUENTIAL = "Blues"
+ZERO = "#808080"
+TROUBLES = {"error": "#d32f2f", "warning": "#e65100", "note": "#757575"}
+
 # Of bars: below zero, above it, and where there is no sign.
 SIGNED = ("#4393c3", "#d6604d")
 UNSIGNED = "#8a8a8a"
@@ -46,9 +52,9 @@ FAINT = {"epoch"}
 
 
 @functools.cache
-def palette() -> bytes:
-    """Return the diverging color map as 256 x 3 bytes of red, green and blue."""
-    colors = matplotlib.colormaps[DIVERGING](range(256), bytes=True)
+def palette(name: str = DIVERGING) -> bytes:
+    """Return a color map as 256 x 3 bytes of red, green and blue."""
+    colors = matplotlib.colormaps[name](range(256), bytes=True)
     return colors[:, :3].tobytes()
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure, FigureBase
 
 from weight_explorer.panels.figures.board import draw_board
 from weight_explorer.panels.figures.charts import draw_charts
+from weight_explorer.panels.figures.heat import draw_heat
 from weight_explorer.panels.figures.matrix import draw_matrix
 from weight_explorer.panels.figures.ranking import draw_rankings
 from weight_explorer.panels.figures.tiles import draw_tiles
@@ -18,6 +19,7 @@ from weight_explorer.views.pictures import (
     BoardPicture,
     ChartPicture,
     EmptyPicture,
+    HeatPicture,
     MatrixPicture,
     Picture,
     RankingPicture,
@@ -59,6 +61,7 @@ def _draw_empty(figure: FigureBase, picture: EmptyPicture) -> None:
 # For each kind of picture, how it is drawn.
 _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {
     MatrixPicture: draw_matrix,
+    HeatPicture: draw_heat,
     ChartPicture: draw_charts,
     TilesPicture: draw_tiles,
     RankingPicture: draw_rankings,

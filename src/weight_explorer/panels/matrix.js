@@ -4,7 +4,10 @@
 const NEAREST = 64; // px, as large as a cell can be made
 const ZOOM = 1.5;
 const DRAG = 4; // px a pointer may tremble in a click
+const FOOT = 24; // px
+const HEAT_FOOT = 40; // px, for two lines
 const HINT = "Point at a cell to read its number; click to pin it. Ctrl + wheel zooms, drag moves.";
+const END = 2 ** 31 - 1;
 const SHORT_HINT = "Point at a cell to read it.";
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -19,19 +22,26 @@ function reader(model) {
     return made.get(name).array;
   };
   const order = (name) => (array(Int32Array, name).length ? array(Int32Array, name) : null);
+  const heat = () => ({
+    shades: model.get("shades"), ticks: model.get("ticks"), seams: model.get("seams"), edits: model.get("edits"),
+    troubles: model.get("troubles"), chosen: model.get("chosen"), weights: model.get("weights"), tops: array(Float32Array, "tops"),
+  });
   return () => {
     const [down, across] = model.get("steps");
     const cells = { cells: array(Float32Array, "cells"), shape: model.get("shape"), origin: model.get("origin"), steps: [down, across] };
     const overview = {
       cells: array(Float32Array, "overview"), shape: model.get("overview_shape"), origin: [0, 0], steps: model.get("overview_steps"),
     };
+    const [shades, limit] = [model.get("shades"), model.get("limit")];
     return {
+      heat: shades ? heat() : null,
+      span: shades ? { low: shades.low, high: shades.high, open: true } : { low: -limit, high: limit, open: false },
       layers: overview.cells.length ? [cells, overview] : [cells],
       size: model.get("size"),
       rows: { axes: model.get("rows"), order: order("row_order"), step: down },
       columns: { axes: model.get("columns"), order: order("column_order"), step: across },
       order: model.get("order"),
-      limit: model.get("limit"),
+      limit,
       limitWords: model.get("limit_words"),
       counts: model.get("counts"),
       palette: array(Uint8Array, "palette"),
@@ -106,7 +116,7 @@ function render({ model, el }) {
   let unasked = false; // whether the user has looked elsewhere since the kernel was last asked
 
   function ask(name, value, { waits }) {
-    model.set(name, JSON.stringify(value));
+    model.set(name, name === "asked" ? value : JSON.stringify(value));
     model.save_changes();
     if (waits) el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
   }
@@ -115,7 +125,9 @@ function render({ model, el }) {
   function askForWindow() {
     if (!unasked || model.get("window") || !model.get("key")) return;
     unasked = false;
-    const window = [Math.floor(view.top), Math.ceil(view.bottom), Math.floor(view.left), Math.ceil(view.right)];
+    // To the end of a table that grows, wherever that will be.
+    const right = state.heat && view.right >= state.size[1] ? END : Math.ceil(view.right);
+    const window = [Math.floor(view.top), Math.ceil(view.bottom), Math.floor(view.left), right];
     const fine = state.layers.length === 1 && state.rows.step * state.columns.step === 1;
     if (window.join() !== model.get("seen").join()) ask("window", [model.get("key"), window], { waits: !fine });
   }
@@ -138,6 +150,11 @@ function render({ model, el }) {
       const farthest = state.shows === "mean" ? "the mean of its cells" : "the cell farthest from zero";
       readout.textContent = (merged ? `More cells than pixels: a pixel shows ${farthest}. ` : "") + HINT;
       if (el.clientWidth < NARROW) readout.textContent = SHORT_HINT;
+      if (state.heat) readout.textContent = heatHint(state, merged);
+      return;
+    }
+    if (state.heat) {
+      readout.textContent = heatWords(state, found);
       return;
     }
     const sides = [
@@ -152,10 +169,19 @@ function render({ model, el }) {
     readout.textContent = `${[...words, ...(state.fixed ? [state.fixed] : [])].join(", ")}:  ${shortest(found.value)}${which}`;
   }
 
+  /** A table that has grown is the same one: what was looked at stays, and goes on to its end where it reached that. */
+  function grow() {
+    const [before, [rows, columns]] = [frame?.size ?? state.size, state.size];
+    if (rows !== before[0] || columns < before[1]) return false;
+    const [isWhole, reachesEnd] = [view.left === 0, view.right >= before[1]];
+    if (reachesEnd) view = { ...view, right: columns, left: isWhole ? 0 : view.left + columns - before[1] };
+    return true;
+  }
+
   /** Start over with another matrix; where the kernel remembers what was looked at, with that. */
   function meet() {
-    const name = `${model.get("key")} ${state.size.join()}`;
-    if (name === shown && view) return;
+    const name = state.heat ? model.get("key") : `${model.get("key")} ${state.size.join()}`;
+    if (name === shown && view && (!state.heat || grow())) return;
     shown = name;
     pointed = null;
     unasked = false;
@@ -184,12 +210,13 @@ function render({ model, el }) {
 
   function draw() {
     state = read();
-    const [width, height] = [el.clientWidth, el.clientHeight - 24];
+    const [width, height] = [el.clientWidth, el.clientHeight - (state.heat ? HEAT_FOOT : FOOT)];
+    el.classList.toggle("we-matrix-heat", Boolean(state.heat));
     canvas.setAttribute("aria-label", model.get("alternative"));
     if (width < 160 || height < 80 || !state.size[0] || !state.size[1]) return;
     meet();
     const [context, ratio] = prepare(width, height);
-    frame = layOut(context, state, view, width, height);
+    frame = { ...layOut(context, state, view, width, height), size: state.size };
     if (frame.right <= frame.left || frame.bottom <= frame.top) return;
     merged = drawCells(context, frame, state, ratio, style);
     drawSeparators(context, frame, state, style);
@@ -198,6 +225,10 @@ function render({ model, el }) {
     drawAxisNames(context, frame, state, style);
     drawBar(context, frame, state, height, style);
     drawPins(context, frame, state, style);
+    if (state.heat) {
+      drawMoments(context, frame, state, style);
+      drawTroubles(context, frame, state, style);
+    }
     const found = cell();
     if (found) drawPointed(context, frame, found, style);
     drawReadout(found);
@@ -223,9 +254,20 @@ function render({ model, el }) {
     look(zoomed(view, state.size, frame, factor, at.row + (entry ? 0.5 : 0), at.column + (entry ? 0.5 : 0)));
   }
 
+  /** Go to the weight of a row. */
+  function go(found) {
+    if (found.steps[0] === 1) return ask("asked", state.heat.weights[found.row], { waits: true });
+    notice = "This cell stands for several weights: zoom in until it is one.";
+    return drawSoon();
+  }
+
   function togglePin() {
     const found = cell();
     if (!found) return;
+    if (state.heat) {
+      go(found);
+      return;
+    }
     if (found.steps[0] * found.steps[1] > 1) {
       notice = "This cell stands for several elements: zoom in until it is one, then pin that.";
       return drawSoon();
@@ -322,7 +364,8 @@ function render({ model, el }) {
   const themed = new MutationObserver(drawSoon);
   themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] });
   const CHANGES = ["cells", "shape", "size", "origin", "steps", "overview", "rows", "columns", "row_order", "column_order", "limit",
-    "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window"].map((name) => `change:${name}`).join(" ");
+    "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "shades", "ticks", "seams", "edits", "troubles", "chosen",
+    "tops"].map((name) => `change:${name}`).join(" ");
   model.on(CHANGES, drawSoon);
   drawReadout(null);
   drawSoon();

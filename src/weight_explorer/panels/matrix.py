@@ -17,7 +17,8 @@ from weight_explorer.views.words import words_of
 HERE = Path(__file__).parent
 
 # A module of the page cannot import another that stands beside it, so its parts are sent as one.
-MODULE = "\n".join((HERE / f"{name}.js").read_text() for name in ("matrix_axes", "matrix_cells", "matrix_drawing", "matrix"))
+_PARTS = ("matrix_axes", "matrix_cells", "matrix_drawing", "matrix_heat", "matrix")
+MODULE = "\n".join((HERE / f"{name}.js").read_text() for name in _PARTS)
 
 # The colors of what the color map has none for, in the order of `_counts`.
 

@@ -62,17 +62,20 @@ function hexBytes(hex) {
 
 const pack = (red, green, blue) => (255 << 24) | (blue << 16) | (green << 8) | red;
 
-/** Numbers as colors; `special` are those of NaN, +Inf, -Inf, and of what is above and below the limit. */
-function colorize({ pixels, rows, columns }, limit, palette, special) {
+/** Numbers as colors, of which the first is that of `low`, the last that of `high`. `special` are those of NaN, +Inf, -Inf, and of
+ * what is above and below; where the span is `open`, that has the last and the first color, and 0 has none. */
+function colorize({ pixels, rows, columns }, { low, high, open }, palette, special) {
   const image = new ImageData(columns, rows);
+  const [middle, limit] = [(low + high) / 2, (high - low) / 2];
   const scale = limit > 0 ? NEUTRAL / limit : 0;
   const words = new Uint32Array(image.data.buffer);
   const table = Int32Array.from({ length: 256 }, (_, i) => pack(...palette.slice(3 * i, 3 * i + 3)));
   const [nan, infinite, negative, above, below] = special.map((hex) => pack(...hexBytes(hex)));
   // float64 to float32 may have rounded a number up to just beyond the limit.
-  const end = limit * (1 + 1e-6);
+  const end = open ? Number.MAX_VALUE : limit * (1 + 1e-6);
   for (let i = 0; i < pixels.length; i += 1) {
-    const value = pixels[i];
+    const value = pixels[i] - middle;
+    if (open && pixels[i] === 0) continue;
     if (value >= -end && value <= end) words[i] = table[Math.min(Math.max(Math.round(NEUTRAL + value * scale), 0), 255)];
     else if (Number.isNaN(value)) words[i] = nan;
     else if (!Number.isFinite(value)) words[i] = value > 0 ? infinite : negative;

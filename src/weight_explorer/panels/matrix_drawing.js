@@ -43,21 +43,22 @@ function leftRoom(context, { rows }, size) {
 function layOut(context, state, view, width, height) {
   const [rows, columns] = state.size;
   const [down, across] = [state.rows.axes, state.columns.axes];
-  const left = leftRoom(context, state, rows);
+  const labelRoom = state.heat ? heatLabelRoom(context, down[0], width) : LABEL_ROOM.left;
+  const left = state.heat ? labelRoom + 24 + GUTTER : leftRoom(context, state, rows);
   const scaleRoom = width < NARROW ? 4 : BAR.gap + BAR.room;
-  let cellWidth = Math.min((width - left - scaleRoom) / columns, LARGEST_CELL);
-  const { labels } = across[0];
-  const labelRoom = Math.min(LABEL_ROOM.top, height * 0.3);
-  const labelWidth = labels.length < across[0].size ? (labels.length ? labelRoom : 0) : widest(context, labels);
+  let cellWidth = Math.min((width - left - scaleRoom) / columns, state.heat ? Infinity : LARGEST_CELL);
+  const labels = state.heat ? [] : across[0].labels;
+  const topRoom = Math.min(LABEL_ROOM.top, height * 0.3);
+  const labelWidth = labels.length < across[0].size ? (labels.length ? topRoom : 0) : widest(context, labels);
   const turned = labelWidth > cellWidth * sizeOf(across.slice(1)) - 6;
-  const tickHeight = labels.length && turned ? Math.ceil(Math.min(labelWidth, labelRoom)) : 12;
+  const tickHeight = labels.length && turned ? Math.ceil(Math.min(labelWidth, topRoom)) : 12;
   const top = 24 + tickHeight + (across[0].blocks.length && !blocksAreEntries(across) ? 16 : 0);
   let cellHeight = Math.min((height - top - 4) / rows, rows === 1 ? LONE_ROW : LARGEST_CELL);
   const square = down.length > 1 && across.length > 1;
   if (square) cellWidth = cellHeight = Math.min(cellWidth, cellHeight);
   const [right, bottom] = [left + cellWidth * columns, top + cellHeight * rows];
   const [scaleX, scaleY] = [(right - left) / (view.right - view.left), (bottom - top) / (view.bottom - view.top)];
-  return { left, top, right, bottom, turned, tickHeight, square, hasScale: width >= NARROW, scaleX, scaleY, view,
+  return { left, top, right, bottom, turned, tickHeight, labelRoom, square, hasScale: width >= NARROW, scaleX, scaleY, view,
     x: (column) => left + (column - view.left) * scaleX, y: (row) => top + (row - view.top) * scaleY };
 }
 
@@ -74,15 +75,15 @@ function inside(context, { left, top, right, bottom }, draw) {
 const painted = new WeakMap(); // by cells, the last picture made of them: a pointer that moves changes none
 
 /** A layer's pixels, and a canvas with them in color; null where nothing of it is in view. */
-function paint(layer, view, width, height, { limit, palette, special, shows }) {
-  const made = JSON.stringify([view, width, height, limit, shows, layer.origin, layer.steps, special]);
+function paint(layer, view, width, height, { span, palette, special, shows }) {
+  const made = JSON.stringify([view, width, height, span, shows, layer.origin, layer.steps, special]);
   const before = painted.get(layer.cells);
-  if (before?.made === made) return before;
+  if (before?.made === made && before.palette === palette) return before;
   const picture = raster(layer, view, width, height, shows);
   if (!picture) return null;
   const source = new OffscreenCanvas(picture.columns, picture.rows);
-  source.getContext("2d").putImageData(colorize(picture, limit, palette, special), 0, 0);
-  painted.set(layer.cells, { made, picture, source });
+  source.getContext("2d").putImageData(colorize(picture, span, palette, special), 0, 0);
+  painted.set(layer.cells, { made, palette, picture, source });
   return painted.get(layer.cells);
 }
 
@@ -91,6 +92,7 @@ function drawCells(context, frame, state, ratio, style) {
   const { left, top, right, bottom, view } = frame;
   const [width, height] = [Math.floor((right - left) * ratio), Math.floor((bottom - top) * ratio)];
   let merged = false;
+  if (state.heat) drawHatch(context, frame, style, ratio);
   inside(context, frame, () => {
     context.imageSmoothingEnabled = false;
     for (const layer of [...state.layers].reverse()) {
@@ -112,7 +114,7 @@ function drawSeparators(context, frame, state, style) {
   const { left, top, right, bottom, view, scaleX, scaleY } = frame;
   const seen = (axes, first, last, pixels) => {
     const borders = bordersOf(axes);
-    if (borders.length > 1 && (borders[1] - borders[0]) * pixels <= 4) return [];
+    if (borders.length > 1 && ((borders.at(-1) - borders[0]) / (borders.length - 1)) * pixels <= 4) return [];
     return borders.filter((border) => border > first && border < last);
   };
   context.strokeStyle = style("--we-separator");
@@ -153,6 +155,7 @@ function drawTicks(context, frame, state, style) {
   context.fillStyle = style("--we-quiet");
   context.textBaseline = "middle";
   const { rows, columns } = state;
+  if (state.heat) return drawHeatTicks(context, frame, state);
   if (columns.axes[0].name && !blocksAreEntries(columns.axes)) drawColumnTicks(context, frame, columns);
   if (rows.axes[0].name && !rows.axes[0].blocks.length) drawRowTicks(context, frame, rows);
 }
@@ -193,6 +196,7 @@ function namings(blocks) {
 
 /** Name all blocks alike: where one of them has no room for its name, all are named in short. */
 function drawBlockNames(context, frame, state, style) {
+  if (state.heat) return;
   const { left, top, view, scaleX, scaleY, tickHeight } = frame;
   const across = state.columns.axes;
   context.fillStyle = style("--we-text");
@@ -232,6 +236,7 @@ function drawAxisNames(context, { left, top, bottom }, state, style) {
 /** The scale: which limit it has, and with their colors the counts of what it has no color for. */
 function drawBar(context, frame, state, height, style) {
   if (!frame.hasScale) return;
+  if (state.heat) return drawHeatBar(context, frame, state, height, style);
   const { limit, limitWords, palette, special, counts } = state;
   const [left, top] = [frame.right + BAR.gap, frame.top];
   const length = Math.min(120, height - top - 44);

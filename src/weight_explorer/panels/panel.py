@@ -13,6 +13,7 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.panels import details, time
 from weight_explorer.panels.choices import ChoicesPanel
 from weight_explorer.panels.details import DetailsPanel
+from weight_explorer.panels.findings import FindingsPanel
 from weight_explorer.panels.options import OptionsPanel
 from weight_explorer.panels.save import SavePanel
 from weight_explorer.panels.stage import Stage
@@ -62,6 +63,7 @@ class Panel:
         self.quantities = ChoicesPanel(kind="segments", label="quantity")
         self.facts = DetailsPanel(label="what it is")
         self.numbers = DetailsPanel(label="statistics")
+        self.findings = FindingsPanel()
         self.words = DetailsPanel(label="explanation")
         self.options = OptionsPanel()
         self.save = SavePanel()
@@ -78,6 +80,9 @@ class Panel:
             Control("option", self.stage.ranking, "asked"),
             Control("pin", self.stage.matrix, "pin"),
             Control("window", self.stage.matrix, "window"),
+            Control("place", self.stage.heat, "asked"),
+            Control("window", self.stage.heat, "window"),
+            Control("place", self.findings, "asked"),
             Control("step", self.time, may_be_empty=True),
             Control("against", self.time, "against", may_be_empty=True),
         )
@@ -98,6 +103,7 @@ class Panel:
         self.quantities.show(scene.quantities, scene.quantity)
         self.facts.show(details.pieces(scene.facts) if scene.facts else None)
         self._show_numbers(scene)
+        self.findings.show(scene.found_list)
         self.words.show(
             details.text(scene.explanation) if scene.explanation else None,
             details.text("" if isinstance(scene.picture, EmptyPicture) else scene.picture.caption, tone="quiet"),
@@ -154,13 +160,14 @@ class Panel:
         parts = {
             "we-facts": self.facts,
             "we-numbers": self.numbers,
+            "we-found": self.findings,
             "we-words": self.words,
             "we-axis": self.time,
         }
         for name, part in parts.items():
             part.add_class(name)
         choose = _box("we-choose", self.options, self.save)
-        main = _box("we-main", roles, self.facts, views, choose, self.stage, self.numbers, self.words, self.time)
+        main = _box("we-main", roles, self.facts, views, choose, self.stage, self.numbers, self.findings, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
 

@@ -11,6 +11,7 @@ from weight_explorer.panels import details
 from weight_explorer.panels.board import BoardPanel
 from weight_explorer.panels.charts import ChartsPanel
 from weight_explorer.panels.details import DetailsPanel
+from weight_explorer.panels.heat import HeatPanel
 from weight_explorer.panels.matrix import MatrixPanel
 from weight_explorer.panels.ranking import RankingPanel
 from weight_explorer.panels.tiles import TilesPanel
@@ -18,6 +19,7 @@ from weight_explorer.views.pictures import (
     BoardPicture,
     ChartPicture,
     EmptyPicture,
+    HeatPicture,
     MatrixPicture,
     Picture,
     RankingPicture,
@@ -32,6 +34,7 @@ def _show_message(panel: DetailsPanel, picture: EmptyPicture, _: str) -> None:
 # For each kind of picture the widget that shows it, and how that is told to: with the picture and a name of what it shows.
 _PANELS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[Any, Any, str], None]]] = {
     MatrixPicture: (MatrixPanel, MatrixPanel.show),
+    HeatPicture: (HeatPanel, HeatPanel.show),
     ChartPicture: (ChartsPanel, ChartsPanel.show),
     TilesPicture: (TilesPanel, TilesPanel.show),
     RankingPicture: (RankingPanel, RankingPanel.show),
@@ -54,6 +57,7 @@ class Stage(ipywidgets.Box):
         self.message = self.panel("", EmptyPicture)
         self.matrix = self.panel("matrix", MatrixPicture)
         self.ranking = self.panel("units", RankingPicture)
+        self.heat = self.panel("overview", HeatPicture)
 
     def panel(self, view: str, kind: type) -> Any:
         """Return the panel that shows a kind of picture for a view."""

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording.past import Column, LastChange, Past, Series
+from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
@@ -79,6 +79,11 @@ class _Newest:
     def piece(self, key: str) -> Piece:
         slot = self.sheet.keys.index(key)
         return np.array([self.step.number]), *(array[slot : slot + 1] for array in self.sheet.arrays)
+
+    @property
+    def stretch(self) -> Stretch:
+        slots = {key: slot for slot, key in enumerate(self.sheet.keys)}
+        return Stretch(np.array([self.step.number]), slots, self.sheet.rows[None])
 
 
 class History(Past):
@@ -173,6 +178,18 @@ class History(Past):
         """Statistics of a weight over all records; see `Past.series`."""
         return self.snapshot().series(key, quantity, index, against, most)
 
+    def stretches(self, after: int = -1, until: int | None = None) -> Iterator[Stretch]:
+        """Yield the statistics of all weights at the records after one, and up to another; see `Past.stretches`."""
+        with self._lock:
+            last = self.num_recorded if until is None else until
+            newest = [record for record in self._newest if after < record.step.number <= last]
+            found = [record.stretch for record in reversed(newest)]
+            for table in reversed(self._tables):
+                if table.numbers[table.count - 1] <= after:
+                    break
+                found.append(Stretch(*table.between(after, last)))
+        yield from reversed(found)
+
     def to_frame(self) -> pd.DataFrame:
         """Return all statistics as a tidy pandas frame; see `Past.to_frame`."""
         return self.snapshot().to_frame()
@@ -247,6 +264,7 @@ class History(Past):
     def forget(self, key: str) -> None:
         """Drop all that is kept of a weight, because another variable has taken its place."""
         with self._lock:
+            self.num_forgotten += 1
             self.frozen = tuple(part for part in self.frozen if part.key != key)
             for table in self._tables:
                 table.without(key)
@@ -404,6 +422,7 @@ class Snapshot(Past):
         self.memory, self.num_recorded = history.memory, history.num_recorded
         self.catalog = history.catalog
         self.frozen = history.frozen
+        self.num_forgotten = history.num_forgotten
         self._history = history
         self._timeline = history.timeline
         self._columns: dict[str, Column | None] = {}
@@ -412,6 +431,11 @@ class Snapshot(Past):
     def timeline(self) -> Timeline:
         """All records that were kept."""
         return self._timeline
+
+    @property
+    def origin(self) -> Past:
+        """The history."""
+        return self._history
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -426,6 +450,14 @@ class Snapshot(Past):
     def column(self, key: str) -> Column | None:
         """Return what was known of a weight when it was first asked for."""
         if key not in self._columns:
-            numbers = self._timeline.numbers
-            self._columns[key] = self._history.column(key, int(numbers[-1]) if len(numbers) else -1)
+            self._columns[key] = self._history.column(key, self._last)
         return self._columns[key]
+
+    def stretches(self, after: int = -1) -> Iterator[Stretch]:
+        """Yield the statistics of all weights at the records after one; see `Past.stretches`."""
+        return self._history.stretches(after, self._last)
+
+    @property
+    def _last(self) -> int:
+        numbers = self._timeline.numbers
+        return int(numbers[-1]) if len(numbers) else -1

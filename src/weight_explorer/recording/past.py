@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,19 @@ class LastChange:
         return cls(number, tuple(column.key for column in found), np.concatenate(rows), estimated)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Statistics of the same weights at some records.
+
+    `numbers` are those of the records, ascending, `rows` has the shape (records, weights, `QUANTITIES`, `FIELDS`), and `slots`
+    says where in it each weight stands.
+    """
+
+    numbers: np.ndarray
+    slots: Mapping[str, int]
+    rows: np.ndarray
+
+
 class Column(ABC):
     """All that is known of one weight: of each record its statistics, of some its values or a sample of them."""
 
@@ -120,6 +133,8 @@ class Past(ABC):
     frozen: tuple[FrozenPart, ...] = ()
     # What went wrong while it was read, for the user to see.
     notes: tuple[str, ...] = ()
+    # How often a weight's statistics were taken back, because another variable has taken its place.
+    num_forgotten: int = 0
 
     @property
     @abstractmethod
@@ -137,6 +152,11 @@ class Past(ABC):
 
     def snapshot(self) -> Past:
         """Return the records as they are now, for a reader that asks more than once; this one, where they do not change."""
+        return self
+
+    @property
+    def origin(self) -> Past:
+        """What a snapshot is of: it stays the same while records are added, so that what was computed can be kept by it."""
         return self
 
     @property
@@ -257,6 +277,17 @@ class Past(ABC):
             rows = column.rows(places)[:, QUANTITIES.index(quantity)]
         estimated = column.sample is not None and (quantity != "value" or compared.is_computed)
         return Series(shown, self.timeline.positions_of(shown), rows, estimated)
+
+    def stretches(self, after: int = -1) -> Iterator[Stretch]:
+        """Yield the statistics of all weights at the records after that number, those of each weight in their order.
+
+        It is the way to read one statistic of everything: of what was recorded live no number is copied.
+        """
+        for key in self.keys:
+            column = self.column(key)
+            if column is not None:
+                first = int(np.searchsorted(column.numbers, after, side="right"))
+                yield Stretch(column.numbers[first:], {key: 0}, column.rows(slice(first, None))[:, None])
 
     def histograms(self, key: str, most: int | None = None) -> Histograms:
         """Histograms of a weight at all records, over common edges; of more than `most`, of as many as that.

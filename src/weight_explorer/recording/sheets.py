@@ -110,6 +110,11 @@ class Table:
         count = int(np.searchsorted(self.numbers[: self.count], last, side="right"))
         return self.numbers[:count], *(array[:count, slot] for array in self._arrays)
 
+    def between(self, after: int, last: int) -> tuple[np.ndarray, Mapping[str, int], np.ndarray]:
+        """Return the numbers of the records after one and up to another, where each weight stands, and the statistics."""
+        first, end = np.searchsorted(self.numbers[: self.count], (after, last), side="right").tolist()
+        return self.numbers[first:end], self.slots, self.rows[first:end]
+
     def without(self, key: str) -> None:
         """Let a weight be found no more."""
         self.slots = MappingProxyType({other: slot for other, slot in self.slots.items() if other != key})

@@ -10,10 +10,12 @@ from weight_explorer.catalog.names import check, find_layer
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import (
+    OVERVIEW,
     Choice,
     Selection,
     choose,
     comparing,
+    overviewing,
     resolve,
     with_block,
     with_options,
@@ -21,7 +23,7 @@ from weight_explorer.views.choice import (
     with_view,
 )
 from weight_explorer.views.options import OFF, ON
-from weight_explorer.views.registry import VIEWS, View, view_of, views_for
+from weight_explorer.views.registry import OPTIONS, VIEWS, subject_of, view_of, views_for
 from weight_explorer.views.scene import quantities_for
 
 # The step that follows the newest record.
@@ -34,12 +36,13 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     Raises:
         ValueError: There is nothing of that name, or the record is not kept; the message names the nearest match.
     """
-    check("view", asked["view"], VIEWS)
+    check("view", asked["view"], OPTIONS)
     check("quantity", asked["quantity"], dict(quantities_for(before)))
     fields = {name: asked[name] for name in ("role", "weight", "quantity") if asked[name] is not None}
     wanted = _at(replace(before, **fields), asked["step"])
     if asked["layer"] is not None:
         wanted = replace(wanted, layer=find_layer(catalog, asked["layer"]).path, weight=asked["weight"])
+    wanted = _with_overview(catalog, wanted, asked)
     selection = resolve(catalog, wanted)
     where = f" in layer {selection.node.name!r}"
     check("role", asked["role"], selection.roles, where=where)
@@ -50,8 +53,21 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     return _with_options(_with_view(wanted, selection, asked["view"]), selection, history, asked["options"])
 
 
+def _with_overview(catalog: Catalog, choice: Choice, asked: Mapping[str, Any]) -> Choice:
+    """Look at all weights together where that is asked for, or the whole model and nothing of it."""
+    is_whole = asked["layer"] is None or choice.layer == catalog.root.path
+    if OVERVIEW in (asked["view"], asked["role"]):
+        if not is_whole:
+            raise ValueError("The overview is of the whole model. Give no layer: explorer.select(view='overview').")
+        role = None if choice.role == OVERVIEW else choice.role
+        return overviewing(catalog, replace(choice, role=role))
+    if any(asked[name] is not None for name in ("role", "weight", "view", "block")):
+        return replace(choice, overview=False)
+    return choice if asked["layer"] is None else replace(choice, overview=is_whole)
+
+
 def _with_view(choice: Choice, selection: Selection, view: str | None) -> Choice:
-    if view is None:
+    if view is None or selection.is_overview:
         return choice
     weight = selection.weight
     check("view", view, views_for(weight) if weight else VIEWS, where=f" of {weight.whole!r}" if weight else "")
@@ -61,24 +77,24 @@ def _with_view(choice: Choice, selection: Selection, view: str | None) -> Choice
 def _with_options(choice: Choice, selection: Selection, history: Past, asked: Mapping[str, str | bool | int]) -> Choice:
     if not asked:
         return choice
-    weight = selection.weight
+    weight = subject_of(selection)
     if weight is None:
         raise ValueError(f"There is no option {next(iter(asked))!r}: layer {selection.node.name!r} shows no weight.")
-    view = view_of(weight, choice)
+    view = OVERVIEW if selection.is_overview else view_of(weight, choice).name
     for name, value in asked.items():
-        chosen, where = _option_text(value), f" of the view {view.name!r}"
-        check("option", name, [option.name for option in view.options], where=where)
+        chosen, where = _option_text(value), f" of the view {view!r}"
+        check("option", name, [option.name for option in OPTIONS[view]], where=where)
         keys = _keys_on_offer(view, name, weight, history, choice)
         if not keys:
             raise ValueError(f"There is no option {name!r}{where} for {weight.key!r}: it has nothing to choose from there.")
         check(name, chosen, keys, where=where)
-        choice = with_options(choice, selection.role, view.name, {name: chosen})
+        choice = with_options(choice, selection.role, view, {name: chosen})
     return choice
 
 
-def _keys_on_offer(view: View, name: str, weight: Weight, history: Past, choice: Choice) -> list[str]:
+def _keys_on_offer(view: str, name: str, weight: Weight, history: Past, choice: Choice) -> list[str]:
     """Return what may be chosen of an option, nothing where there is no such option."""
-    option = next((option for option in view.options if option.name == name), None)
+    option = next((option for option in OPTIONS[view] if option.name == name), None)
     offers = option.offers(weight, history, choice) if option else ()
     return [str(i) for i in range(offers)] if isinstance(offers, int) else [offer.key for offer in offers]
 
@@ -86,9 +102,9 @@ def _keys_on_offer(view: View, name: str, weight: Weight, history: Past, choice:
 def clicked(catalog: Catalog, history: Past, before: Choice, field: str, value: str) -> Choice:
     """Return the choice after a click, as `choose` does; one on an option that is gone by now changes nothing."""
     after = choose(catalog, before, field, value)
-    weight = resolve(catalog, after).weight
+    weight = subject_of(resolve(catalog, after))
     for (_, view, name), chosen in after.options.items() - before.options.items():
-        if weight is None or view not in VIEWS or chosen not in _keys_on_offer(VIEWS[view], name, weight, history, after):
+        if weight is None or view not in OPTIONS or chosen not in _keys_on_offer(view, name, weight, history, after):
             return before
     return after
 

@@ -16,6 +16,8 @@ LAST_ROLES = (SEED_STATE,)
 # The menus of blocks, in the order of a weight's axes; no weight of Keras has more than two axes of blocks.
 BLOCK_FIELDS = ("first blocks", "second blocks")
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
+# The role that stands for all weights together: the first on offer where the whole model is selected.
+OVERVIEW = "overview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Choice:
     Every role keeps how it is looked at: `views` is from role to view, `options` from (role, view, option) to what was chosen.
     A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
     each the key of a whole weight and an index. `window` is what is looked at of a large matrix: the key of its picture, and
-    the rows from, to, and columns from, to.
+    the rows from, to, and columns from, to. `overview` says that all weights together are looked at, where `layer` is the whole
+    model; the role stays what it was, so that one walks on to a layer as before.
     """
 
     layer: str | None = None
@@ -45,6 +48,7 @@ class Choice:
     options: Mapping[tuple[str, str, str], str] = field(default_factory=lambda: NOTHING)
     pins: tuple[tuple[str, tuple[int, ...]], ...] = ()
     window: tuple[str, tuple[int, ...]] = ("", ())
+    overview: bool = False
 
     def view_of(self, role: str | None) -> str:
         """Return the view that weights of a role are looked at with."""
@@ -89,6 +93,11 @@ class Selection:
     weight: Weight | None
     home: LayerNode
 
+    @property
+    def is_overview(self) -> bool:
+        """Whether all weights of the model are selected together."""
+        return self.role == OVERVIEW
+
 
 def resolve(catalog: Catalog, choice: Choice) -> Selection:
     """Find what a choice means: what does not exist (any more) gives way to the first that does."""
@@ -97,6 +106,10 @@ def resolve(catalog: Catalog, choice: Choice) -> Selection:
     below = [(item, key) for _, item in node.walk() for key in item.weights]
     roles = _in_order([catalog.weights[key] for _, key in below])
     role = choice.role if choice.role in roles else (roles[0] if roles else None)
+    if node is catalog.root and any(name not in LAST_ROLES for name in roles):
+        roles = (OVERVIEW, *roles)
+        if choice.overview:
+            return Selection(node, roles, OVERVIEW, (), "weight", (), None, node)
     found: dict[str, LayerNode] = {}
     for item, key in below:
         if catalog.weights[key].role == role:
@@ -125,17 +138,31 @@ def _take(_: Catalog, choice: Choice, field: str, value: str) -> Choice:
     return replace(choice, **{field: value})
 
 
-def _take_layer(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
-    return replace(choice, layer=value, weight=None)
+def _take_layer(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    return replace(choice, layer=value, weight=None, overview=value == catalog.root.path)
 
 
 def _take_role(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    if value == OVERVIEW:
+        return overviewing(catalog, choice)
     before = resolve(catalog, choice).role
-    return replace(with_view(choice, before, choice.view_of(before)), view=choice.view, role=value, weight=None)
+    if before != OVERVIEW:
+        choice = replace(with_view(choice, before, choice.view_of(before)), view=choice.view)
+    return replace(choice, role=value, weight=None, overview=False)
 
 
 def _take_view(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    if value == OVERVIEW:
+        return overviewing(catalog, choice)
     return with_view(choice, resolve(catalog, choice).role, value)
+
+
+def _take_place(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    """Go to a weight, given by its key; one that is gone by now changes nothing."""
+    weight = catalog.weights.get(value)
+    if weight is None:
+        return choice
+    return replace(_take_role(catalog, choice, "role", weight.role), layer=weight.layer, weight=value)
 
 
 def _take_option(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
@@ -176,6 +203,7 @@ _CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
     "layer": _take_layer,
     "role": _take_role,
     "view": _take_view,
+    "place": _take_place,
     "option": _take_option,
     "step": _take_step,
     "against": _take_against,
@@ -183,6 +211,11 @@ _CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
     "window": _take_window,
     **dict.fromkeys(BLOCK_FIELDS, _take_block),
 }
+
+
+def overviewing(catalog: Catalog, choice: Choice) -> Choice:
+    """Return the choice that looks at all weights of the model together."""
+    return replace(choice, layer=catalog.root.path, weight=None, overview=True)
 
 
 def with_view(choice: Choice, role: str | None, view: str) -> Choice:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from weight_explorer.catalog.nodes import Weight
+from dataclasses import dataclass
+
+from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.diagnosis.findings import Examined, Finding, Findings
 
 
@@ -19,3 +21,26 @@ def examined_words(examined: Examined, newest: int | None, *, is_training: bool)
     """
     is_old = examined.number != newest or is_training
     return f"as of record {examined.number}" if examined.number is not None and is_old else ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundList:
+    """The findings of the whole model: how many in words, and of each its severity, layer, sentence and weight."""
+
+    heading: str
+    entries: tuple[tuple[str, str, str, str], ...] = ()
+
+
+def found_list(catalog: Catalog, examined: Examined) -> FoundList:
+    """Return all findings, the gravest first."""
+    if examined.number is None:
+        return FoundList("Not examined yet.")
+    if not examined.findings:
+        return FoundList(f"Nothing was found up to record {examined.number}.")
+    entries = ((each.severity, _layer(catalog, each.layer), each.sentence, each.key) for each in examined.findings)
+    return FoundList(examined.findings.count_words, tuple(entries))
+
+
+def _layer(catalog: Catalog, path: str) -> str:
+    node = catalog.nodes.get(path)
+    return node.name if node else path

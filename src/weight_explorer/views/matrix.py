@@ -21,13 +21,10 @@ from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import Option
 from weight_explorer.views.order import CHANGE, SIMILARITY, Side, along, order_of, order_words
 from weight_explorer.views.pictures import EmptyPicture, MatrixPicture, Picture, Pin, Place, Window
-from weight_explorer.views.plane import EXTREME, MEAN, Plane, steps_of
+from weight_explorer.views.plane import EXTREME, MEAN, Plane, area_around, few_of, steps_of, window_of
 from weight_explorer.views.reading import Found, find, kept_steps, reading_words, row_of, step_words
 from weight_explorer.views.remembered import Remembered
 from weight_explorer.views.sampled import cells_of_sample
-
-# Of everything, beside a part that is looked at closely.
-MOST_OVERVIEW = 128
 
 # Of no more than these along a side each has pixels of its own, on a small screen too.
 FEW_ENTRIES = 128
@@ -113,11 +110,11 @@ def _draw_all(subject: _Subject) -> MatrixPicture:
     plane = Plane(plain.now, plain.before, plain.compute, _along(row_order, subject, 0), _along(column_order, subject, 1))
     shows, order_key = subject.chosen(SHOWS) or EXTREME, (_hash(row_order), _hash(column_order))
     whole = _cells.of(subject.arrays, (*subject.identity, *order_key, shows), lambda: plane.cells(plane.whole, shows=shows))
-    seen = _window(subject, plane.whole)
-    area = _area(seen, plane.whole) if seen else plane.whole
+    seen = window_of(subject.choice, subject.key, plane.whole)
+    area = area_around(seen, plane.whole) if seen else plane.whole
     is_part = steps_of(area) != whole[1:]
     cells, row_step, column_step = plane.cells(area, shows=shows) if is_part else whole
-    overview, overview_steps = _overview(whole, shows) if is_part else (None, (1, 1))
+    overview, overview_steps = few_of(whole, shows) if is_part else (None, (1, 1))
     scale = _scale(subject, plain, whole[0])
     rows, columns = (side.axes for side in subject.sides)
     return MatrixPicture(
@@ -168,7 +165,7 @@ def _draw_sample(subject: _Subject, sample: Sample) -> MatrixPicture:
         caption=_caption(subject, EXTREME, (row_step, column_step), scale.words, ()),
         key=subject.key,
         place=_place(subject),
-        window=_window(subject, Window(0, height, 0, width)),
+        window=window_of(subject.choice, subject.key, Window(0, height, 0, width)),
         marks=scale.marks,
         pins=_pins(subject, None, None),
     )
@@ -267,30 +264,6 @@ def _past(subject: _Subject) -> float:
 
 
 # -- places --------------------------------------------------------------------------------------------------------------
-
-
-def _window(subject: _Subject, whole: Window) -> Window | None:
-    """Return the window that was asked for of this very picture; None for all of it."""
-    key, bounds = subject.choice.window
-    if key != subject.key or len(bounds) != 4:
-        return None
-    top, bottom, left, right = bounds
-    window = Window(max(0, top), min(bottom, whole.bottom), max(0, left), min(right, whole.right))
-    return window if window.height > 0 and window.width > 0 and window != whole else None
-
-
-def _area(window: Window, whole: Window) -> Window:
-    """Return what is drawn for a window: a quarter more on every side, so that moving a little shows what is there already."""
-    down, across = math.ceil(window.height / 4), math.ceil(window.width / 4)
-    top, bottom = max(0, window.top - down), min(whole.bottom, window.bottom + down)
-    return Window(top, bottom, max(0, window.left - across), min(whole.right, window.right + across))
-
-
-def _overview(whole: tuple[np.ndarray, int, int], shows: str) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return fewer cells of everything, and how many rows and columns each stands for."""
-    plane = Plane(whole[0], None, lambda now, _: now)
-    cells, down, across = plane.cells(plane.whole, MOST_OVERVIEW, shows)
-    return cells, (down * whole[1], across * whole[2])
 
 
 def _place(subject: _Subject) -> Place:

@@ -146,6 +146,94 @@ class MatrixPicture:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """How the cells of a heat table are colored, and which numbers they stand for.
+
+    A cell holds `value` or, where `is_log`, `log10(value) - offset`. It is NaN or inf where the weight holds such an element,
+    -inf where the value is exactly 0, and 0 where there is no value: so of several cells the one farthest from 0 is the one
+    that must not be missed.
+
+    Attributes:
+        label: What is shown, in few words.
+        low: The cell that has the first color; smaller ones have it too.
+        high: The cell that has the last color; larger ones have it too.
+        is_log: See above.
+        offset: See above.
+        is_diverging: Whether colors go out from the middle, which is the cell 0.
+        unit: What is written behind a value.
+        zero: What it means that a value is exactly 0.
+        loudest: Which cell is shown of several.
+        ticks: Cells at which the scale is labeled, each with its words.
+    """
+
+    label: str
+    low: float
+    high: float
+    is_log: bool = False
+    offset: float = 0.0
+    is_diverging: bool = False
+    unit: str = ""
+    zero: str = ""
+    loudest: str = "the largest"
+    ticks: tuple[tuple[float, str], ...] = ()
+
+    def values(self, cells: np.ndarray) -> np.ndarray:
+        """Return the values that cells stand for, NaN where there is none.
+
+        >>> cells = np.array([0.5, -3.0, -np.inf, 0.0])
+        >>> Shades("ratio", -3, 3, is_log=True, offset=-3.0).values(cells).round(9).tolist()
+        [0.003162278, 1e-06, 0.0, nan]
+        """
+        wide = cells.astype(np.float64)
+        with np.errstate(over="ignore"):
+            known = 10.0 ** (wide + self.offset) if self.is_log else wide
+        return np.where(cells == -np.inf, 0.0, np.where(cells == 0, np.nan, known))
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A finding in a heat table: its row and column, how grave it is, and what was found."""
+
+    row: int
+    column: int
+    severity: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatPicture(MatrixPicture):
+    """One number of many weights, a row for each, at many records, a column for each.
+
+    Attributes:
+        keys: What a click on each row goes to.
+        shades: What the cells mean.
+        tops: Of each row the value that its cells are shares of, where each has a scale of its own.
+        ticks: Columns that are labeled, and with what; the columns' axis says what that counts.
+        seams: Columns at which another fit begins.
+        edits: Columns of records at which somebody set weights, with what was done.
+        troubles: What was found.
+        chosen: The column of the record that was chosen; None where the newest is followed.
+    """
+
+    keys: tuple[str, ...] = ()
+    shades: Shades = field(default_factory=lambda: Shades("", 0.0, 1.0))
+    tops: np.ndarray | None = None
+    ticks: tuple[tuple[int, str], ...] = ()
+    seams: tuple[int, ...] = ()
+    edits: tuple[tuple[int, str], ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    chosen: int | None = None
+
+    def values(self) -> np.ndarray:
+        """Return the values that `cells` stand for, NaN where there is none."""
+        values = self.shades.values(self.cells)
+        if self.tops is None:
+            return values
+        rows = np.arange(len(values)) * self.row_step
+        return values * np.fmax.reduceat(self.tops[self.origin[0] :], rows)[:, None]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mark:
     """One thing in a chart.
@@ -284,4 +372,4 @@ class EmptyPicture:
     caption: str
 
 
-Picture = MatrixPicture | ChartPicture | TilesPicture | EmptyPicture | RankingPicture | BoardPicture
+Picture = MatrixPicture | HeatPicture | ChartPicture | TilesPicture | EmptyPicture | RankingPicture | BoardPicture

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.recording.statistics import BLOCK
+from weight_explorer.views.choice import Choice
 from weight_explorer.views.pictures import Window
 
 MOST_CELLS = 512
+# Of everything, beside a part that is looked at closely.
+MOST_OVERVIEW = 128
 EXTREME, MEAN = "extreme", "mean"
 
 # Of fewer entries than this along a row, strided passes over all rows are faster than one reduction along each.
@@ -70,6 +73,30 @@ class Plane:
                 reduced = reduce(block, row_step, column_step)
                 cells[first : first + len(reduced)] = reduced
         return cells, row_step, column_step
+
+
+def window_of(choice: Choice, key: str, whole: Window) -> Window | None:
+    """Return the window that was asked for of the picture of this key; None for all of it."""
+    asked, bounds = choice.window
+    if asked != key or len(bounds) != 4:
+        return None
+    top, bottom, left, right = bounds
+    window = Window(max(0, top), min(bottom, whole.bottom), max(0, left), min(right, whole.right))
+    return window if window.height > 0 and window.width > 0 and window != whole else None
+
+
+def area_around(window: Window, whole: Window) -> Window:
+    """Return what is drawn for a window: a quarter more on every side, so that moving a little shows what is there already."""
+    down, across = math.ceil(window.height / 4), math.ceil(window.width / 4)
+    top, bottom = max(0, window.top - down), min(whole.bottom, window.bottom + down)
+    return Window(top, bottom, max(0, window.left - across), min(whole.right, window.right + across))
+
+
+def few_of(whole: tuple[np.ndarray, int, int], shows: str = EXTREME) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return fewer cells of everything, and how many rows and columns each stands for."""
+    plane = Plane(whole[0], None, lambda now, _: now)
+    cells, down, across = plane.cells(plane.whole, MOST_OVERVIEW, shows)
+    return cells, (down * whole[1], across * whole[2])
 
 
 def steps_of(window: Window, most: int = MOST_CELLS) -> tuple[int, int]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views import compare, distribution, filters, layout, matrix, over_time, spectrum, units
-from weight_explorer.views.choice import Choice
+from weight_explorer.views import compare, distribution, filters, layout, matrix, over_time, overview, spectrum, units
+from weight_explorer.views.choice import Choice, Selection
 from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
 
@@ -48,6 +48,16 @@ VIEWS: dict[str, View] = {
         View(spectrum.VIEW, "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=_every),
     )
 }
+
+# What each view can be told, that of all weights together included.
+OPTIONS: dict[str, tuple[Option, ...]] = {view.name: view.options for view in VIEWS.values()} | {
+    overview.VIEW: overview.OPTIONS
+}
+
+
+def subject_of(selection: Selection) -> Weight | None:
+    """Return what options are chosen for: the weight that is shown, or what stands for all of them."""
+    return overview.ALL_WEIGHTS if selection.is_overview else selection.weight
 
 
 def views_for(weight: Weight) -> dict[str, View]:

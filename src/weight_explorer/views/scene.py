@@ -10,16 +10,16 @@ from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.diagnosis.findings import NOT_EXAMINED, NOTHING_FOUND, Examined, Finding, Findings
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
-from weight_explorer.views import facts
+from weight_explorer.views import facts, overview
 from weight_explorer.views.activity import NO_ACTIVITY, Activity, activity_of
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
-from weight_explorer.views.found import examined_words, findings_at
+from weight_explorer.views.found import FoundList, examined_words, findings_at, found_list
 from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.reading import place_words
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
-from weight_explorer.views.stops import Stops, stops_of
+from weight_explorer.views.stops import Stops, stops_of, stops_of_all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +51,13 @@ class Scene:
     found: tuple[Finding, ...] = ()
     examined_at: str = ""
     activity: Activity = NO_ACTIVITY
+    found_list: FoundList | None = None
 
     @property
     def name(self) -> str:
         """Name what the picture shows, such as `encoder / kernel`."""
+        if self.selection.is_overview:
+            return f"{self.selection.node.path} / every weight"
         weight = self.selection.weight
         blocks = [offer.chosen for offer in self.selection.blocks if not offer.is_all]
         return " / ".join([self.selection.home.path, *([weight.name] if weight else []), *blocks])
@@ -101,6 +104,8 @@ def compose(
     weight = selection.weight
     head = _head(catalog, choice, status, selection, clicks_wait=circumstances.clicks_wait)
     head |= {"stops": stops_of(weight, history, choice)} | _examined(catalog, history, status, circumstances.examined)
+    if selection.is_overview:
+        return Scene(**head | _overview(catalog, history, choice, circumstances.examined))
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -126,6 +131,22 @@ def _examined(catalog: Catalog, history: Past, status: Status, examined: Examine
             examined, int(numbers[-1]) if len(numbers) else None, is_training=status.phase == "training"
         ),
         "activity": activity_of(catalog, history.last_change(), examined.findings),
+    }
+
+
+def _overview(catalog: Catalog, history: Past, choice: Choice, examined: Examined) -> dict[str, Any]:
+    """Compose what is shown of all weights together."""
+    return {
+        "view": overview.VIEW,
+        "views": (Offer(overview.VIEW, overview.LABEL),),
+        "quantities": (),
+        "stops": stops_of_all(history, choice),
+        "options": offered(overview.OPTIONS, overview.ALL_WEIGHTS, history, choice),
+        "picture": overview.draw(catalog, history, choice, examined.findings),
+        "facts": overview.facts(catalog),
+        "explanation": overview.explanation(history, choice),
+        "expression": "explorer.history.to_frame()",
+        "found_list": found_list(catalog, examined),
     }
 
 

@@ -40,3 +40,13 @@ def stops_of(weight: Weight | None, history: Past, choice: Choice) -> Stops:
     kept = set(kept_steps(weight, history))
     steps = tuple(step for step in history.records if step.number in kept)
     return Stops(steps, chosen_step(weight, history, choice), choice.step is None, choice.against)
+
+
+def stops_of_all(history: Past, choice: Choice) -> Stops:
+    """Find the stops of all weights together: every record, of which the chosen one, or the last before it, is marked."""
+    steps = history.records
+    numbers = history.timeline.numbers
+    if not steps:
+        return Stops()
+    at = len(steps) if choice.step is None else int(np.searchsorted(numbers, choice.step, side="right"))
+    return Stops(steps, int(numbers[max(at, 1) - 1]), choice.step is None, choice.against)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from weight_explorer.catalog.nodes import Axis
-from weight_explorer.views.numbers import grouped
+from weight_explorer.views.numbers import capitalized, grouped
 from weight_explorer.views.pictures import (
     BoardPicture,
     Chart,
     ChartPicture,
     EmptyPicture,
+    HeatPicture,
     Mark,
     MatrixPicture,
     Picture,
@@ -121,6 +122,22 @@ def _pin_words(picture: MatrixPicture) -> str:
         if seen.top <= pin.row < seen.bottom and seen.left <= pin.column < seen.right
     ]
     return f"Pinned: {', '.join(found)}." if found else ""
+
+
+def _heat(picture: HeatPicture) -> Table:
+    """List the values of the cells that are looked at; where there is none, nothing."""
+    seen, (top, left) = picture.seen_cells, picture.origin
+    records, weights, last = picture.columns[0].labels, picture.rows[0].labels, picture.size[1] - 1
+    firsts = [left + column * picture.column_step for column in range(seen.left, seen.right)]
+    ends = [min(first + picture.column_step - 1, last) for first in firsts]
+    columns = [" to ".join(dict.fromkeys((records[first], records[end]))) for first, end in zip(firsts, ends, strict=True)]
+    values = np.where(picture.cells == 0, None, picture.values().astype(object))
+    rows = (
+        (weights[top + row * picture.row_step], *values[row, seen.left : seen.right]) for row in range(seen.top, seen.bottom)
+    )
+    found = dict.fromkeys(f"{trouble.severity}: {trouble.sentence}" for trouble in picture.troubles)
+    what = f"{capitalized(picture.shades.label)} of each weight at each record."
+    return Table(("weight", *columns), rows, tuple(filter(None, (what, seen_words(picture), *found))))
 
 
 def _names_of_pin(picture: MatrixPicture, row: int, column: int) -> tuple[str, str]:
@@ -288,6 +305,7 @@ def _nothing(picture: EmptyPicture) -> Table:
 # For each kind of picture, how it becomes a table.
 _WRITERS: dict[type, Callable[[Any], Table]] = {
     MatrixPicture: _matrix,
+    HeatPicture: _heat,
     ChartPicture: _charts,
     TilesPicture: _tiles,
     RankingPicture: _rankings,

@@ -13,6 +13,7 @@ from weight_explorer.views.pictures import (
     Chart,
     ChartPicture,
     EmptyPicture,
+    HeatPicture,
     Mark,
     Marks,
     MatrixPicture,
@@ -46,6 +47,16 @@ def _matrix(picture: MatrixPicture) -> str:
     size = f"{_count(rows, 'row')} by {_count(columns, 'column')}"
     pins = f"{_count(len(picture.pins), 'pinned element')}." if picture.pins else ""
     return " ".join(filter(None, (f"{size}, {_span(shown)}{_lost(picture.marks)}.", seen_words(picture), pins)))
+
+
+def _heat(picture: HeatPicture) -> str:
+    rows, columns = picture.size
+    severities = [trouble.severity for trouble in picture.troubles]
+    found = [_count(severities.count(name), name) for name in dict.fromkeys(severities)]
+    size = f"{_count(rows, 'weight')} by {_count(columns, 'record')}"
+    shown = f"{picture.shades.label} {_span(picture.values())}"
+    marked = f"Marked: {', '.join(found)}." if found else ""
+    return " ".join(filter(None, (f"{size}, {shown}{_lost(picture.marks)}.", seen_words(picture), marked)))
 
 
 def _span(numbers: np.ndarray) -> str:
@@ -150,6 +161,7 @@ _SHAPES: dict[str, Callable[[Mark, np.ndarray], str]] = {
 # For each kind of picture, its main numbers in words.
 _WORDS: dict[type, Callable[[Any], str]] = {
     MatrixPicture: _matrix,
+    HeatPicture: _heat,
     ChartPicture: _charts,
     TilesPicture: _tiles,
     RankingPicture: _rankings,

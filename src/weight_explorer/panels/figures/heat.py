@@ -1,0 +1,107 @@
+"""A heat table in matplotlib."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import FigureBase
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from weight_explorer.panels import colors
+from weight_explorer.views.pictures import HeatPicture
+
+# Labels of rows that fit, and as many of their characters, half of them from the end.
+MOST_ROWS = 32
+MOST_CHARACTERS = 26
+
+# How findings are marked: the shape, and whether it is filled.
+SHAPES = {"error": ("^", True), "warning": ("^", False), "note": ("d", True)}
+
+
+def draw_heat(figure: FigureBase, picture: HeatPicture) -> None:
+    """Draw the table with its color bar, its marks and what they mean."""
+    figure.subplots_adjust(left=0.2)
+    axes = figure.subplots()
+    axes.set_facecolor("none")
+    axes.patch.set_hatch("////")
+    axes.patch.set_edgecolor("0.8")
+    (top, left), (rows, columns) = picture.origin, picture.cells.shape
+    extent = (left - 0.5, left + columns * picture.column_step - 0.5, top + rows * picture.row_step - 0.5, top - 0.5)
+    shades = picture.shades
+    name = colors.DIVERGING if shades.is_diverging else colors.SEQUENTIAL
+    known = np.ma.masked_where(~np.isfinite(picture.cells) | (picture.cells == 0), picture.cells)
+    looks = {"interpolation": "nearest", "aspect": "auto", "extent": extent}
+    image = axes.imshow(known, cmap=name, vmin=shades.low, vmax=shades.high, **looks)
+    _draw_special(axes, picture, extent)
+    _draw_labels(axes, picture)
+    _draw_marks(axes, picture)
+    bar = figure.colorbar(image, ax=axes)
+    bar.set_ticks([cell for cell, _ in shades.ticks], labels=[words for _, words in shades.ticks])
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label(shades.label, fontsize=8)
+
+
+def special_of(picture: HeatPicture) -> tuple[tuple[np.ndarray, str, str], ...]:
+    """Return which cells are of no color of the scale: where they are, what they mean, and their color."""
+    cells = picture.cells
+    return (
+        (cells == -np.inf, picture.shades.zero, colors.ZERO),
+        (np.isnan(cells), "NaN", colors.NOT_A_NUMBER),
+        (cells == np.inf, "Inf", colors.INFINITE),
+    )
+
+
+def _draw_special(axes: Axes, picture: HeatPicture, extent: tuple[float, float, float, float]) -> None:
+    handles: list[Patch | Line2D] = []
+    for where, words, color in special_of(picture):
+        if where.any():
+            mask = np.ma.masked_where(~where, np.zeros(where.shape))
+            axes.imshow(mask, cmap=ListedColormap([color]), interpolation="nearest", aspect="auto", extent=extent)
+            handles.append(Patch(color=color, label=words))
+    if (picture.cells == 0).any():
+        handles.append(Patch(facecolor="none", edgecolor="0.8", hatch="////", label="no value"))
+    severities = dict.fromkeys(trouble.severity for trouble in picture.troubles)
+    handles += [Line2D([], [], linestyle="", label=severity, **_looks(severity)) for severity in severities]
+    if handles:
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": len(handles), "frameon": False, "fontsize": 7}
+        axes.legend(handles=handles, handletextpad=0.4, columnspacing=1.0, **place)
+
+
+def _looks(severity: str) -> dict[str, object]:
+    shape, is_filled = SHAPES[severity]
+    color = colors.TROUBLES[severity]
+    return {"marker": shape, "markersize": 5, "markeredgecolor": color, "markerfacecolor": color if is_filled else "white"}
+
+
+def _draw_labels(axes: Axes, picture: HeatPicture) -> None:
+    axis, seen = picture.rows[0], picture.seen
+    for block in axis.blocks[1:] if len(axis.blocks) <= MOST_ROWS else ():
+        axes.axhline(block.start - 0.5, color="0.6", linewidth=0.6)
+    places, names = row_labels(picture)
+    axes.set_yticks(places, names, fontsize=6, parse_math=False)
+    axes.set_xticks([column for column, _ in picture.ticks], [words for _, words in picture.ticks], fontsize=7)
+    axes.set_xlabel(picture.columns[0].name, fontsize=8)
+    axes.set(xlim=(seen.left - 0.5, seen.right - 0.5), ylim=(seen.bottom - 0.5, seen.top - 0.5))
+
+
+def row_labels(picture: HeatPicture) -> tuple[list[int], list[str]]:
+    """Return as many rows as there is room to label, and their names, of long ones both ends."""
+    seen, labels = picture.seen, picture.rows[0].labels
+    places = list(range(seen.top, seen.bottom, -(-seen.height // MOST_ROWS)))
+    names = [labels[place] for place in places]
+    half = MOST_CHARACTERS // 2
+    return places, [name if len(name) <= MOST_CHARACTERS else f"{name[: half - 1]}…{name[-half:]}" for name in names]
+
+
+def _draw_marks(axes: Axes, picture: HeatPicture) -> None:
+    for column in picture.seams:
+        axes.axvline(column - 0.5, color="0.3", linewidth=0.9, linestyle="--")
+    for column, _ in picture.edits:
+        axes.plot(column, picture.seen.top - 0.5, "D", color="0.2", markersize=4, clip_on=False)
+    if picture.chosen is not None:
+        axes.axvspan(picture.chosen - 0.5, picture.chosen + 0.5, fill=False, edgecolor=colors.MARKS["now"], linewidth=1.5)
+    for severity in dict.fromkeys(trouble.severity for trouble in picture.troubles):
+        places = [(trouble.column, trouble.row) for trouble in picture.troubles if trouble.severity == severity]
+        axes.plot(*np.array(places).T, linestyle="", **_looks(severity))
