@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 class DetailsPanel(anywidget.AnyWidget):
-    """Shows sections one below the other, each made by one of the functions `pieces`, `text`, `table`, `code`, `legend`."""
+    """Shows sections one below the other, each made by one of the functions `pieces`, `text`, `check`, `table`, `code`, `legend`."""
 
     _esm = HERE / "details.js"
     _css = HERE / "details.css"
@@ -34,6 +34,11 @@ def pieces(words: Iterable[str]) -> dict[str, Any]:
 def text(words: str, *, tone: str = "plain") -> dict[str, Any]:
     """Make a paragraph; `tone` is "plain", "quiet", "large", or "unseen", for those who listen to the page."""
     return {"kind": "text", "text": words, "tone": tone}
+
+
+def check(words: str, state: str) -> dict[str, Any]:
+    """Make a line of what was checked, with a mark before it; `state` is "held", "moved" or "unknown"."""
+    return {"kind": "check", "text": words, "state": state}
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> dict[str, Any]:
