@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 class DetailsPanel(anywidget.AnyWidget):
-    """Shows sections one below the other, each made by one of the functions `pieces`, `text`, `check`, `table`, `code`, `legend`."""
+    """Shows sections one below the other, each made by one of the functions below."""
 
     _esm = HERE / "details.js"
     _css = HERE / "details.css"

@@ -157,7 +157,7 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 
 def proof_by_statistics(past: Past, part: FrozenPart, number: int) -> Proof:
-    """Prove at one record that a part has not moved as far as statistics of the whole weight tell, which costs next to nothing."""
+    """Prove at one record that a part has not moved as far as statistics of the whole weight tell, at next to no cost."""
     size = _size_of(past.column(part.key), part)
     return Proof(part.key, part.words, part.since, number, _moved_by_statistics(past, part, number), size, size)
 

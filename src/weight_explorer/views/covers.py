@@ -1,4 +1,4 @@
-"""Which cells of a matrix have elements that are frozen, or brushed: masks of the weight, laid out and reduced as its values are."""
+"""Which cells of a matrix are of frozen or of brushed elements: masks of the weight, laid out and reduced as its values are."""
 
 from __future__ import annotations
 
