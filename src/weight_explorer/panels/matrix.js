@@ -187,7 +187,7 @@ function render({ model, el }) {
     const frozen = FROZEN[state.frozenWords && !state.layers[0].frozen.length ? 2 : found.frozen];
     const selected = selectionWords() ? ` · selected: ${selectionWords()}` : "";
     const place = [...words, ...(state.fixed ? [state.fixed] : [])].join(", ");
-    readout.textContent = brush && selected ? selected.slice(3) : `${place}:  ${shortest(found.value)}${which}${frozen}${selected}`;
+    readout.textContent = (brush || anchor) && selected ? selected.slice(3) : `${place}:  ${shortest(found.value)}${which}${frozen}${selected}`;
   }
 
   const selectionWords = () => (brush ? rectangleWords(brush) : state.selectedWords);
@@ -302,17 +302,24 @@ function render({ model, el }) {
       if (grip.spot) brush = drawn(event);
       else if (grip.drags) return look(moved(grip.view, state.size, -y / frame.scaleY, -x / frame.scaleX));
     }
+    if (rest && Math.hypot(event.offsetX - rest.x, event.offsetY - rest.y) <= DRAG) return;
+    rest = null;
     notice = "";
     pointed = entryAt(event.offsetX, event.offsetY);
     drawSoon();
   }, { signal });
+  let rest = null; // where the pointer stood when it had selected
   /** The rectangle from where the pointer went down to where it is. */
   const drawn = (event) => rectangleOf(state.layers, state.size, grip.spot, spotAt(frame, event.offsetX, event.offsetY));
   canvas.addEventListener("pointerup", (event) => {
     const isClick = grip && !grip.drags && !grip.spot;
     const rectangle = grip?.spot ? drawn(event) : null;
     grip = anchor = null;
-    if (rectangle) select(rectangle);
+    if (rectangle) {
+      pointed = null; // so that one reads what is selected, until the pointer goes on
+      rest = { x: event.offsetX, y: event.offsetY };
+      select(rectangle);
+    }
     if (!isClick) return;
     pointed = entryAt(event.offsetX, event.offsetY);
     togglePin();

@@ -49,9 +49,12 @@ function hatched({ map, rows, columns }, ratio) {
   const image = new ImageData(columns, rows);
   const [period, line, thick] = [Math.round(HATCH * ratio), Math.max(1, Math.round(ratio)), Math.round(THICK * ratio)];
   const at = (y, x) => (y < 0 || x < 0 || y >= rows || x >= columns ? 2 : map[y * columns + x]);
+  const isThick = (y, x, down, across) => {
+    for (let i = 1; i <= thick; i += 1) if (!at(y + i * down, x + i * across)) return false;
+    return true;
+  };
   const isEdge = (y, x) =>
-    (!at(y, x - 1) && at(y, x + thick)) || (!at(y, x + 1) && at(y, x - thick)) ||
-    (!at(y - 1, x) && at(y + thick, x)) || (!at(y + 1, x) && at(y - thick, x));
+    [[0, 1], [0, -1], [1, 0], [-1, 0]].some(([down, across]) => !at(y - down, x - across) && isThick(y, x, down, across));
   for (let y = 0; y < rows; y += 1) {
     for (let x = 0; x < columns; x += 1) {
       const kind = map[y * columns + x];
