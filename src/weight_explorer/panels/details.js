@@ -25,6 +25,8 @@ function copyButton(code) {
   return button;
 }
 
+const CHECK_MARKS = { held: "✓", moved: "⚠", unknown: "?" };
+
 let numFindings = 0;
 
 /** One finding: the mark and the word of its severity, and what was found. */
@@ -120,6 +122,11 @@ const DRAW = {
     const paragraph = element("div", `we-text we-${tone}`, text);
     paragraph.title = tone === "large" || tone === "unseen" ? "" : text; // where there is no room for all of it
     return paragraph;
+  },
+  check: ({ text, state }) => {
+    const line = element("div", `we-check we-check-${state}`, `${CHECK_MARKS[state]} ${text}`);
+    line.title = text; // where there is no room for all of it
+    return line;
   },
   table: ({ heads, rows }) => {
     const table = element("table", "we-table");

@@ -41,6 +41,11 @@ def findings(found: Iterable[tuple[str, str]], when: str = "") -> dict[str, Any]
     return {"kind": "findings", "found": [list(each) for each in found], "when": when}
 
 
+def check(words: str, state: str) -> dict[str, Any]:
+    """Make a line of what was checked, with a mark before it; `state` is "held", "moved" or "unknown"."""
+    return {"kind": "check", "text": words, "state": state}
+
+
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> dict[str, Any]:
     """Make a table whose first column names the rows."""
     return {"kind": "table", "heads": list(heads), "rows": [list(row) for row in rows]}

@@ -6,8 +6,9 @@ const ZOOM = 1.5;
 const DRAG = 4; // px a pointer may tremble in a click
 const FOOT = 24; // px
 const HEAT_FOOT = 40; // px, for two lines
-const HINT = "Point at a cell to read its number; click to pin it. Ctrl + wheel zooms, drag moves.";
 const END = 2 ** 31 - 1;
+const HINT = "Point at a cell to read its number; click to pin it. Ctrl + wheel zooms, drag moves, Shift + drag selects.";
+const FROZEN = ["", " · some frozen", " · frozen"];
 const SHORT_HINT = "Point at a cell to read it.";
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -28,9 +29,13 @@ function reader(model) {
   });
   return () => {
     const [down, across] = model.get("steps");
-    const cells = { cells: array(Float32Array, "cells"), shape: model.get("shape"), origin: model.get("origin"), steps: [down, across] };
+    const cells = {
+      cells: array(Float32Array, "cells"), shape: model.get("shape"), origin: model.get("origin"), steps: [down, across],
+      frozen: array(Uint8Array, "frozen"), selected: array(Uint8Array, "selected"),
+    };
     const overview = {
       cells: array(Float32Array, "overview"), shape: model.get("overview_shape"), origin: [0, 0], steps: model.get("overview_steps"),
+      frozen: array(Uint8Array, "overview_frozen"), selected: array(Uint8Array, "overview_selected"),
     };
     const [shades, limit] = [model.get("shades"), model.get("limit")];
     return {
@@ -49,6 +54,8 @@ function reader(model) {
       shows: model.get("shows"),
       fixed: model.get("fixed"),
       pins: model.get("pins"),
+      frozenWords: model.get("frozen_words"),
+      selectedWords: model.get("selected_words"),
     };
   };
 }
@@ -91,7 +98,12 @@ function parts(el) {
     one.setAttribute("aria-label", title);
     return one;
   };
-  const buttons = { nearer: button("+", "zoom in (+)"), farther: button("−", "zoom out (-)"), all: button("all", "show all (0)") };
+  const buttons = {
+    nearer: button("+", "zoom in (+)"),
+    farther: button("−", "zoom out (-)"),
+    all: button("all", "show all (0)"),
+    select: button("select", "select cells by dragging (s); Shift + drag and Shift + arrows do too, Esc clears"),
+  };
   const readout = made("div", { className: "we-matrix-readout" });
   el.replaceChildren(canvas, made("div", { className: "we-matrix-foot" }, readout, ...Object.values(buttons)));
   return { canvas, readout, buttons };
@@ -114,6 +126,10 @@ function render({ model, el }) {
   let merged = false; // whether there are more cells than pixels, so that a pixel shows one of several
   let notice = ""; // what is to be said of a click until the user goes on
   let unasked = false; // whether the user has looked elsewhere since the kernel was last asked
+  let selects = false; // whether dragging selects
+  let brush = null; // the rectangle that is being drawn, or that the kernel has not answered yet
+  let unsent; // what the kernel is to be told of it, null for nothing selected
+  let anchor = null; // the cell that the arrow keys began to select at
 
   function ask(name, value, { waits }) {
     model.set(name, name === "asked" ? value : JSON.stringify(value));
@@ -132,6 +148,21 @@ function render({ model, el }) {
     if (window.join() !== model.get("seen").join()) ask("window", [model.get("key"), window], { waits: !fine });
   }
 
+  /** Tell the kernel what is selected, once it has answered the last time. */
+  function askForBrush() {
+    if (unsent === undefined || model.get("brush")) return;
+    const message = unsent;
+    unsent = undefined;
+    ask("brush", message, { waits: true });
+  }
+
+  function select(rectangle) {
+    brush = rectangle;
+    if (brush) unsent = brushMessage(state, model.get("place"), brush);
+    askForBrush();
+    drawSoon();
+  }
+
   function look(next) {
     notice = "";
     view = next;
@@ -144,6 +175,10 @@ function render({ model, el }) {
   function drawReadout(found) {
     if (notice) {
       readout.textContent = notice;
+      return;
+    }
+    if (!found && selectionWords()) {
+      readout.textContent = `Selected: ${selectionWords()}. Esc clears.`;
       return;
     }
     if (!found) {
@@ -166,8 +201,13 @@ function render({ model, el }) {
     const words = order.length === sides.length && !state.fixed ? order.map((_, axis) => sides[order.indexOf(axis)]) : sides;
     const several = found.steps[0] * found.steps[1] > 1;
     const which = several ? ` (${state.shows === "mean" ? "mean" : "farthest from zero"})` : "";
-    readout.textContent = `${[...words, ...(state.fixed ? [state.fixed] : [])].join(", ")}:  ${shortest(found.value)}${which}`;
+    const frozen = FROZEN[state.frozenWords && !state.layers[0].frozen.length ? 2 : found.frozen];
+    const selected = selectionWords() ? ` · selected: ${selectionWords()}` : "";
+    const place = [...words, ...(state.fixed ? [state.fixed] : [])].join(", ");
+    readout.textContent = (brush || anchor) && selected ? selected.slice(3) : `${place}:  ${shortest(found.value)}${which}${frozen}${selected}`;
   }
+
+  const selectionWords = () => (brush ? rectangleWords(brush) : state.selectedWords);
 
   /** A table that has grown is the same one: what was looked at stays, and goes on to its end where it reached that. */
   function grow() {
@@ -183,7 +223,8 @@ function render({ model, el }) {
     const name = state.heat ? model.get("key") : `${model.get("key")} ${state.size.join()}`;
     if (name === shown && view && (!state.heat || grow())) return;
     shown = name;
-    pointed = null;
+    pointed = brush = anchor = grip = null;
+    unsent = undefined;
     unasked = false;
     const [top, bottom, left, right] = model.get("seen");
     view = bottom > top && right > left ? { top, bottom, left, right } : whole(state.size);
@@ -206,6 +247,9 @@ function render({ model, el }) {
     const isWhole = view.bottom - view.top >= rows && view.right - view.left >= columns;
     buttons.farther.disabled = buttons.all.disabled = isWhole;
     canvas.classList.toggle("we-matrix-part", !isWhole);
+    canvas.classList.toggle("we-matrix-selects", selects);
+    buttons.select.hidden = !model.get("place").weight;
+    buttons.select.setAttribute("aria-pressed", selects);
   }
 
   function draw() {
@@ -215,15 +259,19 @@ function render({ model, el }) {
     canvas.setAttribute("aria-label", model.get("alternative"));
     if (width < 160 || height < 80 || !state.size[0] || !state.size[1]) return;
     meet();
+    if (brush && unsent === undefined && !model.get("brush") && !grip?.spot) brush = null; // the kernel has it now
     const [context, ratio] = prepare(width, height);
     frame = { ...layOut(context, state, view, width, height), size: state.size };
     if (frame.right <= frame.left || frame.bottom <= frame.top) return;
     merged = drawCells(context, frame, state, ratio, style);
+    drawFrozen(context, frame, state, ratio);
     drawSeparators(context, frame, state, style);
     drawTicks(context, frame, state, style);
     drawBlockNames(context, frame, state, style);
     drawAxisNames(context, frame, state, style);
-    drawBar(context, frame, state, height, style);
+    drawBar(context, frame, state, height, ratio, style);
+    if (brush) drawBrush(context, frame, brush, style);
+    else drawSelected(context, frame, state, ratio, style);
     drawPins(context, frame, state, style);
     if (state.heat) {
       drawMoments(context, frame, state, style);
@@ -234,6 +282,7 @@ function render({ model, el }) {
     drawReadout(found);
     showControls();
     askForWindow();
+    askForBrush();
   }
 
   let due = 0;
@@ -280,10 +329,11 @@ function render({ model, el }) {
     if (weight) ask("pin", [weight, index], { waits: true });
   }
 
-  let grip = null; // where the pointer went down, and what was looked at then
+  let grip = null; // where the pointer went down, what was looked at then, and where it selects, the entries there
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button || !entryAt(event.offsetX, event.offsetY)) return;
-    grip = { x: event.offsetX, y: event.offsetY, view, drags: false };
+    const spot = (selects || event.shiftKey) && model.get("place").weight ? spotAt(frame, event.offsetX, event.offsetY) : null;
+    grip = { x: event.offsetX, y: event.offsetY, view, drags: false, spot };
     canvas.setPointerCapture(event.pointerId);
   }, { signal });
   canvas.addEventListener("pointermove", (event) => {
@@ -291,25 +341,40 @@ function render({ model, el }) {
     if (grip) {
       const [x, y] = [event.offsetX - grip.x, event.offsetY - grip.y];
       grip.drags ||= Math.hypot(x, y) > DRAG;
-      if (grip.drags) return look(moved(grip.view, state.size, -y / frame.scaleY, -x / frame.scaleX));
+      if (grip.spot) brush = drawn(event);
+      else if (grip.drags) return look(moved(grip.view, state.size, -y / frame.scaleY, -x / frame.scaleX));
     }
+    if (rest && Math.hypot(event.offsetX - rest.x, event.offsetY - rest.y) <= DRAG) return;
+    rest = null;
     notice = "";
     pointed = entryAt(event.offsetX, event.offsetY);
     drawSoon();
   }, { signal });
+  let rest = null; // where the pointer stood when it had selected
+  /** The rectangle from where the pointer went down to where it is. */
+  const drawn = (event) => rectangleOf(state.layers, state.size, grip.spot, spotAt(frame, event.offsetX, event.offsetY));
   canvas.addEventListener("pointerup", (event) => {
-    const isClick = grip && !grip.drags;
-    grip = null;
+    const isClick = grip && !grip.drags && !grip.spot;
+    const rectangle = grip?.spot ? drawn(event) : null;
+    grip = anchor = null;
+    if (rectangle) {
+      pointed = null; // so that one reads what is selected, until the pointer goes on
+      rest = { x: event.offsetX, y: event.offsetY };
+      select(rectangle);
+    }
     if (!isClick) return;
     pointed = entryAt(event.offsetX, event.offsetY);
     togglePin();
   }, { signal });
-  canvas.addEventListener("pointercancel", () => { grip = null; }, { signal });
+  canvas.addEventListener("pointercancel", () => {
+    grip = brush = null;
+    drawSoon();
+  }, { signal });
   canvas.addEventListener("pointerleave", () => {
     pointed = null;
     drawSoon();
   }, { signal });
-  canvas.addEventListener("dblclick", () => look(whole(state.size)), { signal });
+  canvas.addEventListener("dblclick", () => { if (!selects) look(whole(state.size)); }, { signal });
   // Without Ctrl or Cmd the wheel scrolls the page, also where a matrix lies in the way.
   canvas.addEventListener("wheel", (event) => {
     const entry = entryAt(event.offsetX, event.offsetY);
@@ -335,12 +400,42 @@ function render({ model, el }) {
     else drawSoon();
   }
 
+  /** Walk, and with Shift select all from where that began. */
+  function step(down, across, isSelecting) {
+    if (!isSelecting || !model.get("place").weight) {
+      anchor = null;
+      return walk(down, across);
+    }
+    const spot = ({ row, column, steps }) => ({ top: row, bottom: row + steps[0], left: column, right: column + steps[1] });
+    if (!cell()) walk(0, 0);
+    anchor ??= spot(cell());
+    walk(down, across);
+    select(rectangleOf(state.layers, state.size, anchor, spot(cell())));
+  }
+
+  function toggleSelecting() {
+    selects = !selects;
+    drawSoon();
+  }
+
+  /** Select nothing, or else stop to select. */
+  function clear() {
+    anchor = null;
+    if (selectionWords()) {
+      brush = null;
+      unsent = null;
+    } else selects = false;
+    drawSoon();
+  }
+
   const KEYS = {
-    ArrowLeft: () => walk(0, -1),
-    ArrowRight: () => walk(0, 1),
-    ArrowUp: () => walk(-1, 0),
-    ArrowDown: () => walk(1, 0),
+    ArrowLeft: ({ shiftKey }) => step(0, -1, shiftKey),
+    ArrowRight: ({ shiftKey }) => step(0, 1, shiftKey),
+    ArrowUp: ({ shiftKey }) => step(-1, 0, shiftKey),
+    ArrowDown: ({ shiftKey }) => step(1, 0, shiftKey),
     Enter: togglePin,
+    Escape: clear,
+    s: toggleSelecting,
     "+": () => zoom(ZOOM),
     "=": () => zoom(ZOOM),
     "-": () => zoom(1 / ZOOM),
@@ -352,11 +447,12 @@ function render({ model, el }) {
     if (!act || event.ctrlKey || event.metaKey || event.altKey || !frame) return;
     event.preventDefault();
     readout.setAttribute("aria-live", "polite"); // read out where the user walks by keys, not where a mouse passes
-    act();
+    act(event);
   }, { signal });
   buttons.nearer.addEventListener("click", () => zoom(ZOOM, null), { signal });
   buttons.farther.addEventListener("click", () => zoom(1 / ZOOM, null), { signal });
   buttons.all.addEventListener("click", () => look(whole(state.size)), { signal });
+  buttons.select.addEventListener("click", toggleSelecting, { signal });
 
   const resized = new ResizeObserver(drawSoon);
   resized.observe(el);
@@ -364,8 +460,9 @@ function render({ model, el }) {
   const themed = new MutationObserver(drawSoon);
   themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] });
   const CHANGES = ["cells", "shape", "size", "origin", "steps", "overview", "rows", "columns", "row_order", "column_order", "limit",
-    "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "shades", "ticks", "seams", "edits", "troubles", "chosen",
-    "tops"].map((name) => `change:${name}`).join(" ");
+    "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "shades", "ticks", "seams", "edits",
+    "troubles", "chosen", "tops", "frozen", "overview_frozen", "frozen_words", "selected", "overview_selected", "selected_words",
+    "brush"].map((name) => `change:${name}`).join(" ");
   model.on(CHANGES, drawSoon);
   drawReadout(null);
   drawSoon();

@@ -11,16 +11,15 @@ import traitlets
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels import colors
-from weight_explorer.views.pictures import MatrixPicture
+from weight_explorer.views.numbers import grouped
+from weight_explorer.views.pictures import Cover, MatrixPicture, Place
 from weight_explorer.views.words import words_of
 
 HERE = Path(__file__).parent
 
 # A module of the page cannot import another that stands beside it, so its parts are sent as one.
-_PARTS = ("matrix_axes", "matrix_cells", "matrix_drawing", "matrix_heat", "matrix")
+_PARTS = ("matrix_axes", "matrix_cells", "matrix_covers", "matrix_brush", "matrix_drawing", "matrix_heat", "matrix")
 MODULE = "\n".join((HERE / f"{name}.js").read_text() for name in _PARTS)
-
-# The colors of what the color map has none for, in the order of `_counts`.
 
 
 class MatrixPanel(anywidget.AnyWidget):
@@ -30,9 +29,11 @@ class MatrixPanel(anywidget.AnyWidget):
     entry it begins at, of `size` entries. `overview` has a few cells of everything, where `cells` are of a part. `rows` and
     `columns` describe the axes along each side, the outer ones first, and `order` which axis of the array each is;
     `row_order` and `column_order` are the entries of the outermost as they are drawn, empty for as they are. Of labels only
-    those travel that stand at the first and the last entry of a cell.
+    those travel that stand at the first and the last entry of a cell. `frozen` and `selected` have a byte for each cell: 0
+    where none of its elements are, 1 for some, 2 for all.
 
-    What the user asks for arrives as JSON: in `window` what is looked at, in `pin` an element.
+    What the user asks for arrives as JSON: in `window` what is looked at, in `pin` an element, in `brush` a selection, or null
+    for none.
     """
 
     _esm = MODULE
@@ -60,9 +61,16 @@ class MatrixPanel(anywidget.AnyWidget):
     place = traitlets.Dict().tag(sync=True)
     seen = traitlets.List(traitlets.Int(), [0, 0, 0, 0]).tag(sync=True)
     pins = traitlets.List().tag(sync=True)
+    frozen = traitlets.Bytes().tag(sync=True)
+    overview_frozen = traitlets.Bytes().tag(sync=True)
+    frozen_words = traitlets.Unicode().tag(sync=True)
+    selected = traitlets.Bytes().tag(sync=True)
+    overview_selected = traitlets.Bytes().tag(sync=True)
+    selected_words = traitlets.Unicode().tag(sync=True)
     alternative = traitlets.Unicode().tag(sync=True)
     window = traitlets.Unicode().tag(sync=True)
     pin = traitlets.Unicode().tag(sync=True)
+    brush = traitlets.Unicode().tag(sync=True)
     palette = traitlets.Bytes(read_only=True).tag(sync=True)
     special = traitlets.List(traitlets.Unicode(), list(colors.SPECIAL), read_only=True).tag(sync=True)
 
@@ -75,7 +83,7 @@ class MatrixPanel(anywidget.AnyWidget):
         with self.hold_sync():
             for trait, value in _state(picture, name).items():
                 setattr(self, trait, value)
-            self.window = self.pin = ""  # so that the same may be asked for again
+            self.window = self.pin = self.brush = ""  # so that the same may be asked for again
 
 
 def _state(picture: MatrixPicture, name: str) -> dict[str, Any]:
@@ -100,11 +108,40 @@ def _state(picture: MatrixPicture, name: str) -> dict[str, Any]:
         "shows": picture.shows,
         "fixed": picture.fixed,
         "key": picture.key,
-        "place": {"weight": picture.place.weight, "base": list(picture.place.base), "axes": list(picture.place.axes)},
+        "place": _place(picture.place),
         "seen": [seen.top, seen.bottom, seen.left, seen.right],
         "pins": [[pin.number, pin.row, pin.column] for pin in picture.pins],
+        "frozen_words": _frozen_words(picture.frozen),
+        "selected_words": picture.selected.words if picture.selected else "",
         "alternative": words_of(picture, name),
+        **_cover("frozen", picture.frozen),
+        **_cover("selected", picture.selected),
     }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {"weight": place.weight, "base": list(place.base), "axes": list(place.axes), "down": place.num_down}
+
+
+def _cover(name: str, cover: Cover | None) -> dict[str, bytes]:
+    cells, overview = (cover.cells, cover.overview) if cover else (None, None)
+    return {
+        name: b"" if cells is None else cells.tobytes(),
+        f"overview_{name}": b"" if overview is None else overview.tobytes(),
+    }
+
+
+def _frozen_words(cover: Cover | None) -> str:
+    """Say in the few words of a legend how many elements are frozen; of more than a million in three digits.
+
+    >>> _frozen_words(Cover(None, None, 650, "")), _frozen_words(Cover(np.ones((1, 1)), None, 25_165_824, ""))
+    ('all frozen', '25.2 M frozen')
+    """
+    if cover is None:
+        return ""
+    if cover.cells is None:
+        return "all frozen"
+    return f"{grouped(cover.count) if cover.count < 1e6 else f'{cover.count / 1e6:.3g} M'} frozen"
 
 
 def _entries(order: np.ndarray | None) -> bytes:

@@ -3,7 +3,8 @@
 const NEUTRAL = 127.5;
 
 /** Cells of a rectangle of entries: row-major numbers, how many rows and columns, the entry they begin at, how many one stands for.
- * @typedef {{cells: Float32Array, shape: number[], origin: number[], steps: number[]}} Layer */
+ * `frozen` and `selected` say of each cell whether none (0), some (1) or all (2) of its elements are; empty where none are.
+ * @typedef {{cells: Float32Array, shape: number[], origin: number[], steps: number[], frozen: Uint8Array, selected: Uint8Array}} Layer */
 /** What is looked at, in entries. @typedef {{top: number, bottom: number, left: number, right: number}} View */
 
 /** Which cells of one side of a layer are in view, and on which pixel each of them falls; null where none is.
@@ -84,12 +85,14 @@ function colorize({ pixels, rows, columns }, { low, high, open }, palette, speci
   return image;
 }
 
-/** The cell of the first layer that has an entry: its number, its first row and column, and how many it stands for. */
+/** The cell of the first layer that has an entry: its number, how much of it is frozen, its first row and column, and how many it
+ * stands for. */
 function cellAt(layers, row, column) {
-  for (const { cells, shape, origin, steps } of layers) {
+  for (const { cells, shape, origin, steps, frozen } of layers) {
     const [i, j] = [Math.floor((row - origin[0]) / steps[0]), Math.floor((column - origin[1]) / steps[1])];
     if (i >= 0 && j >= 0 && i < shape[0] && j < shape[1]) {
-      return { value: cells[i * shape[1] + j], row: origin[0] + i * steps[0], column: origin[1] + j * steps[1], steps };
+      const at = i * shape[1] + j;
+      return { value: cells[at], frozen: frozen[at] ?? 0, row: origin[0] + i * steps[0], column: origin[1] + j * steps[1], steps };
     }
   }
   return null;

@@ -234,7 +234,7 @@ function drawAxisNames(context, { left, top, bottom }, state, style) {
 }
 
 /** The scale: which limit it has, and with their colors the counts of what it has no color for. */
-function drawBar(context, frame, state, height, style) {
+function drawBar(context, frame, state, height, ratio, style) {
   if (!frame.hasScale) return;
   if (state.heat) return drawHeatBar(context, frame, state, height, style);
   const { limit, limitWords, palette, special, counts } = state;
@@ -262,6 +262,11 @@ function drawBar(context, frame, state, height, style) {
     context.fillStyle = style("--we-text");
     label(`${grouped(count)} ${name}`, y);
   });
+  if (!state.frozenWords) return;
+  const y = top + length + 14 + 18 * marks.length;
+  if (state.layers[0].frozen.length) drawSwatch(context, left, y - 6, BAR.width, 12, ratio, style("--we-line"));
+  context.fillStyle = style("--we-text");
+  label(state.frozenWords, y);
 }
 
 /** Outlines of pinned elements, with their numbers. */

@@ -62,6 +62,7 @@ class Panel:
         self.views = ChoicesPanel(kind="tabs", label="views", controls="we-stage")
         self.quantities = ChoicesPanel(kind="segments", label="quantity")
         self.facts = DetailsPanel(label="what it is")
+        self.proof = DetailsPanel(label="frozen elements")
         self.numbers = DetailsPanel(label="statistics")
         self.findings = FindingsPanel()
         self.words = DetailsPanel(label="explanation")
@@ -83,6 +84,7 @@ class Panel:
             Control("place", self.stage.heat, "asked"),
             Control("window", self.stage.heat, "window"),
             Control("place", self.findings, "asked"),
+            Control("brush", self.stage.matrix, "brush"),
             Control("step", self.time, may_be_empty=True),
             Control("against", self.time, "against", may_be_empty=True),
         )
@@ -102,6 +104,7 @@ class Panel:
         self.options.show(scene.view, scene.options)
         self.quantities.show(scene.quantities, scene.quantity)
         self.facts.show(details.pieces(scene.facts) if scene.facts else None)
+        self.proof.show(details.check(scene.proof.words, scene.proof.state) if scene.proof else None)
         self._show_numbers(scene)
         self.findings.show(scene.found_list)
         self.words.show(
@@ -158,7 +161,6 @@ class Panel:
         roles = _box("we-roles", self.roles, self.weights, *self.blocks.values())
         views = _box("we-views", self.views, self.quantities)
         parts = {
-            "we-facts": self.facts,
             "we-numbers": self.numbers,
             "we-found": self.findings,
             "we-words": self.words,
@@ -166,13 +168,14 @@ class Panel:
         }
         for name, part in parts.items():
             part.add_class(name)
+        facts = _box("we-facts", self.facts, self.proof)
         choose = _box("we-choose", self.options, self.save)
-        main = _box("we-main", roles, self.facts, views, choose, self.stage, self.numbers, self.findings, self.words, self.time)
+        main = _box("we-main", roles, facts, views, choose, self.stage, self.numbers, self.findings, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
 
     def _adopt_new(self) -> None:
-        texts = [self.status, self.hook, self.facts, self.numbers, self.words]
+        texts = [self.status, self.hook, self.facts, self.proof, self.numbers, self.words]
         others = [*texts, self.save, *(control.widget for control in self.controls)]
         self._adopted = {name: widget for name, widget in self._adopted.items() if widget.comm is not None}  # open ones
         for widget in (*others, *self.stage.parts):

@@ -16,11 +16,12 @@ from weight_explorer.views import layout as layouts
 from weight_explorer.views import limits
 from weight_explorer.views import order as orders
 from weight_explorer.views.choice import Choice, Offer
+from weight_explorer.views.covers import Grid, brushed_cover, frozen_cover
 from weight_explorer.views.layout import Layout, chosen_layout, is_sampled
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import Option
 from weight_explorer.views.order import CHANGE, SIMILARITY, Side, along, order_of, order_words
-from weight_explorer.views.pictures import EmptyPicture, MatrixPicture, Picture, Pin, Place, Window
+from weight_explorer.views.pictures import Cover, EmptyPicture, MatrixPicture, Picture, Pin, Place, Window
 from weight_explorer.views.plane import EXTREME, MEAN, Plane, area_around, few_of, steps_of, window_of
 from weight_explorer.views.reading import Found, find, kept_steps, reading_words, row_of, step_words
 from weight_explorer.views.remembered import Remembered
@@ -107,7 +108,8 @@ def _draw_all(subject: _Subject) -> MatrixPicture:
     """Draw a weight that is kept whole, or a window of it."""
     plain = _plane(subject)
     (row_order, row_words), (column_order, column_words) = (_order(subject, side, plain) for side in subject.sides)
-    plane = Plane(plain.now, plain.before, plain.compute, _along(row_order, subject, 0), _along(column_order, subject, 1))
+    orders = _along(row_order, subject, 0), _along(column_order, subject, 1)
+    plane = Plane(plain.now, plain.before, plain.compute, *orders)
     shows, order_key = subject.chosen(SHOWS) or EXTREME, (_hash(row_order), _hash(column_order))
     whole = _cells.of(subject.arrays, (*subject.identity, *order_key, shows), lambda: plane.cells(plane.whole, shows=shows))
     seen = window_of(subject.choice, subject.key, plane.whole)
@@ -116,6 +118,10 @@ def _draw_all(subject: _Subject) -> MatrixPicture:
     cells, row_step, column_step = plane.cells(area, shows=shows) if is_part else whole
     overview, overview_steps = few_of(whole, shows) if is_part else (None, (1, 1))
     scale = _scale(subject, plain, whole[0])
+    grid = Grid(
+        subject.weight, subject.layout, orders, order_key, area, (row_step, column_step), overview_steps if is_part else None
+    )
+    frozen = frozen_cover(subject.history, subject.found.step.number, grid)
     rows, columns = (side.axes for side in subject.sides)
     return MatrixPicture(
         cells=cells,
@@ -125,7 +131,7 @@ def _draw_all(subject: _Subject) -> MatrixPicture:
         row_step=row_step,
         column_step=column_step,
         limit=scale.limit,
-        caption=_caption(subject, shows, (row_step, column_step), scale.words, (row_words, column_words)),
+        caption=_caption(subject, shows, (row_step, column_step), scale.words, (row_words, column_words), frozen),
         shows=shows,
         key=subject.key,
         place=_place(subject),
@@ -139,6 +145,8 @@ def _draw_all(subject: _Subject) -> MatrixPicture:
         overview_steps=overview_steps,
         marks=scale.marks,
         pins=_pins(subject, row_order, column_order),
+        frozen=frozen,
+        selected=brushed_cover(subject.choice.brush, grid),
     )
 
 
@@ -154,6 +162,8 @@ def _draw_sample(subject: _Subject, sample: Sample) -> MatrixPicture:
         subject.chosen(limits.COLORS), cells, row, _past(subject), lambda limit: _estimated_beyond(values, sample, limit)
     )
     height, width = (math.prod(axis.size for axis in side) for side in (rows, columns))
+    grid = Grid(subject.weight, layout, (None, None), (0, 0), Window(0, height, 0, width), (row_step, column_step))
+    frozen = frozen_cover(subject.history, found.step.number, grid)
     return MatrixPicture(
         cells=cells,
         rows=rows,
@@ -162,12 +172,14 @@ def _draw_sample(subject: _Subject, sample: Sample) -> MatrixPicture:
         row_step=row_step,
         column_step=column_step,
         limit=scale.limit,
-        caption=_caption(subject, EXTREME, (row_step, column_step), scale.words, ()),
+        caption=_caption(subject, EXTREME, (row_step, column_step), scale.words, (), frozen),
         key=subject.key,
         place=_place(subject),
-        window=window_of(subject.choice, subject.key, Window(0, height, 0, width)),
+        window=window_of(subject.choice, subject.key, grid.area),
         marks=scale.marks,
         pins=_pins(subject, None, None),
+        frozen=frozen,
+        selected=brushed_cover(subject.choice.brush, grid),
     )
 
 
@@ -276,7 +288,7 @@ def _place(subject: _Subject) -> Place:
     for axis, index in subject.layout.fixed:
         base[axes[axis]] += index
     laid_out = (*subject.layout.rows, *subject.layout.columns)
-    return Place(subject.weight.whole, tuple(base), tuple(axes[axis] for axis in laid_out))
+    return Place(subject.weight.whole, tuple(base), tuple(axes[axis] for axis in laid_out), len(subject.layout.rows))
 
 
 def _pins(subject: _Subject, row_order: np.ndarray | None, column_order: np.ndarray | None) -> tuple[Pin, ...]:
@@ -316,12 +328,15 @@ def _drawn_at(indexes: list[int], side: Side, order: np.ndarray | None) -> int:
 # -- words ---------------------------------------------------------------------------------------------------------------
 
 
-def _caption(subject: _Subject, shows: str, steps: tuple[int, int], scale: str, order: tuple[str, ...]) -> str:
+def _caption(
+    subject: _Subject, shows: str, steps: tuple[int, int], scale: str, order: tuple[str, ...], frozen: Cover | None
+) -> str:
     found = subject.found
     slice_words = subject.layout.fixed_words(subject.weight.axes)
     return "".join((
         reading_words(found.step, found.against, found.sample),
         f" One slice: {slice_words}." if slice_words else "",
+        f" {frozen.words}" if frozen else "",
         *order,
         scale,
         _cell_words(steps, shows, sampled=found.sample is not None),

@@ -14,12 +14,14 @@ from weight_explorer.catalog.nodes import Axis
 class Place:
     """Where a picture's elements stand in the whole weight: how a click on one becomes its index.
 
-    `base` is the index of the first element, and `axes` says for each axis that is laid out which of the whole weight it is.
+    `base` is the index of the first element, and `axes` says for each axis that is laid out which of the whole weight it is;
+    the first `num_down` of them run down.
     """
 
     weight: str = ""
     base: tuple[int, ...] = ()
     axes: tuple[int, ...] = ()
+    num_down: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,23 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Cover:
+    """Which cells of a matrix are of a certain kind of elements.
+
+    Attributes:
+        cells: For each cell 0 where none of its elements are, 1 for some, 2 for all; None where all of the weight are.
+        overview: The same of the cells of `MatrixPicture.overview`.
+        count: How many such elements there are among all that are laid out.
+        words: What is said of them.
+    """
+
+    cells: np.ndarray | None
+    overview: np.ndarray | None
+    count: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class MatrixPicture:
     """A weight as a rectangle of cells. Row 0 is the top one and column 0 the left one, as NumPy prints it.
 
@@ -100,6 +119,8 @@ class MatrixPicture:
         overview_steps: How many rows and columns one cell of it stands for.
         marks: What no color stands for.
         pins: The pinned elements among the entries.
+        frozen: Which cells are of frozen elements; None where none are.
+        selected: Which cells are of elements that the user selected; None where nothing is selected.
     """
 
     cells: np.ndarray
@@ -123,6 +144,8 @@ class MatrixPicture:
     overview_steps: tuple[int, int] = (1, 1)
     marks: Marks = field(default_factory=Marks)
     pins: tuple[Pin, ...] = ()
+    frozen: Cover | None = None
+    selected: Cover | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -119,13 +119,17 @@ def extreme_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _extremes(block: np.ndarray, row_step: int, column_step: int) -> np.ndarray:
-    low, high = (_along_columns(pick, _along_rows(pick, block, row_step), column_step) for pick in (np.minimum, np.maximum))
-    return extreme_of(low, high)
+    return extreme_of(*(reduced_by(pick, block, row_step, column_step) for pick in (np.minimum, np.maximum)))
+
+
+def reduced_by(pick: np.ufunc, block: np.ndarray, row_step: int, column_step: int) -> np.ndarray:
+    """Reduce a block to cells, of which each is what `pick` makes of its entries."""
+    return _along_columns(pick, _along_rows(pick, block, row_step), column_step)
 
 
 def _means(block: np.ndarray, row_step: int, column_step: int) -> np.ndarray:
     wide = block.astype(np.float64)
-    sums = _along_columns(np.add, _along_rows(np.add, wide, row_step), column_step)
+    sums = reduced_by(np.add, wide, row_step, column_step)
     heights, widths = (
         np.minimum(np.arange(0, size, step) + step, size) - np.arange(0, size, step)
         for size, step in zip(block.shape, (row_step, column_step), strict=True)

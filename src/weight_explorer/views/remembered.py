@@ -27,17 +27,32 @@ class Remembered(Generic[Result]):
 
     def of(self, arrays: tuple[np.ndarray, ...], key: Hashable, compute: Callable[[], Result]) -> Result:
         """Return what was computed from these very arrays under this key, or compute it now."""
-        full_key = (tuple(id(array) for array in arrays), key)
-        with self._lock:
-            references, result = self._results.get(full_key, ([], None))
-            # Another array may have come to live where a dead one was.
-            if references and all(reference() is array for reference, array in zip(references, arrays, strict=True)):
-                self._results.move_to_end(full_key)
-                return result  # pyright: ignore[reportReturnType]
-        made = compute()
+        found = self._find(arrays, key)
+        if found:
+            return found[0]
+        made, full_key = compute(), _full(arrays, key)
         with self._lock:
             self._results[full_key] = ([weakref.ref(array) for array in arrays], made)
             self._results.move_to_end(full_key)
             while len(self._results) > self._most:
                 self._results.popitem(last=False)
         return made
+
+    def known(self, arrays: tuple[np.ndarray, ...], key: Hashable) -> Result | None:
+        """Return what was computed from these very arrays under this key, None where nothing was."""
+        found = self._find(arrays, key)
+        return found[0] if found else None
+
+    def _find(self, arrays: tuple[np.ndarray, ...], key: Hashable) -> tuple[Result] | None:
+        full_key = _full(arrays, key)
+        with self._lock:
+            references, result = self._results.get(full_key, ([], None))
+            # Another array may have come to live where a dead one was.
+            if not references or not all(reference() is array for reference, array in zip(references, arrays, strict=True)):
+                return None
+            self._results.move_to_end(full_key)
+            return (result,)  # pyright: ignore[reportReturnType]
+
+
+def _full(arrays: tuple[np.ndarray, ...], key: Hashable) -> Hashable:
+    return tuple(id(array) for array in arrays), key

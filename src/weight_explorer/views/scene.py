@@ -17,6 +17,7 @@ from weight_explorer.views.found import FoundList, examined_words, findings_at, 
 from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
+from weight_explorer.views.proof import ProofLine, proof_line
 from weight_explorer.views.reading import place_words
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.stops import Stops, stops_of, stops_of_all
@@ -43,6 +44,7 @@ class Scene:
     views: tuple[Offer, ...] = ()
     options: tuple[OptionOffer, ...] = ()
     facts: tuple[str, ...] = ()
+    proof: ProofLine | None = None
     statistics: facts.StatisticsTable | None = None
     by_block: facts.StatisticsTable | None = None
     explanation: str = ""
@@ -115,6 +117,7 @@ def compose(
         options=offered(view.options, weight, history, choice),
         picture=_picture(view, weight, history, choice, circumstances),
         facts=facts.facts(weight),
+        proof=proof_line(weight, history, choice, may_take_long=circumstances.is_asked or status.phase != "training"),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),
         explanation=facts.explanation(weight, selection.home.path),
