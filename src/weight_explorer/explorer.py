@@ -21,6 +21,7 @@ from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import share_layers
+from weight_explorer.deeds import Deeds, check_initializers
 from weight_explorer.diagnosis.facts import NO_FACTS
 from weight_explorer.diagnosis.findings import Findings
 from weight_explorer.diagnosis.model import read_facts
@@ -97,6 +98,7 @@ class WeightExplorer(ipywidgets.VBox):
         source = LiveSource(model, history, check_labels(labels))
         session = Session(history, Pace(record_every, max_overhead), record=self._record, draw=self._redraw)
         self._bench = Workbench(source, session, self._is_training)
+        self._deeds = Deeds(self._bench)
         self._open(source, session, TrainingCallback(session, began=self._training_began))
 
     def _open(self, source: Source, session: Reporter, callback: TrainingCallback | None = None) -> None:
@@ -107,7 +109,7 @@ class WeightExplorer(ipywidgets.VBox):
         self._display_id = uuid.uuid4().hex
         self._is_displayed = False
         self._awaits_cell_end = False
-        self._screen = Screen(source, session, look=self._look)
+        self._screen = Screen(source, session, look=self._look, deeds=self._deeds)
         self._panel = self._screen.panel
         super().__init__([self._panel.box])
         self.add_class("weight-explorer")
@@ -174,7 +176,7 @@ class WeightExplorer(ipywidgets.VBox):
     @classmethod
     def _of_the_past(cls, source: StillSource, phase: str) -> WeightExplorer:
         explorer = cls.__new__(cls)
-        explorer._bench = None  # noqa: SLF001 - its own
+        explorer._bench = explorer._deeds = None  # noqa: SLF001 - its own
         status = Status(phase, problem=" ".join(source.past.notes), records=source.past.num_recorded)
         cls._open(explorer, source, Reporter(lambda: cls._redraw(explorer), status))
         return explorer
@@ -455,6 +457,29 @@ class WeightExplorer(ipywidgets.VBox):
         undone = self._workbench.undo()
         self._screen.draw()
         return undone
+
+    @property
+    def initializers(self) -> Mapping[str, Any]:
+        """Initializers of your own that the view "initializer" offers beside those of Keras, by name.
+
+        Each is a Keras initializer or any function `(shape, dtype)`.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.initializers = {"halves": lambda shape, dtype: keras.ops.full(shape, 0.5, dtype)}
+        >>> explorer.select("dense", role="kernel", view="initializer", initializer="halves", seed=3)
+        """
+        return {} if self._deeds is None else dict(self._deeds.initializers)
+
+    @initializers.setter
+    def initializers(self, given: Mapping[str, Any]) -> None:
+        _ = self._workbench  # says that there is no model to change
+        check_initializers(given)
+        self._deeds.initializers = dict(given)
+        self._deeds.forget_trial()
+        self._ask(lambda before: replace(before, initializers=tuple(given)))
 
     @property
     def _workbench(self) -> Workbench:

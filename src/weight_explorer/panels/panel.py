@@ -12,6 +12,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.panels import details, time
 from weight_explorer.panels.choices import ChoicesPanel
+from weight_explorer.panels.desk import DeskPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.options import OptionsPanel
 from weight_explorer.panels.save import SavePanel
@@ -19,6 +20,7 @@ from weight_explorer.panels.stage import Stage
 from weight_explorer.panels.status import StatusPanel
 from weight_explorer.panels.time import TimePanel
 from weight_explorer.panels.tree import TreePanel
+from weight_explorer.views import lab
 from weight_explorer.views.choice import BLOCK_FIELDS, Selection
 from weight_explorer.views.pictures import EmptyPicture
 from weight_explorer.views.scene import Scene
@@ -65,6 +67,7 @@ class Panel:
         self.words = DetailsPanel(label="explanation")
         self.options = OptionsPanel()
         self.save = SavePanel()
+        self.desk = DeskPanel()
         self.stage = Stage()
         self.time = TimePanel()
         self.controls = (
@@ -73,6 +76,7 @@ class Panel:
             Control("weight", self.weights),
             *(Control(field, menu) for field, menu in self.blocks.items()),
             Control("view", self.views),
+            Control("view", self.desk, "view"),
             Control("quantity", self.quantities),
             Control("option", self.options, "asked"),
             Control("option", self.stage.ranking, "asked"),
@@ -94,6 +98,7 @@ class Panel:
         self._show_selection(scene.selection)
         self.views.show([(view.key, view.label) for view in scene.views], scene.view)
         self.options.show(scene.view, scene.options)
+        self.desk.show(scene.desk, _lab_state(scene))
         self.quantities.show(scene.quantities, scene.quantity)
         self.facts.show(details.pieces(scene.facts) if scene.facts else None)
         self._show_numbers(scene)
@@ -152,7 +157,7 @@ class Panel:
         }
         for name, part in parts.items():
             part.add_class(name)
-        choose = _box("we-choose", self.options, self.save)
+        choose = _box("we-choose", self.options, self.desk, self.save)
         main = _box("we-main", roles, self.facts, views, choose, self.stage, self.numbers, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
@@ -165,6 +170,13 @@ class Panel:
             if widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget
                 self._adopt(widget)
+
+
+def _lab_state(scene: Scene) -> str:
+    """Say where the view of initializers is: "" where the weight has none."""
+    if all(view.key != lab.VIEW for view in scene.views):
+        return ""
+    return "shown" if scene.view == lab.VIEW else "away"
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:

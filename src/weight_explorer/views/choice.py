@@ -30,7 +30,7 @@ class Choice:
     Every role keeps how it is looked at: `views` is from role to view, `options` from (role, view, option) to what was chosen.
     A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
     each the key of a whole weight and an index. `window` is what is looked at of a large matrix: the key of its picture, and
-    the rows from, to, and columns from, to.
+    the rows from, to, and columns from, to. `initializers` are the names of the user's own ones.
     """
 
     layer: str | None = None
@@ -45,6 +45,7 @@ class Choice:
     options: Mapping[tuple[str, str, str], str] = field(default_factory=lambda: NOTHING)
     pins: tuple[tuple[str, tuple[int, ...]], ...] = ()
     window: tuple[str, tuple[int, ...]] = ("", ())
+    initializers: tuple[str, ...] = ()
 
     def view_of(self, role: str | None) -> str:
         """Return the view that weights of a role are looked at with."""

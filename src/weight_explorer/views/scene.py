@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from weight_explorer.catalog.nodes import Catalog, Weight
@@ -12,6 +12,8 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
+from weight_explorer.views.lab import Trial
+from weight_explorer.views.meant import NOTHING_POSSIBLE, Desk, Possible, meant_of
 from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
@@ -44,6 +46,7 @@ class Scene:
     explanation: str = ""
     expression: str = ""
     findings: Findings = NOTHING_FOUND
+    desk: Desk = field(default_factory=Desk)
 
     @property
     def name(self) -> str:
@@ -71,12 +74,16 @@ class Circumstances:
         is_asked: Whether somebody asked for the scene. What is drawn on request is drawn only then.
         standing: The picture to show else, which was drawn of this very choice when it was asked for.
         findings: The latest there are of the whole model.
+        trial: A sample that was drawn of an initializer.
+        possible: Which deeds there are.
     """
 
     clicks_wait: bool = False
     is_asked: bool = True
     standing: Picture | None = None
     findings: Findings = NOTHING_FOUND
+    trial: Trial | None = None
+    possible: Possible = NOTHING_POSSIBLE
 
 
 USUAL = Circumstances()
@@ -94,6 +101,7 @@ def compose(
     weight = selection.weight
     head = _head(catalog, choice, status, selection, clicks_wait=circumstances.clicks_wait)
     head |= {"stops": stops_of(weight, history, choice), "findings": circumstances.findings}
+    head["desk"] = Desk(meant_of(catalog, history, choice), circumstances.possible)
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -114,6 +122,8 @@ _NOT_YET = EmptyPicture(ON_REQUEST)
 
 
 def _picture(view: View, weight: Weight, history: Past, choice: Choice, circumstances: Circumstances) -> Picture:
+    if view.tries:
+        return view.tries(weight, history, choice, circumstances.trial)
     if circumstances.is_asked or not view.is_on_request(weight):
         return view.draw(weight, history, choice)
     return circumstances.standing or _NOT_YET
