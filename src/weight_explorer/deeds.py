@@ -119,13 +119,10 @@ _DEEDS: dict[str, Callable[[Deeds, Order], str]] = {
 
 def _frozen_words(frozen: Frozen) -> str:
     note = f" {capitalized(frozen.note)}." if frozen.note else ""
-    return f"{_of(frozen)} frozen ({frozen.part}). {frozen.holds}.{note}"
-
-
-def _of(frozen: Frozen) -> str:
-    if frozen.count == frozen.of:
-        return f"All {grouped(frozen.of)} elements are"
-    return f"{grouped(frozen.count) if frozen.count else 'None'} of {grouped(frozen.of)} elements are"
+    if not frozen.count:
+        return f"{frozen.holds}.{note}"
+    count = "All" if frozen.count == frozen.of else f"{grouped(frozen.count)} of"
+    return f"{count} {grouped(frozen.of)} elements are frozen. {frozen.holds}.{note}"
 
 
 def _number_of(text: str) -> float | int:

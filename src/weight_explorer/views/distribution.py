@@ -383,7 +383,9 @@ def _draw_ridges(weight: Weight, history: Past, *, is_log: bool) -> Picture:
 def _place_words(step: Step | None) -> str:
     if step is None:
         return ""
-    return step.name or ("start" if step.kind == "start" and step.epoch == 0 else f"{step.position:.3g}")
+    if step.kind == "checkpoint":
+        return step.name
+    return "start" if step.kind == "start" and step.epoch == 0 else f"{step.position:.3g}"
 
 
 def _draw_percentiles(weight: Weight, history: Past) -> Picture:

@@ -15,7 +15,6 @@ from weight_explorer.recording.statistics import widened
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.distribution import AT_START, SHOWN, bin_edges, count_in, expected_line, values_beside
 from weight_explorer.views.initializers import NAMES, Start, fans, start_of
-from weight_explorer.views.numbers import share
 from weight_explorer.views.options import Option, Range
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
 from weight_explorer.views.reading import Reading, kept_steps, place_words, read
@@ -223,7 +222,7 @@ def _trial_words(trial: Trial | None, start: Start | None, edges: np.ndarray, co
     if trial is None:
         return ""
     if trial.problem:
-        return f"No sample can be drawn: {trial.problem}"
+        return f"No sample can be drawn: {trial.problem.rstrip('.')}."
     if not trial.takes_seed:
         return "It takes no seed, so that each number draws another sample."
     fit = _fit(start, edges, counts[DRAWN]) if start and DRAWN in counts else None
@@ -254,7 +253,8 @@ class _Fit:
 
     @property
     def words(self) -> str:
-        return f"{share(self.off, 1)} of the elements off; by chance up to {share(min(self.chance, 1.0), 1)}"
+        off, chance = (f"{100 * min(part, 1.0):.2g} %" for part in (self.off, self.chance))
+        return f"{off} of the elements lie elsewhere; by chance up to {chance}"
 
 
 def _fit(start: Start, edges: np.ndarray, counts: np.ndarray) -> _Fit:
