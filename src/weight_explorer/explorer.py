@@ -17,6 +17,7 @@ import keras
 from matplotlib.figure import Figure
 
 from weight_explorer import live
+from weight_explorer.catalog.elements import Elements
 from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
@@ -40,6 +41,7 @@ from weight_explorer.screen import Screen
 from weight_explorer.source import LiveSource, Paths, Source, StillSource, checkpoints_of, run_of
 from weight_explorer.views import summary
 from weight_explorer.views.asked import choice_of, comparison_of, pinned
+from weight_explorer.views.brush import brushed
 from weight_explorer.views.choice import Choice, resolve
 from weight_explorer.views.reading import kept_steps
 from weight_explorer.views.scene import compose
@@ -210,6 +212,16 @@ class WeightExplorer(ipywidgets.VBox):
         return self._source.past
 
     @property
+    def selection(self) -> Elements | None:
+        """What is selected in the matrix: its `key`, its `mask` of the whole weight's shape, and `words`; None for nothing.
+
+        `explorer.freeze(explorer.selection.key, explorer.selection)` freezes it. So do `assign` and `unfreeze` take it.
+        """
+        choice = self._screen.choice
+        weight = resolve(self._source.catalog, choice).weight
+        return brushed(weight, choice.brush) if weight else None
+
+    @property
     def findings(self) -> Findings:
         """What moved, what did not and why, and what looks like trouble: computed now, the gravest first.
 
@@ -346,7 +358,7 @@ class WeightExplorer(ipywidgets.VBox):
         Args:
             key: The weight, as in `explorer.catalog.weights`.
             where: None for all; an index such as `np.s_[0:3, :]` or "0:3, :"; a boolean mask of the weight's shape; the name
-                of a block such as "forget gate", or a tuple of several.
+                of a block such as "forget gate", or a tuple of several; or `explorer.selection`.
 
         Raises:
             ValueError: There is no such weight, it has no such elements, or no optimizer moves it anyway.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from weight_explorer.catalog.elements import Elements
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Weight
 
@@ -41,7 +42,8 @@ def choose(weight: Weight, where: Any = None) -> Chosen:
     Args:
         weight: The weight, a whole one.
         where: None for all; an index of NumPy, `np.s_[0:3, :]`, or the same as text, "0:3, :"; a boolean mask of the weight's
-            shape; a block by its name, "forget gate", or several as a tuple.
+            shape; a block by its name, "forget gate", or several as a tuple; or elements that were picked out of it, such as
+            `explorer.selection`.
 
     Raises:
         ValueError: It chooses nothing, or does not fit the weight; the message says what was expected.
@@ -67,6 +69,8 @@ def _index_of(weight: Weight, where: Any) -> tuple[Any, str]:
     """Return what NumPy is to be indexed with, and how it is said."""
     if where is None:
         return (), "all"
+    if isinstance(where, Elements):
+        return _index_picked(weight, where), where.words
     if isinstance(where, str):
         return _index_named(weight, where), where
     if isinstance(where, tuple) and where and all(isinstance(name, str) for name in where):
@@ -87,6 +91,15 @@ def _index_array(weight: Weight, array: np.ndarray) -> tuple[Any, str]:
     if array.shape != weight.shape:
         raise ValueError(f"The mask has the shape {array.shape}, and {weight.key!r} has {weight.shape}: they must be the same.")
     return array, f"a mask of {np.count_nonzero(array)}"
+
+
+def _index_picked(weight: Weight, where: Elements) -> np.ndarray:
+    if where.key != weight.key:
+        raise ValueError(
+            f"The selection is of {where.key!r}, and {weight.key!r} was asked for. "
+            f"Select in that weight's matrix, or ask for {where.key!r}."
+        )
+    return _index_array(weight, where.mask)[0]
 
 
 def _index_named(weight: Weight, text: str) -> Any:

@@ -19,6 +19,7 @@ from weight_explorer.views.choice import (
     with_options,
     with_pin,
     with_view,
+    without_stale_brush,
 )
 from weight_explorer.views.options import OFF, ON
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
@@ -47,7 +48,8 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     check("weight", asked["weight"], offered, where=f" of role {selection.role!r}{where}")
     _check_step(selection, history, asked["step"])
     wanted = replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
-    return _with_options(_with_view(wanted, selection, asked["view"]), selection, history, asked["options"])
+    wanted = _with_options(_with_view(wanted, selection, asked["view"]), selection, history, asked["options"])
+    return without_stale_brush(catalog, wanted)
 
 
 def _with_view(choice: Choice, selection: Selection, view: str | None) -> Choice:

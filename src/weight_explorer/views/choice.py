@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, LayerNode, Weight, cut, plural
+from weight_explorer.views.brush import Brush, read_brush
 
 QUANTITY_LABELS = {"value": "Value", "since_start": "Since start", "since_last": "Since last record", "since_record": "Since"}
 FIRST_ROLES = ("kernel", "recurrent", "bias")
@@ -30,7 +31,8 @@ class Choice:
     Every role keeps how it is looked at: `views` is from role to view, `options` from (role, view, option) to what was chosen.
     A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
     each the key of a whole weight and an index. `window` is what is looked at of a large matrix: the key of its picture, and
-    the rows from, to, and columns from, to. `initializers` are the names of the user's own ones.
+    the rows from, to, and columns from, to. `brush` are the elements that were brushed, until another weight is chosen.
+    `initializers` are the names of the user's own ones.
     """
 
     layer: str | None = None
@@ -45,6 +47,7 @@ class Choice:
     options: Mapping[tuple[str, str, str], str] = field(default_factory=lambda: NOTHING)
     pins: tuple[tuple[str, tuple[int, ...]], ...] = ()
     window: tuple[str, tuple[int, ...]] = ("", ())
+    brush: Brush | None = None
     initializers: tuple[str, ...] = ()
 
     def view_of(self, role: str | None) -> str:
@@ -119,7 +122,15 @@ def resolve(catalog: Catalog, choice: Choice) -> Selection:
 
 def choose(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
     """Return the choice after the user took an option; `field` is one of `Choice`, of `BLOCK_FIELDS`, or "option"."""
-    return _CHOOSE.get(field, _take)(catalog, choice, field, value)
+    return without_stale_brush(catalog, _CHOOSE.get(field, _take)(catalog, choice, field, value))
+
+
+def without_stale_brush(catalog: Catalog, choice: Choice) -> Choice:
+    """Return the choice with nothing brushed where another weight is chosen by now."""
+    if choice.brush is None:
+        return choice
+    weight = resolve(catalog, choice).weight
+    return choice if weight and weight.whole == choice.brush.weight else replace(choice, brush=None)
 
 
 def _take(_: Catalog, choice: Choice, field: str, value: str) -> Choice:
@@ -173,6 +184,11 @@ def _take_window(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
     return replace(choice, window=(key, tuple(window)))
 
 
+def _take_brush(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    """Brush elements, given as JSON as `read_brush` has it, or none."""
+    return replace(choice, brush=read_brush(catalog.weights, value))
+
+
 _CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
     "layer": _take_layer,
     "role": _take_role,
@@ -182,6 +198,7 @@ _CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
     "against": _take_against,
     "pin": _take_pin,
     "window": _take_window,
+    "brush": _take_brush,
     **dict.fromkeys(BLOCK_FIELDS, _take_block),
 }
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-import numpy as np
-
-from weight_explorer.catalog.nodes import Catalog, Weight
+from weight_explorer.catalog.elements import Elements
+from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.past import Past
 from weight_explorer.views import lab
-from weight_explorer.views.choice import Choice, Selection, resolve
+from weight_explorer.views.brush import brushed
+from weight_explorer.views.choice import Choice, resolve
 from weight_explorer.views.lab import Wanted
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.registry import view_of
@@ -27,13 +27,13 @@ class Meant:
 
     Attributes:
         key: The weight.
-        where: The names of blocks, or a mask of the weight's shape; None for all elements.
+        where: What was brushed, or the names of blocks; None for all elements.
         words: How many of what, such as "all 8 000 elements of kernel".
         wanted: What is to be drawn, where the view of initializers is on screen.
     """
 
     key: str
-    where: tuple[str, ...] | np.ndarray | None
+    where: Elements | tuple[str, ...] | None
     words: str
     wanted: Wanted | None = None
 
@@ -91,22 +91,22 @@ class Desk:
 
 
 def meant_of(catalog: Catalog, history: Past, choice: Choice) -> Meant | None:
-    """Find which elements a choice means: one block, or several that meet, or the whole weight."""
+    """Find which elements a choice means: what was brushed, else a block, or several that meet, else the whole weight."""
     selection = resolve(catalog, choice)
     weight = selection.weight
     if weight is None:
         return None
     wanted = lab.wanted_of(weight, history, choice) if view_of(weight, choice).name == lab.VIEW else None
-    names = _blocks(selection)
-    return Meant(weight.whole, names or None, _words(weight, names), wanted)
+    names = tuple(offer.chosen for offer in selection.blocks if not offer.is_all)
+    elements = brushed(weight, choice.brush)
+    if elements is not None:
+        words = f"{elements.words} of {weight.name}: {_count(elements.count)}"
+    elif names:
+        words = f"{', '.join(names)} of {weight.name}: {_count(weight.size)}"
+    else:
+        words = f"all {_count(weight.size)} of {weight.name}" if weight.size > 1 else f"the one element of {weight.name}"
+    return Meant(weight.whole, elements or names or None, words, wanted)
 
 
-def _blocks(selection: Selection) -> tuple[str, ...]:
-    return tuple(offer.chosen for offer in selection.blocks if not offer.is_all)
-
-
-def _words(weight: Weight, names: tuple[str, ...]) -> str:
-    count = f"{grouped(weight.size)} element{'s' if weight.size > 1 else ''}"
-    if names:
-        return f"{', '.join(names)} of {weight.name}: {count}"
-    return f"all {count} of {weight.name}" if weight.size > 1 else f"the one element of {weight.name}"
+def _count(number: int) -> str:
+    return f"{grouped(number)} element{'s' if number > 1 else ''}"
