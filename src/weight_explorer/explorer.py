@@ -539,7 +539,8 @@ class WeightExplorer(ipywidgets.VBox):
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
             weight: A weight's key, where the layer has several of the role.
-            view: "matrix", "filters", "distribution", "over_time", "units", "compare" or "spectrum"; not every weight has all.
+            view: "matrix", "filters", "distribution", "over_time", "units", "compare", "spectrum" or "initializer"; not every
+                weight has all.
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
             step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
             block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.

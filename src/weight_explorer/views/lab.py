@@ -17,7 +17,7 @@ from weight_explorer.views.distribution import AT_START, SHOWN, bin_edges, count
 from weight_explorer.views.initializers import NAMES, Start, fans, start_of
 from weight_explorer.views.options import Option, Range
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
-from weight_explorer.views.reading import Reading, kept_steps, place_words, read
+from weight_explorer.views.reading import Reading, kept_steps, read
 
 VIEW = "initializer"
 
@@ -154,7 +154,7 @@ def draw(weight: Weight, history: Past, choice: Choice, trial: Trial | None = No
         return EmptyPicture("No element is finite, so there is no distribution to show.")
     edges = bin_edges(*groups.values())
     counts = {name: count_in(edges, values).astype(np.float64) for name, values in groups.items()}
-    chart = Chart("", "weight", "elements", _marks(wanted, reading, edges, counts, start))
+    chart = Chart("", "weight", "elements", _marks(wanted, edges, counts, start))
     said = (
         _initializer_words(weight, wanted, start),
         _trial_words(trial, start, edges, counts),
@@ -177,27 +177,18 @@ def _groups(weight: Weight, history: Past, choice: Choice, reading: Reading, tri
     return {name: values[np.isfinite(values)] for name, values in groups.items()}
 
 
-def _marks(
-    wanted: Wanted, reading: Reading, edges: np.ndarray, counts: dict[str, np.ndarray], start: Start | None
-) -> tuple[Mark, ...]:
-    """Name what there is; what there is not keeps its place, so that widgets can be kept."""
-    names = {
-        SHOWN: f"now ({place_words(reading.step)})" if reading.step.name == "" else "now",
-        AT_START: AT_START,
-        DRAWN: f"drawn: {_name(wanted)}, seed {wanted.seed}",
-    }
+def _marks(wanted: Wanted, edges: np.ndarray, counts: dict[str, np.ndarray], start: Start | None) -> tuple[Mark, ...]:
+    """Make the marks of what there is, in an order that keeps their widgets."""
+    names = {SHOWN: SHOWN, AT_START: AT_START, DRAWN: f"drawn (seed {wanted.seed})"}
     marks = [
         Mark("steps", names[name], color, edges, counts[name])
         for name, color in ((SHOWN, "now"), (AT_START, "start"), (DRAWN, "against"))
         if name in counts
     ]
     if start is not None:
-        marks.append(expected_line(start.expected(edges, int(counts[SHOWN].sum())), edges))
+        line = expected_line(start.expected(edges, int(counts[SHOWN].sum())), edges)
+        marks.append(replace(line, name="expected"))
     return tuple(marks)
-
-
-def _name(wanted: Wanted) -> str:
-    return "its own initializer" if wanted.name == OWN else wanted.words
 
 
 # -- words ---------------------------------------------------------------------------------------------------------------
