@@ -169,7 +169,7 @@ def test_loss_and_metrics_stand_below_in_the_same_time():
 
 def test_ends_of_epochs_and_fits_are_marked():
     upper, lower = drawn(weight_of(), run_of([weight_of()], fits=(0, 3))).charts
-    epochs, fits = (mark for mark in upper.marks if mark.kind == "rules")
+    epochs, fits, *_ = (mark for mark in upper.marks if mark.kind == "rules")
     assert epochs.x.tolist() == [1, 2, 4]
     assert fits.x.tolist() == [3]
     assert fits.name

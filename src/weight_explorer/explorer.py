@@ -22,6 +22,7 @@ from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import share_layers
+from weight_explorer.deeds import Deeds, check_initializers
 from weight_explorer.diagnosis.findings import Examined, Findings
 from weight_explorer.examiner import SHARE, Examiner, Subject
 from weight_explorer.panels.figure import figure_of, png_of
@@ -97,6 +98,7 @@ class WeightExplorer(ipywidgets.VBox):
         source = LiveSource(model, history, check_labels(labels))
         session = Session(history, Pace(record_every, max_overhead), record=self._record, draw=self._redraw)
         self._bench = Workbench(source, session, self._is_training)
+        self._deeds = Deeds(self._bench)
         callback = TrainingCallback(session, began=self._training_began)
         self._open(source, session, callback, share=min(SHARE, max_overhead / 2))
 
@@ -111,7 +113,7 @@ class WeightExplorer(ipywidgets.VBox):
         self._is_displayed = False
         self._awaits_cell_end = False
         self._examiner = Examiner(self._subject, report=session.note, examined=self._examined, share=share)
-        self._screen = Screen(source, session, look=self._look, findings=self._latest_findings)
+        self._screen = Screen(source, session, look=self._look, findings=self._latest_findings, deeds=self._deeds)
         self._panel = self._screen.panel
         super().__init__([self._panel.box])
         self.add_class("weight-explorer")
@@ -178,7 +180,7 @@ class WeightExplorer(ipywidgets.VBox):
     @classmethod
     def _of_the_past(cls, source: StillSource, phase: str) -> WeightExplorer:
         explorer = cls.__new__(cls)
-        explorer._bench = None  # noqa: SLF001 - its own
+        explorer._bench = explorer._deeds = None  # noqa: SLF001 - its own
         status = Status(phase, problem=" ".join(source.past.notes), records=source.past.num_recorded)
         cls._open(explorer, source, Reporter(lambda: cls._redraw(explorer), status))
         return explorer
@@ -474,6 +476,29 @@ class WeightExplorer(ipywidgets.VBox):
         return undone
 
     @property
+    def initializers(self) -> Mapping[str, Any]:
+        """Initializers of your own that the view "initializer" offers beside those of Keras, by name.
+
+        Each is a Keras initializer or any function `(shape, dtype)`.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.initializers = {"halves": lambda shape, dtype: keras.ops.full(shape, 0.5, dtype)}
+        >>> explorer.select("dense", role="kernel", view="initializer", initializer="halves", seed=3)
+        """
+        return {} if self._deeds is None else dict(self._deeds.initializers)
+
+    @initializers.setter
+    def initializers(self, given: Mapping[str, Any]) -> None:
+        _ = self._workbench  # says that there is no model to change
+        check_initializers(given)
+        self._deeds.initializers = dict(given)
+        self._deeds.forget_trial()
+        self._ask(lambda before: replace(before, initializers=tuple(given)))
+
+    @property
     def _workbench(self) -> Workbench:
         if self._bench is None:
             raise ValueError("This explorer shows a training that is over. To change its model: WeightExplorer(model).")
@@ -519,8 +544,8 @@ class WeightExplorer(ipywidgets.VBox):
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
             weight: A weight's key, where the layer has several of the role.
-            view: "matrix", "filters", "distribution", "over_time", "units", "compare" or "spectrum"; not every weight has all.
-                "overview" is of the whole model: a row for each weight, a column for each record.
+            view: "matrix", "filters", "distribution", "over_time", "units", "compare", "spectrum" or "initializer"; not every
+                weight has all. "overview" is of the whole model: a row for each weight, a column for each record.
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
             step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
             block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.

@@ -167,6 +167,30 @@ class Workbench:
         words = f"initialized {key} anew by {by}" + ("" if seed is None else f", seed {seed}")
         self._edit(weight, variable, after, np.ones(weight.shape, bool), words)
 
+    def tried(self, key: str, initializer: Any, seed: int | None) -> tuple[np.ndarray, str]:
+        """Draw values for a weight without giving them to it, and say by what; arguments as for `reinitialize`."""
+        weight, variable = self._found(key)
+        return drawn(variable, self._source.catalog.layers[weight.layer], initializer, seed)
+
+    def give(self, key: str, where: Any, values: np.ndarray, by: str) -> None:
+        """Give elements of a weight what was drawn for the whole of it; `by` says by what."""
+        self._check_rest("Initialize")
+        weight, variable = self._found(key)
+        chosen = choose(weight, where)
+        after = changed(read_values(variable), chosen, values[chosen.index], key)
+        part = "" if chosen.mask.all() else f"{_elements(chosen)} of "
+        self._edit(weight, variable, after, chosen.mask, f"initialized {part}{key} anew by {by}")
+
+    @property
+    def undoable(self) -> str:
+        """The edit that `undo` would undo, in words, or ""."""
+        return self._edits.latest
+
+    @property
+    def last_record(self) -> int:
+        """The number of the newest record."""
+        return self._source.past.num_recorded - 1
+
     def undo(self) -> str:
         """Undo the latest edit; see `WeightExplorer.undo`."""
         self._check_rest("Undo")

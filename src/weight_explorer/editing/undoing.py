@@ -56,6 +56,11 @@ class Edits:
         """Bytes that are kept."""
         return sum(edit.nbytes for edit in self._edits)
 
+    @property
+    def latest(self) -> str:
+        """The words of the latest, or ""."""
+        return self._edits[-1].words if self._edits else ""
+
     def add(self, edit: Edit) -> None:
         """Note an edit."""
         self._edits.append(edit)

@@ -139,7 +139,7 @@ def _margins(chart: Chart) -> dict[str, int]:
 
 def _swatch(mark: Mark) -> str:
     if mark.color in colors.DASHED:
-        return "dashed"
+        return "rules-dashed" if mark.kind == "rules" else "dashed"
     return "line" if mark.kind == "steps" and mark.color != "now" else mark.kind
 
 
@@ -221,7 +221,8 @@ def _steps_numbers(mark: Mark, floor: float) -> dict[str, Any]:
 
 def _rules_looks(mark: Mark) -> dict[str, Any]:
     width, opacity = (1, 0.25) if mark.color in colors.FAINT else (2, 0.9)
-    return {"colors": [colors.MARKS[mark.color]], "stroke_width": width, "opacities": [opacity]}
+    style = "dashed" if mark.color in colors.DASHED else "solid"
+    return {"colors": [colors.MARKS[mark.color]], "stroke_width": width, "opacities": [opacity], "line_style": style}
 
 
 def _rules_numbers(mark: Mark, _: float) -> dict[str, Any]:

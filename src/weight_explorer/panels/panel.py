@@ -12,6 +12,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.panels import details, time
 from weight_explorer.panels.choices import ChoicesPanel
+from weight_explorer.panels.desk import DeskPanel
 from weight_explorer.panels.details import DetailsPanel
 from weight_explorer.panels.findings import FindingsPanel
 from weight_explorer.panels.options import OptionsPanel
@@ -20,6 +21,7 @@ from weight_explorer.panels.stage import Stage
 from weight_explorer.panels.status import StatusPanel
 from weight_explorer.panels.time import TimePanel
 from weight_explorer.panels.tree import TreePanel
+from weight_explorer.views import lab
 from weight_explorer.views.choice import BLOCK_FIELDS, Selection
 from weight_explorer.views.pictures import EmptyPicture
 from weight_explorer.views.scene import Scene
@@ -68,6 +70,7 @@ class Panel:
         self.words = DetailsPanel(label="explanation")
         self.options = OptionsPanel()
         self.save = SavePanel()
+        self.desk = DeskPanel()
         self.stage = Stage()
         self.time = TimePanel()
         self.controls = (
@@ -76,6 +79,7 @@ class Panel:
             Control("weight", self.weights),
             *(Control(field, menu) for field, menu in self.blocks.items()),
             Control("view", self.views),
+            Control("view", self.desk, "view"),
             Control("quantity", self.quantities),
             Control("option", self.options, "asked"),
             Control("option", self.stage.ranking, "asked"),
@@ -102,6 +106,7 @@ class Panel:
         self._show_selection(scene.selection)
         self.views.show([(view.key, view.label) for view in scene.views], scene.view)
         self.options.show(scene.view, scene.options)
+        self.desk.show(scene.desk, _lab_state(scene))
         self.quantities.show(scene.quantities, scene.quantity)
         self.facts.show(details.pieces(scene.facts) if scene.facts else None)
         self.proof.show(details.check(scene.proof.words, scene.proof.state) if scene.proof else None)
@@ -144,13 +149,15 @@ class Panel:
         self.numbers.show(*(details.table(table.heads, table.rows) if table and table.rows else None for table in tables))
 
     def _show_time(self, stops: Stops) -> None:
-        begins = np.where(stops.begins_fit, time.SEAM, 0)
+        marks = np.array(
+            [time.START * (step.kind == "start") + time.BY_HAND.get(step.kind, 0) for step in stops.steps], np.int64
+        )
         self.time.show(
             numbers=[step.number for step in stops.steps],
             epochs=[step.epoch for step in stops.steps],
             batches=[step.batch for step in stops.steps],
-            marks=time.KEPT | begins | np.array([time.START * (step.kind == "start") for step in stops.steps], np.int64),
-            names=[step.name for step in stops.steps] if any(step.name for step in stops.steps) else [],
+            marks=time.KEPT | np.where(stops.begins_fit, time.SEAM, 0) | marks,
+            names=stops.names,
             shown=-1 if stops.shown is None else stops.shown,
             selected="" if stops.is_live or stops.shown is None else str(stops.shown),
             against="" if stops.against is None else str(stops.against),
@@ -169,7 +176,7 @@ class Panel:
         for name, part in parts.items():
             part.add_class(name)
         facts = _box("we-facts", self.facts, self.proof)
-        choose = _box("we-choose", self.options, self.save)
+        choose = _box("we-choose", self.options, self.desk, self.save)
         main = _box("we-main", roles, facts, views, choose, self.stage, self.numbers, self.findings, self.words, self.time)
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
@@ -182,6 +189,13 @@ class Panel:
             if widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget
                 self._adopt(widget)
+
+
+def _lab_state(scene: Scene) -> str:
+    """Say where the view of initializers is: "" where the weight has none."""
+    if all(view.key != lab.VIEW for view in scene.views):
+        return ""
+    return "shown" if scene.view == lab.VIEW else "away"
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:

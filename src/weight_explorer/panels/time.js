@@ -3,6 +3,8 @@
 
 const BUFFERS = ["numbers", "epochs", "batches", "marks"];
 const [KEPT, SEAM, START] = [1, 2, 4];
+const BY_HAND = 8 | 16 | 32; // edited, restored, changed out of sight
+const SHAPES = { 8: ["edited", "M0 -5L5 0L0 5L-5 0z"], 16: ["restored", "M5 -4L-4 0L5 4z"], 32: ["outside", "M-4 -4H4V4H-4z"] };
 const SPEEDS = [1, 2, 5, 10]; // records a second
 const PATIENCE = 1000; // ms until a newer wish is sent although the one before is not answered
 const SEPARATOR = " · ";
@@ -81,6 +83,18 @@ function seams({ marks }, xOf) {
   return places;
 }
 
+/** What was done by hand, as [index, kind]; where there is no room for two marks the later one stands for both. */
+function deeds({ marks }, xOf) {
+  const found = [];
+  marks.forEach((mark, i) => {
+    const kind = mark & BY_HAND;
+    if (!kind) return;
+    if (found.length && xOf(i) - xOf(found.at(-1)[0]) < MARK_ROOM) found.pop();
+    found.push([i, kind]);
+  });
+  return found;
+}
+
 /** The stretches of the track whose values are kept, as [from, to]. */
 function keptStretches({ marks }, xOf, width) {
   const stretches = [];
@@ -156,15 +170,33 @@ function writeLabel(label, words) {
   label.title = words;
 }
 
-/** The track, drawn where the stops lie: what is kept, ends of epochs, new fits, the record compared with. */
+/** The track, drawn where the stops lie: what is kept, ends of epochs, new fits, the record compared with, what was done by hand. */
 function trackDrawer(picture) {
   const paths = ["all", "kept", "ticks", "seams", "against"].map((name) => shape("path", { class: `we-time-${name}` }));
-  picture.append(...paths);
+  const hand = shape("g", { class: "we-time-hand" });
+  picture.append(...paths, hand);
+  let drawnHand = "";
+
+  /** Marks with a title each, drawn anew only when they changed: the pointer may rest on one. */
+  function drawHand(stops, names, xOf) {
+    const found = deeds(stops, xOf).map(([i, kind]) => [kind, xOf(i).toFixed(2), recordWords(stops, names, stops.numbers[i])]);
+    if (JSON.stringify(found) === drawnHand) return;
+    drawnHand = JSON.stringify(found);
+    hand.replaceChildren(...found.map(([kind, x, words]) => {
+      const [name, d] = SHAPES[kind];
+      const mark = shape("path", { class: `we-time-${name}`, d, transform: `translate(${x} 6)` });
+      const title = shape("title");
+      title.textContent = words;
+      mark.append(title);
+      return mark;
+    }));
+  }
+
   const bar = ([from, to]) => `M${from.toFixed(2)} 14H${to.toFixed(2)}V18H${from.toFixed(2)}z`;
   const line = (top, bottom) => (x) => `M${Math.round(x) + 0.5} ${top}V${bottom}`;
   const arrow = (x) => `M${x - 4} 4h8l-4 7z`;
   /** @param {Stops} stops */
-  return (stops, width, against) => {
+  return (stops, names, width, against) => {
     const xOf = (i) => (width * i) / Math.max(0.5, stops.numbers.length - 1); // a lone record has the whole track
     const compared = against === "" ? -1 : stops.numbers.indexOf(Number(against));
     const drawn = [
@@ -175,6 +207,7 @@ function trackDrawer(picture) {
       compared < 0 ? "" : arrow(xOf(compared)),
     ];
     paths.forEach((path, i) => path.setAttribute("d", drawn[i]));
+    drawHand(stops, names, xOf);
   };
 }
 
@@ -363,7 +396,7 @@ function render({ model, el }) {
   let due = 0;
   const drawTrackSoon = () => {
     cancelAnimationFrame(due);
-    due = requestAnimationFrame(() => drawTrack(readStops(), track.clientWidth, model.get("against")));
+    due = requestAnimationFrame(() => drawTrack(readStops(), model.get("names"), track.clientWidth, model.get("against")));
   };
 
   function takeShown() {

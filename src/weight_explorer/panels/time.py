@@ -18,15 +18,24 @@ SEAM = 2
 """Mark of the first record of a new fit."""
 START = 4
 """Mark of the record before training."""
+EDITED = 8
+"""Mark of a record that the user made by changing values by hand."""
+RESTORED = 16
+"""Mark of a record whose values were put back from another one."""
+OUTSIDE = 32
+"""Mark of a record of values that were changed outside of training and out of sight."""
+BY_HAND = {"edited": EDITED, "restored": RESTORED, "outside": OUTSIDE}
+"""Marks of the kinds of records that no training made."""
 
 
 class TimePanel(anywidget.AnyWidget):
     """Offers the records that one may stop at; the user's choice arrives in `selected` and `against`.
 
     `numbers`, `epochs` and `batches` (little-endian int32) and `marks` (uint8) hold one entry for each record, oldest first:
-    its number, the epochs finished before it, the batches trained since, and `KEPT | SEAM | START`. `names`, if any, are those
-    of checkpoint files. `shown` is the record on screen, -1 for none: the browser takes its change for the answer to a choice.
-    `selected` is a record's number as text, or "" to follow the newest; `against` likewise, or "" to compare with none.
+    its number, the epochs finished before it, the batches trained since, and `KEPT | SEAM | START` with those of `BY_HAND`.
+    `names`, if any, are those of checkpoint files, and what was done by hand. `shown` is the record on screen, -1 for none: the
+    browser takes its change for the answer to a choice. `selected` is a record's number as text, or "" to follow the newest;
+    `against` likewise, or "" to compare with none.
     """
 
     _esm = HERE / "time.js"

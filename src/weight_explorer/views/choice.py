@@ -34,8 +34,8 @@ class Choice:
     A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
     each the key of a whole weight and an index. `window` is what is looked at of a large matrix: the key of its picture, and
     the rows from, to, and columns from, to. `brush` are the elements that were brushed, until another weight is chosen.
-    `overview` says that all weights together are looked at, where `layer` is the whole model; the role stays what it was, so that
-    one walks on to a layer as before.
+    `overview` says that all weights together are looked at, where `layer` is the whole model; the role stays what it was, so
+    that one walks on to a layer as before. `initializers` are the names of the user's own ones.
     """
 
     layer: str | None = None
@@ -52,6 +52,7 @@ class Choice:
     window: tuple[str, tuple[int, ...]] = ("", ())
     brush: Brush | None = None
     overview: bool = False
+    initializers: tuple[str, ...] = ()
 
     def view_of(self, role: str | None) -> str:
         """Return the view that weights of a role are looked at with."""

@@ -97,7 +97,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     marks, words = list(counted.marks()), ""
     start = start_of(weight) if INITIALIZER.is_on(weight, history, choice) else None
     if start is not None:
-        marks.append(_expected(start.expected(counted.edges, counted.count), counted.edges))
+        marks.append(expected_line(start.expected(counted.edges, counted.count), counted.edges))
         words = f" {start.words}."
     chart = Chart("", _label(choice), _count_label(is_log), tuple(_shown(mark, is_log) for mark in marks), log=is_log)
     return ChartPicture((chart,), counted.words() + words)
@@ -118,7 +118,8 @@ def _shown(mark: Mark, is_log: bool) -> Mark:
     return Mark(mark.kind, mark.name, mark.color, mark.x, np.where(mark.y > 0.3, mark.y, np.nan))
 
 
-def _expected(counts: np.ndarray, edges: np.ndarray) -> Mark:
+def expected_line(counts: np.ndarray, edges: np.ndarray) -> Mark:
+    """Draw how many elements each bin is expected to hold."""
     return Mark("line", "expected of the initializer", "initializer", (edges[1:] + edges[:-1]) / 2, counts)
 
 
@@ -219,7 +220,7 @@ def _counted(weight: Weight, history: Past, choice: Choice) -> _Counted | EmptyP
     reading = read(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
-    shown = _values(weight, history, choice, reading)
+    shown = values_beside(weight, history, choice, reading)
     finite = {name: values[np.isfinite(values)] for name, values in shown.items()}
     mine = finite[SHOWN]
     if not mine.size:
@@ -230,7 +231,7 @@ def _counted(weight: Weight, history: Past, choice: Choice) -> _Counted | EmptyP
     return _Counted(edges, counts, reading.words, mine.size, reading.values.size - mine.size, value)
 
 
-def _values(weight: Weight, history: Past, choice: Choice, reading: Reading) -> dict[str, np.ndarray]:
+def values_beside(weight: Weight, history: Past, choice: Choice, reading: Reading) -> dict[str, np.ndarray]:
     """Return the values of what is shown, and of the records that it is compared with."""
     shown = {SHOWN: reading.values.reshape(-1)}
     if choice.quantity == "value":
@@ -301,7 +302,7 @@ _Key = tuple[str, str]  # the words of a block, and the name of a record
 def _block_values(weight: Weight, history: Past, choice: Choice, axis: Axis, reading: Reading) -> dict[_Key, np.ndarray]:
     """Return the values of every block, at the record that is shown and at those it is compared with."""
     before = (slice(None),) * weight.axes.index(axis)
-    others = _values(weight, history, choice, reading)
+    others = values_beside(weight, history, choice, reading)
     found = {}
     for block in axis.blocks:
         index = (*before, slice(block.start, block.stop))
@@ -331,7 +332,7 @@ def _charts_beside(
         part = weight if weight.source or axis is None else cut(weight, axis.blocks[place].name)
         start = start_of(part) if wants_start else None
         if start is not None:
-            marks.append(_expected(start.expected(edges, int(rows[SHOWN].sum())), edges))
+            marks.append(expected_line(start.expected(edges, int(rows[SHOWN].sum())), edges))
         # One legend for all, spread over them: the colors are the same.
         named = (mark if i % len(names) == place else replace(mark, name="") for i, mark in enumerate(marks))
         x_label = _label(choice) if place >= len(names) - _num_columns(len(names)) else ""
@@ -382,7 +383,9 @@ def _draw_ridges(weight: Weight, history: Past, *, is_log: bool) -> Picture:
 def _place_words(step: Step | None) -> str:
     if step is None:
         return ""
-    return step.name or ("start" if step.kind == "start" and step.epoch == 0 else f"{step.position:.3g}")
+    if step.kind == "checkpoint":
+        return step.name
+    return "start" if step.kind == "start" and step.epoch == 0 else f"{step.position:.3g}"
 
 
 def _draw_percentiles(weight: Weight, history: Past) -> Picture:

@@ -78,7 +78,7 @@ def _estimated(row: np.ndarray, weight: Weight) -> str:
 
 
 def _record_name(step: Step) -> str:
-    if step.name:
+    if step.kind == "checkpoint":
         return step.name
     return "start" if step.kind == "start" and step.epoch == 0 else f"record {step.number}"
 

@@ -33,8 +33,11 @@ class Start:
 
     def expected(self, edges: np.ndarray, count: int) -> np.ndarray:
         """Return how many of `count` elements each bin is expected to hold; the last bin holds its upper edge as well."""
-        closed = np.r_[edges[:-1], np.nextafter(edges[-1], np.inf)]
-        return count * sum((share * np.diff(below(closed)) for share, below in self.parts), np.zeros(len(edges) - 1))
+        return count * np.diff(self.below(np.r_[edges[:-1], np.nextafter(edges[-1], np.inf)]))
+
+    def below(self, x: np.ndarray) -> np.ndarray:
+        """Return which share of the elements is expected below each number."""
+        return sum((share * below(x) for share, below in self.parts), np.zeros(len(x)))
 
 
 def start_of(weight: Weight) -> Start | None:
@@ -256,3 +259,6 @@ _KINDS: dict[str, _Kind] = {
     "HeNormal": _Kind(_scaled(2, "fan_in", "truncated_normal")),
     "Orthogonal": _Kind(_orthogonal, ("gain",)),
 }
+
+NAMES = tuple(_KINDS)
+"""The classes of `keras.initializers` in the table."""

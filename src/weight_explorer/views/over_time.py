@@ -98,7 +98,7 @@ def _with_seams(chart: Chart, seams: tuple[Mark, ...], charts: list[Chart]) -> C
 
 
 def _seams(records: tuple[Step, ...], charts: list[Chart]) -> tuple[Mark, ...]:
-    """Mark the ends of epochs, and where another fit began."""
+    """Mark the ends of epochs, where another fit began, and what no training did."""
     x = np.concatenate([mark.x for chart in charts for mark in chart.marks] or [np.zeros(1)])
     low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
     epochs = np.arange(np.floor(low) + 1, np.ceil(high))
@@ -107,7 +107,17 @@ def _seams(records: tuple[Step, ...], charts: list[Chart]) -> tuple[Mark, ...]:
     fits = np.unique(fits[(fits >= low) & (fits <= high)]) if fits.size else fits
     shown = epochs[np.isin(epochs % step, [0])] if step > 1 else epochs
     seams = Mark("rules", "", "epoch", np.setdiff1d(shown, fits), np.empty(0))
-    return (seams, Mark("rules", "another fit begins" if fits.size else "", "fit", fits, np.empty(0)))
+    begins = Mark("rules", "another fit begins" if fits.size else "", "fit", fits, np.empty(0))
+    return (seams, begins, *_by_hand(records, low, high))
+
+
+def _by_hand(records: tuple[Step, ...], low: float, high: float) -> tuple[Mark, ...]:
+    """Mark what was done by hand, and what was changed out of sight."""
+    marks = []
+    for kind, words in (("edited", "edited"), ("restored", "restored"), ("outside", "changed outside")):
+        x = np.unique([step.position for step in records if step.kind == kind and low <= step.position <= high])
+        marks.append(Mark("rules", words if x.size else "", kind, x, np.empty(0)))
+    return tuple(marks)
 
 
 # -- above ---------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.views import compare, distribution, filters, layout, matrix, over_time, overview, spectrum, units
+from weight_explorer.views import compare, distribution, filters, lab, layout, matrix, over_time, overview, spectrum, units
 from weight_explorer.views.choice import Choice, Selection
 from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Picture
@@ -26,6 +26,7 @@ class View:
     """A way to look at a weight: its name, its label on screen, its pure function, its options, and for which weights it is.
 
     `is_on_request` says of which weights drawing takes long, so that it is done when asked for and never while training waits.
+    `tries` draws with a sample of an initializer, where the view is of those.
     """
 
     name: str
@@ -34,6 +35,7 @@ class View:
     options: tuple[Option, ...] = ()
     applies: Callable[[Weight], bool] = _every
     is_on_request: Callable[[Weight], bool] = _never
+    tries: Callable[[Weight, Past, Choice, lab.Trial | None], Picture] | None = None
 
 
 VIEWS: dict[str, View] = {
@@ -46,6 +48,7 @@ VIEWS: dict[str, View] = {
         View(units.VIEW, "Units", units.draw, units.OPTIONS, units.applies),
         View(compare.VIEW, "Compare", compare.draw, compare.OPTIONS, compare.applies, compare.is_large),
         View(spectrum.VIEW, "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=_every),
+        View(lab.VIEW, "Initializer", lab.draw, lab.OPTIONS, lab.applies, tries=lab.draw),
     )
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from weight_explorer.catalog.nodes import Catalog, Weight
@@ -14,6 +14,8 @@ from weight_explorer.views import facts, overview
 from weight_explorer.views.activity import NO_ACTIVITY, Activity, activity_of
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
 from weight_explorer.views.found import FoundList, examined_words, findings_at, found_list
+from weight_explorer.views.lab import Trial
+from weight_explorer.views.meant import NOTHING_POSSIBLE, Desk, Possible, meant_of
 from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
@@ -54,6 +56,7 @@ class Scene:
     examined_at: str = ""
     activity: Activity = NO_ACTIVITY
     found_list: FoundList | None = None
+    desk: Desk = field(default_factory=Desk)
 
     @property
     def name(self) -> str:
@@ -83,12 +86,16 @@ class Circumstances:
         is_asked: Whether somebody asked for the scene. What is drawn on request is drawn only then.
         standing: The picture to show else, which was drawn of this very choice when it was asked for.
         examined: The latest findings there are of the whole model, and of which record.
+        trial: A sample that was drawn of an initializer.
+        possible: Which deeds there are.
     """
 
     clicks_wait: bool = False
     is_asked: bool = True
     standing: Picture | None = None
     examined: Examined = NOT_EXAMINED
+    trial: Trial | None = None
+    possible: Possible = NOTHING_POSSIBLE
 
 
 USUAL = Circumstances()
@@ -106,6 +113,7 @@ def compose(
     weight = selection.weight
     head = _head(catalog, choice, status, selection, clicks_wait=circumstances.clicks_wait)
     head |= {"stops": stops_of(weight, history, choice)} | _examined(catalog, history, status, circumstances.examined)
+    head["desk"] = Desk(meant_of(catalog, history, choice), circumstances.possible)
     if selection.is_overview:
         return Scene(**head | _overview(catalog, history, choice, circumstances.examined))
     if weight is None:
@@ -157,6 +165,8 @@ _NOT_YET = EmptyPicture(ON_REQUEST)
 
 
 def _picture(view: View, weight: Weight, history: Past, choice: Choice, circumstances: Circumstances) -> Picture:
+    if view.tries:
+        return view.tries(weight, history, choice, circumstances.trial)
     if circumstances.is_asked or not view.is_on_request(weight):
         return view.draw(weight, history, choice)
     return circumstances.standing or _NOT_YET

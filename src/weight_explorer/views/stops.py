@@ -10,7 +10,7 @@ from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.reading import chosen_step, kept_steps
+from weight_explorer.views.reading import chosen_step, kept_steps, place_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +31,20 @@ class Stops:
         """Whether each is the first of its fit, but for the very first."""
         fits = np.array([step.fit for step in self.steps], np.int64)
         return np.diff(fits, prepend=fits[:1]) > 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What tells each from those that a training made: the name of a file, or what was done; none where none has one."""
+        names = tuple(_name(step) for step in self.steps)
+        return names if any(names) else ()
+
+
+# Of records that no training made, and that nobody gave a name.
+_DONE = {"restored": "restored", "outside": "changed outside of training"}
+
+
+def _name(step: Step) -> str:
+    return step.name or (f"{_DONE[step.kind]} at {place_words(step)}" if step.kind in _DONE else "")
 
 
 def stops_of(weight: Weight | None, history: Past, choice: Choice) -> Stops:

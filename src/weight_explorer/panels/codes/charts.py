@@ -78,6 +78,7 @@ def _rules(mark: Mark, origins: Origins) -> list[str]:
     if not len(mark.x):
         return []
     faint = "linewidth=0.6, alpha=0.35" if mark.color in colors.FAINT else "linewidth=1.4, alpha=0.9"
+    faint += ', linestyle="--"' if mark.color in colors.DASHED else ""
     height = "transform=axes.get_xaxis_transform()"
     return [f"axes.vlines({_python(mark.x, origins)}, 0, 1, {height}, {_looks(mark)}, {faint})"]
 

@@ -92,7 +92,8 @@ def _draw_rules(axes: Axes, mark: Mark) -> None:
     width, alpha = (0.6, 0.35) if mark.color in colors.FAINT else (1.4, 0.9)
     for place, x in enumerate(mark.x):
         label = "_nothing" if place else _label(mark)
-        axes.axvline(x, color=colors.MARKS[mark.color], linewidth=width, alpha=alpha, label=label, zorder=0.5)
+        style = "--" if mark.color in colors.DASHED else "-"
+        axes.axvline(x, color=colors.MARKS[mark.color], linestyle=style, linewidth=width, alpha=alpha, label=label, zorder=0.5)
 
 
 def _draw_ridges(axes: Axes, mark: Mark) -> None:
