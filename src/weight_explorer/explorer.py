@@ -696,6 +696,9 @@ class WeightExplorer(ipywidgets.VBox):
         self._is_displayed = True
         self._latest_findings()
 
+    # Keras on JAX asks for it before `set_model`, and else for methods of a callback that are not there.
+    async_safe = True
+
     def set_model(self, model: Any) -> None:  # noqa: ARG002 - Keras' signature
         """Refuse to be taken for the callback, which Keras would otherwise do with an error that helps nobody."""
         raise TypeError("The explorer itself is no callback. Pass its callback to fit: callbacks=[explorer.callback].")

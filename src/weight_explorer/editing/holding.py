@@ -47,7 +47,9 @@ class Hold(keras.constraints.Constraint):
         return held
 
     def _held(self, weight: Any) -> Any:
-        return keras.ops.where(self._mask, self._values, weight)
+        # As tensors: the newer versions of JAX take no variables.
+        mask, values, others = (keras.ops.convert_to_tensor(each) for each in (self._mask, self._values, weight))
+        return keras.ops.where(mask, values, others)
 
     def take(self, variable: Any, mask: np.ndarray) -> None:
         """Hold these elements, and no others, at the values they have now."""
