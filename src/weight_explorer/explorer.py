@@ -681,6 +681,8 @@ class WeightExplorer(ipywidgets.VBox):
             return
         session = self._session
         self._source.refresh(session.report)
+        if isinstance(session, Session) and session.broke_off():
+            self._live.record_rest(session.place)
         weight = resolve(self._source.catalog, self._screen.choice).weight
         if weight and isinstance(session, Session):
             session.noticed(self._source.look(weight.whole, session.place, kind))
