@@ -385,6 +385,30 @@ def test_what_freeze_holds_is_said_to_be_held_by_a_mask():
     assert [f"{each.severity}: {each.words}" for each in explorer.findings if "m/hidden/kernel" in each.keys] == on_screen
 
 
+def test_after_a_break_the_findings_of_the_training_stand():
+    """What the training did after its last record is not taken for done by hand."""
+    model, data = digits_model(), digits()
+    explorer = settled(shown(model, record_every=5))
+
+    class Break(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 22:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*data, epochs=1, verbose=0, callbacks=[explorer.callback, Break()])
+    explorer.select("hidden", role="kernel")  # notices the break
+    words, when = found_on_screen(settled(explorer))
+    assert explorer.callback.status.phase == "interrupted"
+    assert "rows of the kernel of hidden did not move" in words[0]
+    assert when == ""
+    assert [step.kind for step in explorer.history.records[-2:]] == ["batch", "batch"]
+    np.testing.assert_array_equal(explorer.history.value("m/hidden/kernel", 5), model.get_layer("hidden").kernel.numpy())
+    model.get_layer("hidden").kernel.assign_add(np.ones((64, 16)))
+    explorer.select("hidden")
+    assert explorer.history.records[-1].kind == "outside"
+
+
 def test_an_edit_is_examined_without_training():
     model = digits_model()
     explorer = settled(shown(model))

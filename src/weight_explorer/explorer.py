@@ -724,6 +724,8 @@ class WeightExplorer(ipywidgets.VBox):
         self._source.refresh(session.report)
         if not isinstance(session, Session):
             return
+        if session.broke_off():
+            self._live.record_rest(session.place)
         selection = resolve(self._source.catalog, self._screen.choice)
         weight = selection.weight
         looked_at = [weight.whole] if weight else list(self._source.catalog.weights) if selection.is_overview else []

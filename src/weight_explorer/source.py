@@ -200,6 +200,11 @@ class LiveSource(Source):
         self.record_now(place, kind)
         return kind
 
+    def record_rest(self, place: tuple[int, int]) -> None:
+        """Record what a training that broke off did after its last record, so that nobody takes it for done by hand."""
+        if self.recorder.moved_any(self.catalog):
+            self.record_now(place, "batch")
+
     def record_now(self, place: tuple[int, int], kind: str, name: str = "") -> None:
         """Record the model as it is; `name` says what was done to it."""
         self.recorder.record(self.catalog, Step(0, *place, float(place[0]), kind, name=name))

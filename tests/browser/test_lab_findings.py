@@ -33,8 +33,11 @@ print(json.dumps([found, ratios.tolist(), pace._spent_beside, pace._clock() - pa
 """
 LENGTHS = """() => Object.fromEntries([...document.querySelectorAll('.we-tree-row')].map(row =>
     [row.dataset.path, row.querySelector('.we-tree-bar').dataset.length]))"""
-BOXES = """() => [...document.querySelectorAll('.we-tree-row, .we-tree-row > *')].map(e => {
-    const {x, y, width, height} = e.getBoundingClientRect(); return [x, y, width, height].map(Math.round).join(); })"""
+# Where everything in the tree stands within it: the notebook scrolls by itself.
+BOXES = """() => { const origin = document.querySelector('.we-tree').getBoundingClientRect();
+    return [...document.querySelectorAll('.we-tree-row, .we-tree-row > *')].map(e => {
+        const {x, y, width, height} = e.getBoundingClientRect();
+        return [x - origin.x, y - origin.y, width, height].map(Math.round).join(); }); }"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -48,7 +51,7 @@ def test_marks_bars_and_words_appear_while_fit_runs(theme, page, tmp_path):
         before = page.evaluate(BOXES)
 
         notebook.run(1, wait=False)
-        words = page.locator(".we-finding-first", has_text="3 of 64 rows of the kernel of hidden did not move")
+        words = page.locator(".we-finding-first", has_text=re.compile(r"\b3 of 64 rows of the kernel of hidden did not"))
         words.wait_for(timeout=90_000)
         assert re.match(r"Note, as of record \d+: 3 of 64 rows", words.text_content())
         assert "inputs 0, 32 and 39" in words.text_content()

@@ -94,6 +94,7 @@ class Session(Reporter):
         self._epochs_done = 0
         # Whether it is a loop of the user's own: unless they say so, nobody tells where that ends.
         self.is_loop = False
+        self._broke_off = False
         # What is to be done between two steps; asked for by other threads.
         self._soon: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
@@ -158,6 +159,7 @@ class Session(Reporter):
     def finish(self, phase: str) -> None:
         """Note that the training ended, in the phase "finished" or "interrupted", and draw."""
         self._do_what_waits()
+        self._broke_off = phase == "interrupted"
         self._set(phase=phase, cost=self._pace.share, rate=self._pace.rate)
         self._draw()
 
@@ -165,6 +167,11 @@ class Session(Reporter):
         """Note what examining cost while training; called from another thread."""
         if self.is_training:
             self._pace.examined(seconds)
+
+    def broke_off(self) -> bool:
+        """Say once of each training that broke off that it did: what it did last is no record yet."""
+        broke_off, self._broke_off = self._broke_off, False
+        return broke_off
 
     def noticed(self, kind: str) -> None:
         """Note that the weights were found changed though no training of ours was running."""
