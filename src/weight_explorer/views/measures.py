@@ -37,6 +37,7 @@ class Measure:
         is_log: Whether its size is what matters.
         is_ratio: Whether it has a usual value, `USUAL_RATIO`, from which colors go out.
         per_batch: Whether it is to be divided by the batches since the record before.
+        kept_as: The measure whose cells are the same before that.
         has_rows: Whether weights differ so much in it that each may have a scale of its own.
         counts_broken: Whether NaN and Inf are what it counts.
         unit: What is written behind it.
@@ -50,6 +51,7 @@ class Measure:
     is_log: bool = True
     is_ratio: bool = False
     per_batch: bool = False
+    kept_as: str = ""
     has_rows: bool = False
     counts_broken: bool = False
     unit: str = ""
@@ -110,7 +112,7 @@ MEASURES: dict[str, Measure] = {
         "update ratio per batch",
         "the size of the change since the record before, for each batch between, as a share of the size of the weight: each "
         "update was at least as large on average",
-        _update_ratio, _SINCE_LAST, is_ratio=True, per_batch=True, zero=STILL,
+        _update_ratio, _SINCE_LAST, is_ratio=True, per_batch=True, kept_as="update_ratio", zero=STILL,
     ),
     "since_start": Measure(
         "change since start",
