@@ -677,9 +677,9 @@ class WeightExplorer(ipywidgets.VBox):
         self._source.refresh(session.report)
         selection = resolve(self._source.catalog, self._screen.choice)
         weight = selection.weight
-        looked_at = [weight.whole] if weight else list(self._source.catalog.weights) if selection.is_overview else []
-        for key in looked_at if isinstance(session, Session) else ():
-            if noticed := self._source.look(key, session.place, kind):
+        every = self._source.catalog.weights if selection.is_overview else ()
+        for key in [weight.whole] if weight else every:
+            if isinstance(session, Session) and (noticed := self._source.look(key, session.place, kind)):
                 session.noticed(noticed)
                 return
 

@@ -124,10 +124,12 @@ MEASURES: dict[str, Measure] = {
         _share("moved", _SINCE_LAST), _SINCE_LAST, is_log=False, unit=" %", zero=STILL,
     ),
     "norm": Measure(
-        "norm (L2)", "the size of the weight: the root of the sum of its squares", _field("norm"), has_rows=True, zero="all zero"
+        "norm (L2)", "the size of the weight: the root of the sum of its squares",
+        _field("norm"), has_rows=True, zero="all zero",
     ),
     "std": Measure(
-        "std. deviation", "how far the elements lie from their mean", _field("std"), has_rows=True, zero="constant"
+        "std. deviation", "how far the elements lie from their mean",
+        _field("std"), has_rows=True, zero="constant",
     ),
     "largest_change": Measure(
         "largest change", "how far that element went which changed the most since the record before",
@@ -138,6 +140,7 @@ MEASURES: dict[str, Measure] = {
         _share("zeros"), is_log=False, unit=" %", zero="none",
     ),
     "broken": Measure(
-        "NaN and Inf", "how many elements are NaN or infinite", _broken, counts_broken=True, zero="none",
+        "NaN and Inf", "how many elements are NaN or infinite",
+        _broken, counts_broken=True, zero="none",
     ),
 }  # fmt: skip

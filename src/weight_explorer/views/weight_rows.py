@@ -30,7 +30,7 @@ def _short_names(ways: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Name each weight by the end of the way that leads to it, as much of that as tells it from all others."""
     names: dict[str, str] = {}
     longest = max(map(len, ways.values()), default=0)
-    for length in range(2, longest + 1):
+    for length in range(2, max(longest, 2) + 1):
         ends: dict[str, list[str]] = {}
         for key, way in ways.items():
             if key not in names:
