@@ -1,4 +1,4 @@
-"""The overview's modules in Chromium without a kernel: the table is read and walked, a row and a finding lead to their weight."""
+"""The overview in Chromium without a kernel: the table is read and walked, a row and a finding lead to their weight."""
 
 import json
 from base64 import b64encode
