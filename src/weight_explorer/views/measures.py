@@ -105,7 +105,7 @@ STILL = "nothing moved"
 MEASURES: dict[str, Measure] = {
     "update_ratio": Measure(
         "update ratio",
-        "the size of the change since the record before, as a share of the size of the weight",
+        "the size of the change since the record before over the size of the weight",
         _update_ratio, _SINCE_LAST, is_ratio=True, zero=STILL,
     ),
     "batch_ratio": Measure(

@@ -223,7 +223,7 @@ def _count(number: int, noun: str) -> str:
 def explanation(history: Past, choice: Choice) -> str:
     """Say what the table is, and what its numbers are."""
     measure = chosen_measure(history, choice)
-    at_zero = " What starts at 0, as most biases do, begins with large ones." if measure.is_ratio else ""
+    at_zero = " What starts at 0, as most biases, begins with large ones." if measure.is_ratio else ""
     return (
         f"Each row is a weight, each column a record; a click on a row, or Enter, goes there. "
         f"{capitalized(measure.label)}: {measure.words}.{at_zero}"
