@@ -728,8 +728,8 @@ class WeightExplorer(ipywidgets.VBox):
             self._live.record_rest(session.place)
         selection = resolve(self._source.catalog, self._screen.choice)
         weight = selection.weight
-        looked_at = [weight.whole] if weight else list(self._source.catalog.weights) if selection.is_overview else []
-        for key in looked_at:
+        every = self._source.catalog.weights if selection.is_overview else ()
+        for key in [weight.whole] if weight else every:
             if noticed := self._source.look(key, session.place, kind):
                 session.noticed(noticed)
                 return

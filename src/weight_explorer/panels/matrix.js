@@ -142,7 +142,7 @@ function render({ model, el }) {
     if (!unasked || model.get("window") || !model.get("key")) return;
     unasked = false;
     // To the end of a table that grows, wherever that will be.
-    const right = state.heat && view.right >= state.size[1] ? END : Math.ceil(view.right);
+    const right = state.heat && Math.ceil(view.right) >= state.size[1] ? END : Math.ceil(view.right);
     const window = [Math.floor(view.top), Math.ceil(view.bottom), Math.floor(view.left), right];
     const fine = state.layers.length === 1 && state.rows.step * state.columns.step === 1;
     if (window.join() !== model.get("seen").join()) ask("window", [model.get("key"), window], { waits: !fine });
@@ -213,7 +213,7 @@ function render({ model, el }) {
   function grow() {
     const [before, [rows, columns]] = [frame?.size ?? state.size, state.size];
     if (rows !== before[0] || columns < before[1]) return false;
-    const [isWhole, reachesEnd] = [view.left === 0, view.right >= before[1]];
+    const [isWhole, reachesEnd] = [view.left === 0, Math.ceil(view.right) >= before[1]];
     if (reachesEnd) view = { ...view, right: columns, left: isWhole ? 0 : view.left + columns - before[1] };
     return true;
   }

@@ -100,7 +100,7 @@ function drawHeatTicks(context, frame, state) {
   context.textAlign = "center";
   for (const [column, text] of fittingTicks(context, seen, scaleX)) context.fillText(text, frame.x(column + 0.5), top - 9);
   context.textAlign = "right";
-  for (const [middle, text] of ticks(state.rows, view.top, view.bottom, scaleY, TICK_ROOM.y, 12))
+  for (const [middle, text] of ticks(state.rows, view.top, view.bottom, scaleY, TICK_ROOM.y, scaleY < 12 ? TICK_ROOM.y : 12))
     context.fillText(clippedMiddle(context, text, frame.labelRoom), left - GUTTER - 4, frame.y(middle));
 }
 
@@ -202,6 +202,20 @@ function heatLegend({ heat, special, counts }, style) {
   ];
 }
 
+/** The labels of the scale that fit, with where they stand: what is usual first, then the ends, then what has room between them. */
+function barTicks({ ticks, low, high }, top, length) {
+  const placed = ticks.map(([cell, text], i) => {
+    const y = top + length * (1 - (cell - low) / (high - low));
+    const rank = text.includes("usual") ? 0 : i % (ticks.length - 1) ? 2 : 1;
+    return { text, rank, y: Math.min(Math.max(y, top + 5), top + length - 5) };
+  });
+  const found = [];
+  for (const tick of placed.sort((a, b) => a.rank - b.rank)) {
+    if (found.every(([, y]) => Math.abs(y - tick.y) >= 12)) found.push([tick.text, tick.y]);
+  }
+  return found;
+}
+
 function drawHeatBar(context, frame, state, height, style) {
   if (!frame.hasScale) return;
   const { palette, heat: { shades } } = state;
@@ -221,11 +235,7 @@ function drawHeatBar(context, frame, state, height, style) {
   context.fillStyle = style("--we-text");
   context.fillText(clipped(context, shades.label, BAR.room), left, top - 10);
   context.fillStyle = style("--we-quiet");
-  const every = Math.max(1, Math.ceil((12 * (shades.ticks.length - 1)) / length));
-  shades.ticks.forEach(([cell, text], i) => {
-    const y = top + length * (1 - (cell - shades.low) / (shades.high - shades.low));
-    if (i % every === 0 || text.includes("usual")) label(text, Math.min(Math.max(y, top + 5), top + length - 5));
-  });
+  for (const [text, y] of barTicks(shades, top, length)) label(text, y);
   legend.forEach(([name, draw], i) => {
     const y = top + length + 16 + 16 * i;
     draw(context, left, y);

@@ -24,7 +24,7 @@ from weight_explorer.views.choice import (
     without_stale_brush,
 )
 from weight_explorer.views.options import OFF, ON
-from weight_explorer.views.registry import OPTIONS, VIEWS, subject_of, view_of, views_for
+from weight_explorer.views.registry import VIEWS, options_of, subject_of, view_of, views_for
 from weight_explorer.views.scene import quantities_for
 
 # The step that follows the newest record.
@@ -37,7 +37,7 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     Raises:
         ValueError: There is nothing of that name, or the record is not kept; the message names the nearest match.
     """
-    check("view", asked["view"], OPTIONS)
+    check("view", asked["view"], [*VIEWS, OVERVIEW])
     check("quantity", asked["quantity"], dict(quantities_for(before)))
     fields = {name: asked[name] for name in ("role", "weight", "quantity") if asked[name] is not None}
     wanted = _at(replace(before, **fields), asked["step"])
@@ -85,7 +85,7 @@ def _with_options(choice: Choice, selection: Selection, history: Past, asked: Ma
     view = OVERVIEW if selection.is_overview else view_of(weight, choice).name
     for name, value in asked.items():
         chosen, where = _option_text(value), f" of the view {view!r}"
-        check("option", name, [option.name for option in OPTIONS[view]], where=where)
+        check("option", name, [option.name for option in options_of(view) or ()], where=where)
         keys = _keys_on_offer(view, name, weight, history, choice)
         if not keys:
             raise ValueError(f"There is no option {name!r}{where} for {weight.key!r}: it has nothing to choose from there.")
@@ -96,7 +96,7 @@ def _with_options(choice: Choice, selection: Selection, history: Past, asked: Ma
 
 def _keys_on_offer(view: str, name: str, weight: Weight, history: Past, choice: Choice) -> list[str]:
     """Return what may be chosen of an option, nothing where there is no such option."""
-    option = next((option for option in OPTIONS[view] if option.name == name), None)
+    option = next((option for option in options_of(view) or () if option.name == name), None)
     offers = option.offers(weight, history, choice) if option else ()
     return [str(i) for i in range(offers)] if isinstance(offers, int) else [offer.key for offer in offers]
 
@@ -106,7 +106,7 @@ def clicked(catalog: Catalog, history: Past, before: Choice, field: str, value: 
     after = choose(catalog, before, field, value)
     weight = subject_of(resolve(catalog, after))
     for (_, view, name), chosen in after.options.items() - before.options.items():
-        if weight is None or view not in OPTIONS or chosen not in _keys_on_offer(view, name, weight, history, after):
+        if weight is None or chosen not in _keys_on_offer(view, name, weight, history, after):
             return before
     return after
 

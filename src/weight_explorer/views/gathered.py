@@ -6,6 +6,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,8 +22,17 @@ ToCells = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Statistics of so many are copied at a time.
 MOST_JOINED = 32
 
-_NORM = INDEX["norm"]
+_NORM, _COUNT = INDEX["norm"], INDEX["count"]
 _SINCE_START = QUANTITIES.index("since_start")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Cells of shape (records, weights), the names of the records, and of which weights changes are estimated from a sample."""
+
+    cells: np.ndarray
+    names: tuple[str, ...]
+    is_estimated: np.ndarray
 
 
 class Gathered:
@@ -42,9 +52,10 @@ class Gathered:
         self._numbers = np.empty(0, np.int64)
         self._cells = np.empty((0, len(keys)), np.float32)
         self._starts = np.full(len(keys), np.nan)
+        self._is_estimated = np.zeros(len(keys), bool)
 
-    def update(self, past: Past, keys: tuple[str, ...], wanted: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Return the cells of these weights at the wanted records, of shape (records, weights), and the names of those.
+    def update(self, past: Past, keys: tuple[str, ...], wanted: np.ndarray) -> Known:
+        """Return what is known of these weights at the wanted records.
 
         `wanted` are numbers of records, ascending: the same as last time, fewer and new ones.
         """
@@ -53,7 +64,7 @@ class Gathered:
                 self._reset(keys, past.num_forgotten)
             self._drop(wanted)
             self._add(past, wanted[len(self._numbers) :])
-            return self._cells[: len(wanted)], self._names
+            return Known(self._cells[: len(wanted)], self._names, self._is_estimated.copy())
 
     def _drop(self, wanted: np.ndarray) -> None:
         """Drop the records that are not kept any more."""
@@ -95,6 +106,8 @@ class Gathered:
         norms = stretch.rows[0, slots, 0, _NORM]
         self._starts[columns] = np.where(is_first, np.where(np.isnan(norms), 0, norms), self._starts[columns])
         rows = stretch.rows[:, slots]
+        # Of a sample `count` is how many elements changes were computed from; values are always read whole.
+        self._is_estimated[columns] = rows[-1, :, _SINCE_START, _COUNT] < rows[-1, :, 0, _COUNT]
         if is_first.any():
             rows[0, is_first, _SINCE_START:] = np.nan  # at its first record nothing has changed yet
         added[np.ix_(places[known], columns)] = self._to_cells(rows[known], self._starts[columns])
@@ -108,12 +121,16 @@ def _joined(stretches: Iterator[Stretch]) -> Iterator[Stretch]:
     """Join stretches of the same weights, each of few records: a call of NumPy costs as much for one record as for many."""
     several: list[Stretch] = []
     for stretch in stretches:
-        if several and (len(several) == MOST_JOINED or [*stretch.slots] != [*several[0].slots]):
+        if several and (len(several) == MOST_JOINED or not _is_alike(stretch, several[0])):
             yield _join(several)
             several = []
         several.append(stretch)
     if several:
         yield _join(several)
+
+
+def _is_alike(one: Stretch, other: Stretch) -> bool:
+    return one.rows.shape[1] == other.rows.shape[1] and dict(one.slots) == dict(other.slots)
 
 
 def _join(several: list[Stretch]) -> Stretch:

@@ -37,6 +37,7 @@ class Measure:
         is_log: Whether its size is what matters.
         is_ratio: Whether it has a usual value, `USUAL_RATIO`, from which colors go out.
         per_batch: Whether it is to be divided by the batches since the record before.
+        kept_as: The measure whose cells are the same before that.
         has_rows: Whether weights differ so much in it that each may have a scale of its own.
         counts_broken: Whether NaN and Inf are what it counts.
         unit: What is written behind it.
@@ -50,6 +51,7 @@ class Measure:
     is_log: bool = True
     is_ratio: bool = False
     per_batch: bool = False
+    kept_as: str = ""
     has_rows: bool = False
     counts_broken: bool = False
     unit: str = ""
@@ -103,14 +105,14 @@ STILL = "nothing moved"
 MEASURES: dict[str, Measure] = {
     "update_ratio": Measure(
         "update ratio",
-        "the size of the change since the record before, as a share of the size of the weight",
+        "the size of the change since the record before over the size of the weight",
         _update_ratio, _SINCE_LAST, is_ratio=True, zero=STILL,
     ),
     "batch_ratio": Measure(
         "update ratio per batch",
         "the size of the change since the record before, for each batch between, as a share of the size of the weight: each "
         "update was at least as large on average",
-        _update_ratio, _SINCE_LAST, is_ratio=True, per_batch=True, zero=STILL,
+        _update_ratio, _SINCE_LAST, is_ratio=True, per_batch=True, kept_as="update_ratio", zero=STILL,
     ),
     "since_start": Measure(
         "change since start",
@@ -122,10 +124,12 @@ MEASURES: dict[str, Measure] = {
         _share("moved", _SINCE_LAST), _SINCE_LAST, is_log=False, unit=" %", zero=STILL,
     ),
     "norm": Measure(
-        "norm (L2)", "the size of the weight: the root of the sum of its squares", _field("norm"), has_rows=True, zero="all zero"
+        "norm (L2)", "the size of the weight: the root of the sum of its squares",
+        _field("norm"), has_rows=True, zero="all zero",
     ),
     "std": Measure(
-        "std. deviation", "how far the elements lie from their mean", _field("std"), has_rows=True, zero="constant"
+        "std. deviation", "how far the elements lie from their mean",
+        _field("std"), has_rows=True, zero="constant",
     ),
     "largest_change": Measure(
         "largest change", "how far that element went which changed the most since the record before",
@@ -136,6 +140,7 @@ MEASURES: dict[str, Measure] = {
         _share("zeros"), is_log=False, unit=" %", zero="none",
     ),
     "broken": Measure(
-        "NaN and Inf", "how many elements are NaN or infinite", _broken, counts_broken=True, zero="none",
+        "NaN and Inf", "how many elements are NaN or infinite",
+        _broken, counts_broken=True, zero="none",
     ),
 }  # fmt: skip

@@ -52,10 +52,12 @@ VIEWS: dict[str, View] = {
     )
 }
 
-# What each view can be told, that of all weights together included.
-OPTIONS: dict[str, tuple[Option, ...]] = {view.name: view.options for view in VIEWS.values()} | {
-    overview.VIEW: overview.OPTIONS
-}
+
+def options_of(name: str) -> tuple[Option, ...] | None:
+    """Return what a view can be told, or None where there is none of that name; the overview is one, of all weights."""
+    if name == overview.VIEW:
+        return overview.OPTIONS
+    return VIEWS[name].options if name in VIEWS else None
 
 
 def subject_of(selection: Selection) -> Weight | None:

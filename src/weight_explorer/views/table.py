@@ -131,7 +131,8 @@ def _heat(picture: HeatPicture) -> Table:
     firsts = [left + column * picture.column_step for column in range(seen.left, seen.right)]
     ends = [min(first + picture.column_step - 1, last) for first in firsts]
     columns = [" to ".join(dict.fromkeys((records[first], records[end]))) for first, end in zip(firsts, ends, strict=True)]
-    values = np.where(picture.cells == 0, None, picture.values().astype(object))
+    values = picture.values().astype(object)
+    values[picture.cells == 0] = None
     rows = (
         (weights[top + row * picture.row_step], *values[row, seen.left : seen.right]) for row in range(seen.top, seen.bottom)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -69,7 +71,7 @@ def _draw_special(axes: Axes, picture: HeatPicture, extent: tuple[float, float, 
         axes.legend(handles=handles, handletextpad=0.4, columnspacing=1.0, **place)
 
 
-def _looks(severity: str) -> dict[str, object]:
+def _looks(severity: str) -> dict[str, Any]:
     shape, is_filled = SHAPES[severity]
     color = colors.TROUBLES[severity]
     return {"marker": shape, "markersize": 5, "markeredgecolor": color, "markerfacecolor": color if is_filled else "white"}

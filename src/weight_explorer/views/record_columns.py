@@ -1,0 +1,92 @@
+"""All records from left to right: where epochs end, where fits begin, and how far records are apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from weight_explorer.recording.past import Past
+from weight_explorer.recording.time import Step
+from weight_explorer.views.measures import USUAL_RATIO, Measure
+from weight_explorer.views.pictures import Window
+
+# More labels than this do not fit along a side.
+MOST_TICKS = 24
+
+# What somebody did to the weights: kinds of records, with words for where they have no name.
+EDITS = {"edited": "edited", "restored": "restored", "outside": "changed outside of training"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The records from left to right: their numbers, and for each the batches trained since the record before it.
+
+    `every` are all records that there are. What is recorded at the end of an epoch when its last batch was recorded already is
+    the same once more, and no column of its own: it would say that nothing moved.
+    """
+
+    steps: tuple[Step, ...]
+    numbers: np.ndarray
+    gaps: np.ndarray
+    every: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, history: Past) -> Columns:
+        """Return all records; where some between were thinned away, batches are taken to be spread evenly over them."""
+        numbers = history.timeline.numbers
+        gaps = np.full(len(numbers), np.nan)
+        gaps[1:] = np.diff(history.timeline.batches) / np.diff(numbers)
+        every = history.records
+        is_twice = np.array([step.kind == "epoch" for step in every]) & (gaps == 0)
+        steps = tuple(itertools.compress(every, ~is_twice)) if is_twice.any() else every
+        return cls(steps, numbers[~is_twice], gaps[~is_twice], every)
+
+    def at(self, number: int) -> int:
+        """Return the column of a record, or of the last one before it that is kept."""
+        return max(0, int(np.searchsorted(self.numbers, number, side="right")) - 1)
+
+    @property
+    def gap(self) -> float:
+        """Batches between two records, the middle one of all."""
+        known = self.gaps[np.isfinite(self.gaps)]
+        return float(np.median(known)) if known.size else 1.0
+
+    def usual(self, measure: Measure) -> float:
+        """Return about how much a weight changes between two records where training goes well, to one digit.
+
+        Changes that point anywhere add up like the steps of a random walk: of `n` batches to the square root of `n` times one.
+        """
+        batches = 1.0 if measure.per_batch else max(self.gap, 1.0)
+        return float(f"{USUAL_RATIO * math.sqrt(batches):.0e}")
+
+    def counted(self) -> tuple[str, dict[int, int]]:
+        """Return what is counted along the side, and by column its number: epochs that ended, or records where none has yet."""
+        ends = [(step.epoch, step.number) for step in self.every if not step.batch and step.epoch and step.kind != "start"]
+        if ends:
+            first = dict(reversed(ends))
+            return "epoch", {self.at(number): epoch for epoch, number in first.items()}
+        return "record", dict(enumerate(self.numbers.tolist()))
+
+
+def ticks_of(counted: dict[int, int], seen: Window) -> tuple[tuple[int, str], ...]:
+    """Label as many columns of those that are looked at as there is room for, at round numbers."""
+    inside = {column: number for column, number in sorted(counted.items()) if seen.left <= column < seen.right}
+    for step in (base * 10**power for power in range(10) for base in (1, 2, 5)):
+        found = tuple((column, str(number)) for column, number in inside.items() if number % step == 0)
+        if len(found) <= MOST_TICKS:
+            return found
+    return ()
+
+
+def seams_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
+    """Return the columns at which another fit begins."""
+    fits = np.array([step.fit for step in steps])
+    return tuple((np.flatnonzero(np.diff(fits)) + 1).tolist())
+
+
+def edits_of(steps: tuple[Step, ...]) -> tuple[tuple[int, str], ...]:
+    """Return the columns of records at which somebody set weights, and what was done."""
+    return tuple((column, step.name or EDITS[step.kind]) for column, step in enumerate(steps) if step.kind in EDITS)

@@ -1,0 +1,54 @@
+"""How the cells of a heat table are colored: for each measure a scale that misleads nobody."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from weight_explorer.views.measures import Measure
+from weight_explorer.views.pictures import Shades
+
+# How far colors go out to either side of what is usual, and how far they reach down from the largest, in powers of ten.
+HALF_DECADES = 3
+MOST_DECADES = 5
+
+_OWN_TICKS = ((0.0, "0"), (0.5, "50 %"), (1.0, "its largest"))
+
+
+def shades_of(measure: Measure, whole: np.ndarray, usual: float) -> Shades:
+    """Say how cells are colored: where nothing is usual, up to the power of ten above the largest."""
+    words = Shades(measure.label, 0.0, 100.0, measure.is_log, measure.offset, measure.is_ratio, measure.unit, measure.zero)
+    if measure.is_ratio:
+        return _around(words, math.log10(usual) - measure.offset, usual)
+    if not measure.is_log:
+        return replace(words, ticks=tuple((float(value), f"{value}{measure.unit}") for value in (0, 25, 50, 75, 100)))
+    known = whole[np.isfinite(whole) & (whole != 0)]
+    low, high = (float(end) + measure.offset for end in (known.min(), known.max())) if known.size else (0.0, 1.0)
+    last = math.ceil(high - 1e-4)
+    first = min(max(math.floor(low + 1e-4), last - MOST_DECADES), last - 1)
+    ticks = tuple((exponent - measure.offset, _power(exponent)) for exponent in range(first, last + 1))
+    if low < first:
+        ticks = ((ticks[0][0], f"≤ {ticks[0][1]}"), *ticks[1:])
+    return replace(words, low=first - measure.offset, high=last - measure.offset, ticks=ticks)
+
+
+def _around(shades: Shades, middle: float, usual: float) -> Shades:
+    """Let colors go out from what is usual, over three powers of ten to either side."""
+    low, high = middle - HALF_DECADES, middle + HALF_DECADES
+    powers = range(math.ceil(low + shades.offset - 1e-9), math.floor(high + shades.offset + 1e-9) + 1)
+    ticks = {exponent - shades.offset: _power(exponent) for exponent in powers}
+    ends = {cell: f"{sign} {words}" for cell, words in ticks.items() for sign, end in (("≤", low), ("≥", high)) if cell == end}
+    known = sorted((ticks | ends | {middle: f"{usual:.0e} usual".replace("e-0", "e-")}).items())
+    apart = tuple((cell, words) for cell, words in known if cell == middle or abs(cell - middle) > 0.3)
+    return replace(shades, low=low, high=high, loudest="the one farthest from 1e-3", ticks=apart)
+
+
+def of_own(shades: Shades) -> Shades:
+    """Return the scale of cells that are shares of their row's largest."""
+    return replace(shades, low=0.0, high=1.0, is_log=False, offset=0.0, ticks=_OWN_TICKS)
+
+
+def _power(exponent: int) -> str:
+    return "1" if exponent == 0 else f"1e{exponent}"

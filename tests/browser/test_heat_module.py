@@ -1,0 +1,211 @@
+"""The overview in Chromium without a kernel: the table is read and walked, a row and a finding lead to their weight."""
+
+import json
+from base64 import b64encode
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.test_matrix_module import at, canvas_box, pixels_of, zoom_in
+from tests.browser.test_modules import mount, readout
+from tests.test_overview import CHOICE, KEYS, Model, finding, hard
+from weight_explorer.diagnosis.findings import Findings
+from weight_explorer.panels import colors
+from weight_explorer.panels.heat import HeatPanel
+from weight_explorer.panels.matrix import MODULE
+from weight_explorer.views import overview
+from weight_explorer.views.choice import OVERVIEW
+
+END = 2**31 - 1
+OWN = ("_", "layout", "tabbable", "tooltip")
+
+
+def state_of(picture):
+    panel = HeatPanel()
+    panel.show(picture, "m / every weight")
+    state = {name: value for name, value in panel.get_state().items() if not name.startswith(OWN)}
+    return {
+        name: {"base64": b64encode(bytes(value)).decode()} if isinstance(value, bytes | memoryview) else value
+        for name, value in state.items()
+    }
+
+
+def mount_table(page, picture):
+    mount(page, "matrix", MODULE, **state_of(picture))
+
+
+def update(page, picture):
+    """Give the page another picture, as the kernel's answer comes: everything in one message."""
+    page.evaluate(
+        """state => {
+          for (const [name, value] of Object.entries(state)) model.state[name] = value?.base64 === undefined ? value
+            : new DataView(Uint8Array.from(atob(value.base64), c => c.charCodeAt()).buffer);
+          model.set('cells', model.state.cells);
+        }""",
+        state_of(picture),
+    )
+
+
+def press(page, *keys):
+    page.locator("canvas").focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_walking_by_keys_reads_weight_record_and_value_and_enter_goes_to_the_weight(page):
+    model = Model(*KEYS).train(5)
+    picture = model.draw()
+    mount_table(page, picture)
+    press(page, "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight")
+    value = np.float64(f"{picture.values()[1, 2]:.3g}")
+    readout(page, f"first / bias, record 2 (epoch 1, batch 2):  update ratio {value:g}"[:60])
+    page.keyboard.press("Enter")
+    assert page.evaluate("model.state.asked") == KEYS[1]
+    assert page.evaluate("asked") == 1
+    assert page.evaluate("leaked") == []
+
+
+def test_a_click_goes_to_the_weight_of_the_row_and_dragging_does_not(page):
+    picture = Model(*KEYS).train(5).draw()
+    mount_table(page, picture)
+    page.mouse.click(*at(page, 300, 36 + 3.5 * 32))
+    assert page.evaluate("model.state.asked") == KEYS[3]
+    page.evaluate("model.set('asked', '')")
+    page.mouse.move(*at(page, 300, 60))
+    page.mouse.down()
+    page.mouse.move(*at(page, 320, 70), steps=3)
+    page.mouse.up()
+    assert page.evaluate("model.state.asked") == ""
+
+
+def test_zero_and_nan_and_infinite_have_colors_of_their_own_and_what_has_no_value_has_none(page):
+    model, found = hard()
+    mount_table(page, model.draw(found))
+    for color in (colors.ZERO, colors.NOT_A_NUMBER, colors.INFINITE):
+        assert pixels_of(page, color)[2] > 50
+    press(page, "ArrowDown")
+    readout(page, "first / kernel, record 0 (start):  update ratio no value")
+
+
+def test_what_was_found_of_a_weight_is_read_below_its_value(page):
+    model = Model(*KEYS).train(5)
+    found = Findings([finding(KEYS[0]), finding(KEYS[0], "note")])
+    mount_table(page, model.draw(found))
+    press(page, "ArrowDown", "ArrowRight")
+    readout(page, f"Something is odd with {KEYS[0]}. (and 1 more)")
+    press(page, "ArrowDown")
+    readout(page, "first / bias")
+    assert "odd" not in page.locator(".we-matrix-readout").text_content()
+
+
+def test_a_table_that_grows_stays_where_it_was_looked_at_with_the_cursor_in_it(page):
+    model = Model(*KEYS).train(40)
+    mount_table(page, model.draw())
+    press(page, "ArrowDown", "ArrowDown", "ArrowRight")
+    readout(page, "first / bias, record 1 ")
+    update(page, model.train(5).draw())
+    readout(page, "first / bias, record 1 ")
+    assert page.get_by_role("button", name="show all").is_disabled()  # all of it is looked at, the new records too
+    zoom_in(page, 350, 100, 10)
+    page.wait_for_function("model.saved.length > 0")
+    page.mouse.move(*at(page, 300, 60))
+    page.wait_for_function("document.querySelector('.we-matrix-readout').textContent.includes('record')")
+    words = page.locator(".we-matrix-readout").text_content()
+    update(page, model.train(5).draw())
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.locator(".we-matrix-readout").text_content() == words
+
+
+def test_nothing_jumps_while_records_come(page):
+    model = Model(*KEYS).train(3)
+    mount_table(page, model.draw())
+    before = canvas_box(page)
+    frame = page.evaluate("document.querySelector('.we-matrix-foot').getBoundingClientRect().top")
+    update(page, model.train(7).draw(Findings([finding(KEYS[0])])))
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert canvas_box(page) == before
+    assert page.evaluate("document.querySelector('.we-matrix-foot').getBoundingClientRect().top") == frame
+
+
+def test_the_end_of_a_growing_table_is_asked_for_as_its_end(page):
+    model = Model(*KEYS, shape=(2,)).train(1200)
+    picture = model.draw()
+    mount_table(page, picture)
+    press(page, "ArrowDown")
+    zoom_in(page, 400, 60, 3)
+    page.wait_for_function("model.saved.length > 0")
+    page.evaluate("model.set('window', '')")
+    page.mouse.move(*at(page, 400, 60))
+    page.mouse.down()
+    page.mouse.move(*at(page, -900, 60), steps=3)
+    page.mouse.up()
+    page.evaluate("model.set('window', '')")
+    page.wait_for_function("model.saved.length > 1 && JSON.parse(model.saved.at(-1).window)[1][3] > 1e9")
+    key, (top, bottom, left, _) = json.loads(page.evaluate("model.saved.at(-1).window"))
+    assert key == OVERVIEW
+    drawn = overview.draw(
+        model.catalog, model.history.snapshot(), replace(CHOICE, window=(key, (top, bottom, left, END))), Findings()
+    )
+    assert drawn.seen.right == 1200
+    model.train(3)
+    drawn = overview.draw(
+        model.catalog, model.history.snapshot(), replace(CHOICE, window=(key, (top, bottom, left, END))), Findings()
+    )
+    assert (drawn.seen.left, drawn.seen.right) == (left, 1203)
+
+
+def entries(count):
+    return [
+        ["warning", f"layer {i}", f"The kernel of layer {i} does something odd, which takes a few words. " * 2, f"m/{i}/k"]
+        for i in range(count)
+    ]
+
+
+def mount_findings(page, count, height=300):
+    mount(page, "findings", heading=f"{count} findings", entries=entries(count), num_more=0, more="explorer.findings", asked="")
+    page.evaluate("height => { document.getElementById('host').style.cssText = `width: 300px; height: ${height}px`; }", height)
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+@pytest.mark.parametrize("height", [60, 152, 276, 400])
+def test_as_many_findings_are_shown_as_fit_and_how_many_more_there_are(page, height):
+    mount_findings(page, 12, height)
+    shown = page.get_by_role("button").filter(visible=True).count() - 1  # the harness has one
+    assert shown < 12
+    more = page.locator(".we-findings-more")
+    assert more.text_content().split(" more")[0].split(":")[0].removeprefix("and ") == str(12 - shown)
+    assert "explorer.findings" in more.text_content()
+    bottom = page.evaluate("document.getElementById('host').getBoundingClientRect().bottom")
+    assert more.bounding_box()["y"] + more.bounding_box()["height"] <= bottom + 0.5
+
+
+def test_a_finding_leads_to_its_weight(page):
+    mount_findings(page, 2)
+    assert page.locator(".we-findings-more").is_hidden()
+    page.get_by_role("button", name="layer 1").press("Enter")
+    assert page.evaluate("model.state.asked") == "m/1/k"
+    assert page.evaluate("asked") == 1
+    assert page.evaluate("leaked") == []
+
+
+def test_a_finding_that_stays_keeps_the_focus(page):
+    mount_findings(page, 3)
+    page.get_by_role("button", name="layer 1").focus()
+    page.evaluate("entries => model.set('entries', entries)", [*entries(2), ["error", "other", "Another.", "m/x/k"]])
+    assert page.evaluate("document.activeElement.dataset.key") == "m/1/k"
+
+
+@pytest.mark.parametrize("what", ["table", "findings"])
+def test_axe_finds_nothing(page, what):
+    if what == "table":
+        model, found = hard()
+        mount_table(page, model.draw(found))
+    else:
+        mount_findings(page, 12)
+    # As JupyterLab has them: without a theme the browser's own gray is too pale for it.
+    page.evaluate("document.body.style.cssText = '--jp-ui-font-color2: #616161; --jp-layout-color1: white'")
+    found = Axe().run(page).response["violations"]
+    page_rules = {"document-title", "html-has-lang", "landmark-one-main", "region", "page-has-heading-one", "heading-order"}
+    assert [rule["id"] for rule in found if rule["id"] not in page_rules] == []
