@@ -18,6 +18,9 @@ ABOVE = "#ff5fc4"
 BELOW = "#00d2f2"
 SPECIAL = (NOT_A_NUMBER, INFINITE, NEGATIVE_INFINITE, ABOVE, BELOW)
 
+# The outline of what is selected; in the browser it is the theme's accent.
+SELECTED = "#1f83d2"
+
 # Of bars: below zero, above it, and where there is no sign.
 SIGNED = ("#4393c3", "#d6604d")
 UNSIGNED = "#8a8a8a"
