@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.records import history_of
 from tests.test_matrix import chosen, index_at, looking
@@ -15,8 +17,10 @@ from weight_explorer import WeightExplorer
 from weight_explorer.catalog.elements import Elements
 from weight_explorer.catalog.nodes import Axis, Block, Catalog, LayerNode, Weight, cut
 from weight_explorer.editing.choosing import choose as choose_elements
-from weight_explorer.recording.frozen import FrozenPart
-from weight_explorer.views import matrix
+from weight_explorer.panels.figure import figure_of
+from weight_explorer.panels.figures.matrix import hatching, rectangles_of
+from weight_explorer.recording.frozen import FrozenPart, proof_of
+from weight_explorer.views import matrix, proof
 from weight_explorer.views.brush import brushed, entries_words, read_brush
 from weight_explorer.views.choice import Choice, choose
 from weight_explorer.views.covers import ALL, NONE, SOME
@@ -52,7 +56,7 @@ def catalog_of(*weights):
     return Catalog(LayerNode("m", "m", "Sequential"), {weight.key: weight for weight in weights})
 
 
-def brushing(choice, weight, text):
+def brushing(weight, text):
     return read_brush({weight.key: weight}, text)
 
 
@@ -79,7 +83,7 @@ def test_a_brush_has_the_elements_that_were_inside_it_in_every_rank_order_and_la
     height, width = picture.size
     top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
-    brush = brushing(Choice(), weight, message(picture, top, bottom, left, right))
+    brush = brushing(weight, message(picture, top, bottom, left, right))
     mask = expected(picture, shape, top, bottom, left, right)
     np.testing.assert_array_equal(brushed(weight, brush).mask, mask)
     assert brush.count == mask.sum()
@@ -91,7 +95,7 @@ def test_a_brush_in_one_gate_is_of_the_whole_weight():
     whole = Weight("w", "kernel", "kernel", "m", (3, 8), "float32", axes)
     forget = cut(whole, "forget gate")
     picture = matrix.draw(forget, history_of(np.ones((3, 8), np.float32)), chosen(columns="norm"))
-    found = brushed(forget, brushing(Choice(), whole, message(picture, 1, 3, 0, 4)))
+    found = brushed(forget, brushing(whole, message(picture, 1, 3, 0, 4)))
     assert np.argwhere(found.mask).tolist() == [[row, column] for row in (1, 2) for column in range(4, 8)]
     assert found.words == "input_dim 1 to 2 by units 4 to 7 (forget gate)"
 
@@ -117,7 +121,7 @@ def test_entries_are_named_by_indexes_blocks_and_labels(axis, entries, words):
 def test_rows_of_a_grid_of_windows_are_named_by_both_axes():
     weight = weight_of((3, 2, 4, 5), CONV_NAMES)
     picture = matrix.draw(weight, history_of(np.ones((3, 2, 4, 5), np.float32)), Choice())
-    words = [brushing(Choice(), weight, message(picture, *rectangle)).words for rectangle in ((0, 6, 0, 2), (1, 5, 3, 4))]
+    words = [brushing(weight, message(picture, *rectangle)).words for rectangle in ((0, 6, 0, 2), (1, 5, 3, 4))]
     assert words == [
         "in_channels 0 to 1 by kernel_height 0 to 2 by filters 0 by kernel_width 0 to 1",
         "4 of in_channels x kernel_height, from (0, 1) to (1, 1) by filters 1 by kernel_width 1",
@@ -242,22 +246,71 @@ def test_a_mask_of_25_million_is_reduced_once_and_not_at_every_record():
     assert covers[0].cells is covers[1].cells
 
 
+@settings(deadline=None, max_examples=60)
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 2)))
+def test_rectangles_tile_the_covered_cells_and_hatching_stays_within_them(cover):
+    picture = matrix.draw(weight_of(cover.shape), history_of(np.ones(cover.shape, np.float32)), Choice())
+    tiled = np.zeros(cover.shape, int)
+    for x, y, width, height in rectangles_of(cover, picture):
+        tiled[round(y + 0.5) : round(y + 0.5) + height, round(x + 0.5) : round(x + 0.5) + width] += 1
+    np.testing.assert_array_equal(tiled, cover > 0)
+    drawn = hatching(cover)[..., 3] > 0
+    rows, columns = (np.arange(size) * count // size for size, count in zip(drawn.shape, cover.shape, strict=True))
+    kinds = cover[rows[:, None], columns]
+    assert not drawn[kinds == NONE].any()
+    assert not (kinds == ALL).any() or 0.15 < drawn[kinds == ALL].mean() < 0.35
+
+
+def test_the_figure_hatches_and_counts_what_is_frozen_and_outlines_what_is_selected():
+    values, mask = np.full((6, 8), 0.25, np.float32), np.zeros((6, 8), bool)
+    mask[2:4] = True
+    weight, history = weight_of((6, 8)), history_of(values)
+    plain = matrix.draw(weight, history, Choice())
+    brush = brushing(weight, message(plain, 0, 2, 0, 3))
+    picture = matrix.draw(weight, with_frozen(history, mask), Choice(brush=brush))
+    axes = figure_of(picture, "w").axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["16 frozen"]
+    outlines = [patch.get_path().vertices for patch in axes.patches]
+    assert [outline.min(axis=0).tolist() for outline in outlines] == [[-0.5, 1.5], [-0.5, -0.5], [-0.5, -0.5]]
+    before, after = (np.frombuffer(_pixels(each), np.uint8) for each in (plain, picture))
+    assert (before != after).mean() > 0.01
+
+
+def _pixels(picture):
+    canvas = FigureCanvasAgg(figure_of(picture, "w"))
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())
+
+
+@pytest.mark.parametrize(("scattered", "words"), [(False, 'hatch="////"'), (True, "hatched in the panel")], ids=["few", "many"])
+def test_code_hatches_a_few_rectangles_and_says_where_there_are_too_many(scattered, words):
+    model = keras.Sequential([keras.Input((40,)), keras.layers.Dense(40, name="dense")], name="wide")
+    model.compile("sgd", "mse")
+    found = WeightExplorer(model)
+    where = np.indices((40, 40)).sum(axis=0) % 2 == 0 if scattered else "0:3, :"
+    found.freeze("wide/dense/kernel", where)
+    assert words in found.code()
+    found.close()
+
+
 # -- proof -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_proof_is_computed_once_for_each_record():
-    values = np.zeros((700, 600), np.float32)
+def test_the_proof_is_computed_once_for_each_record(monkeypatch):
+    asked = []
+
+    def counted(history, part, number):
+        asked.append(number)
+        return proof_of(history, part, number)
+
+    monkeypatch.setattr(proof, "proof_of", counted)
+    values = np.zeros((70, 60), np.float32)
     mask = np.ones(values.shape, bool)
-    history = with_frozen(history_of(values, values), mask, values[mask])
-    weight = weight_of(values.shape)
-    assert proof_line(weight, history, Choice()).state == HELD
-    history.column("w").value = None  # it is not asked for values again but to see that they are the same
-    moved = history_of(values, values + 1)
-    with_frozen(moved, mask, values[mask])
-    assert (
-        proof_line(weight, moved, Choice()).words
-        == "Problem: 420\u202f000 of 420\u202f000 frozen elements moved since the start"
-    )
+    history = with_frozen(history_of(values, values, values + 1), mask, values[mask])
+    lines = [proof_line(weight_of(values.shape), history, Choice(step=number)) for number in (1, 2, 1, 2, 1)]
+    assert asked == [1, 2]
+    assert [line.state for line in lines] == [HELD, MOVED, HELD, MOVED, HELD]
+    assert lines[1].words.replace("\u202f", " ") == "Problem: 4 200 of 4 200 frozen elements moved since the start"
 
 
 def test_a_large_weight_is_not_compared_while_training_waits_but_its_statistics_are_asked():

@@ -24,6 +24,9 @@ SEQUENTIAL = "Blues"
 ZERO = "#808080"
 TROUBLES = {"error": "#d32f2f", "warning": "#e65100", "note": "#757575"}
 
+# The outline of what is selected; in the browser it is the theme's accent.
+SELECTED = "#1f83d2"
+
 # Of bars: below zero, above it, and where there is no sign.
 SIGNED = ("#4393c3", "#d6604d")
 UNSIGNED = "#8a8a8a"

@@ -73,7 +73,9 @@ def frozen_cover(history: Past, number: int, grid: Grid) -> Cover | None:
         return None
     are = "is" if cover.count == 1 else "are"
     size = grouped(grid.whole.height * grid.whole.width)
-    return Cover(cover.cells, cover.overview, cover.count, f"{grouped(cover.count)} of {size} elements {are} frozen (hatched).")
+    some = ", broken where only some of a cell are" if cover.cells is not None and (cover.cells == SOME).any() else ""
+    words = f"{grouped(cover.count)} of {size} elements {are} frozen (hatched{some})."
+    return Cover(cover.cells, cover.overview, cover.count, words)
 
 
 def brushed_cover(brush: Brush | None, grid: Grid) -> Cover | None:

@@ -17,7 +17,7 @@ from weight_explorer.views.remembered import Remembered
 
 # Comparing values takes 0.7 ms for each million elements of a weight, and twice that for each million that are frozen: of up to
 # this many it is done while training waits.
-MOST_AT_ONCE = 1 << 21
+MOST_AT_ONCE = 1 << 20
 
 _proofs: Remembered[Proof] = Remembered(256)
 

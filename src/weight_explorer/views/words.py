@@ -46,7 +46,8 @@ def _matrix(picture: MatrixPicture) -> str:
     shown = picture.cells[seen.top : seen.bottom, seen.left : seen.right]
     size = f"{_count(rows, 'row')} by {_count(columns, 'column')}"
     pins = f"{_count(len(picture.pins), 'pinned element')}." if picture.pins else ""
-    return " ".join(filter(None, (f"{size}, {_span(shown)}{_lost(picture.marks)}.", seen_words(picture), pins)))
+    selected = f"Selected: {picture.selected.words}." if picture.selected else ""
+    return " ".join(filter(None, (f"{size}, {_span(shown)}{_lost(picture.marks)}.", seen_words(picture), pins, selected)))
 
 
 def _heat(picture: HeatPicture) -> str:

@@ -9,7 +9,16 @@ import numpy as np
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels import colors
 from weight_explorer.panels.codes.python import MOST_NUMBERS, calls, csv_lines, is_given, literal, plain
-from weight_explorer.panels.figures.matrix import borders_of, has_ticks, names_of, ticks_of
+from weight_explorer.panels.figures.matrix import (
+    HATCH,
+    MOST_RECTANGLES,
+    borders_of,
+    has_ticks,
+    names_of,
+    rectangles_of,
+    ticks_of,
+)
+from weight_explorer.views.numbers import grouped
 from weight_explorer.views.origins import Origins
 from weight_explorer.views.pictures import MatrixPicture
 
@@ -144,6 +153,7 @@ def matrix_on_axes(picture: MatrixPicture) -> list[str]:
         f"image = axes.imshow({drawn}, cmap=colormap, vmin={-limit!r}, vmax={limit!r}, extent={extent},",
         f'                    interpolation="nearest", aspect="{"equal" if square else "auto"}")',
         *(_infinite(picture) if is_infinite else []),
+        *_frozen(picture),
         *_separators(picture),
         *_ticks(picture),
         *_pins(picture),
@@ -172,6 +182,25 @@ def _infinite(picture: MatrixPicture) -> list[str]:
         "    down, across = np.nonzero(cells == sign * np.inf)",
         f"    x, y = (across + 0.5) * {picture.column_step} + {left}, (down + 0.5) * {picture.row_step} + {top}",
         '    axes.plot(x, y, "s", color=color, markersize=4)',
+    ]
+
+
+def _frozen(picture: MatrixPicture) -> list[str]:
+    """Write the hatching of what is frozen, where that is no more than a few rectangles."""
+    cover = picture.frozen
+    if cover is None or cover.cells is None:
+        return [f"# {cover.words}"] if cover else []
+    seen = picture.seen_cells
+    inside = np.zeros_like(cover.cells)
+    inside[seen.top : seen.bottom, seen.left : seen.right] = cover.cells[seen.top : seen.bottom, seen.left : seen.right]
+    rectangles = rectangles_of(inside, picture)
+    if len(rectangles) > MOST_RECTANGLES:
+        return [f"# {cover.words.replace('hatched', 'hatched in the panel')}"]
+    if not rectangles:
+        return []
+    return [
+        f"for x, y, width, height in {rectangles}:  # {grouped(cover.count)} frozen",
+        f'    axes.add_patch(plt.Rectangle((x, y), width, height, fill=False, hatch="{HATCH}", linewidth=0))',
     ]
 
 

@@ -11,14 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, PathPatch, Rectangle
+from matplotlib.path import Path
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels import colors
+from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import MatrixPicture
 
 # More windows than this along a side are not told apart by lines: there would be more line than picture.
 MOST_WINDOWS = 64
+
+# Of what is frozen: in a legend and in code, and in pixels.
+HATCH = "////"
+HATCHED, HATCH_PERIOD = (600, 1200), 16
+
+# More rectangles of frozen elements than this are not outlined or written out.
+MOST_RECTANGLES = 64
 
 # What no color of the map stands for: its field in `Marks`, its name and its color.
 MARKS = (
@@ -36,7 +45,9 @@ def draw_matrix(figure: FigureBase, picture: MatrixPicture) -> None:
     image = _draw_cells(axes, picture)
     seen = picture.seen
     axes.locator_params(integer=True)
+    _draw_frozen(axes, picture)
     _draw_blocks(axes, picture)
+    _draw_selected(axes, picture)
     _draw_pins(axes, picture)
     axes.set(xlabel=names_of(picture.columns, picture.column_order), ylabel=names_of(picture.rows, picture.row_order))
     axes.set(xlim=(seen.left - 0.5, seen.right - 0.5), ylim=(seen.bottom - 0.5, seen.top - 0.5))
@@ -74,13 +85,81 @@ def _draw_scale(figure: FigureBase, axes: Axes, image: AxesImage, picture: Matri
     bar.set_label(marks.limit, fontsize=8)
     counts = [(getattr(marks, field), name, color) for field, name, color in MARKS]
     handles = [
-        Line2D([], [], marker="s", linestyle="", color=color, label=f"{count:,} {name}".replace(",", "\u202f"))
+        Line2D([], [], marker="s", linestyle="", color=color, label=f"{grouped(count)} {name}")
         for count, name, color in counts
         if count
     ]
+    if picture.frozen:
+        look = {"hatch": HATCH} if picture.frozen.cells is not None else {"linewidth": 0}
+        handles.append(Patch(facecolor="none", edgecolor="0.2", label=f"{grouped(picture.frozen.count)} frozen", **look))
     if handles:
         place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": len(handles), "frameon": False, "fontsize": 7}
         axes.legend(handles=handles, handletextpad=0.2, columnspacing=0.8, **place)
+
+
+def _draw_frozen(axes: Axes, picture: MatrixPicture) -> None:
+    """Hatch the cells that have frozen elements, dark beside light to be seen on every color, and outline large areas."""
+    if picture.frozen is None or picture.frozen.cells is None:
+        return
+    (top, left), (rows, columns) = picture.origin, picture.cells.shape
+    extent = (left - 0.5, left + columns * picture.column_step - 0.5, top + rows * picture.row_step - 0.5, top - 0.5)
+    axes.imshow(hatching(picture.frozen.cells), interpolation="nearest", aspect=axes.get_aspect(), extent=extent)
+    rectangles = rectangles_of(picture.frozen.cells, picture)
+    if len(rectangles) <= MOST_RECTANGLES:
+        axes.add_patch(PathPatch(_outline(rectangles), facecolor="none", edgecolor="0.1", linewidth=0.8))
+
+
+def hatching(cover: np.ndarray) -> np.ndarray:
+    """Return an image, red, green, blue and opacity, of diagonal lines over the cells that are not 0, broken where they are 1.
+
+    It has the same size for every pattern of cells: matplotlib's own hatching takes seconds for a scattered one.
+    """
+    height, width = HATCHED
+    rows, columns = (np.arange(size) * count // size for size, count in zip(HATCHED, cover.shape, strict=True))
+    kinds = cover[rows[:, None], columns]
+    down, across = np.ogrid[:height, :width]
+    line, along = (down + across) % HATCH_PERIOD, (down - across) % (2 * HATCH_PERIOD)
+    is_drawn = (kinds == 2) | ((kinds == 1) & (along < HATCH_PERIOD))
+    image = np.zeros((height, width, 4), np.uint8)
+    image[is_drawn & (line < 2)] = (0, 0, 0, 190)
+    image[is_drawn & (line >= 2) & (line < 4)] = (255, 255, 255, 190)
+    return image
+
+
+def _draw_selected(axes: Axes, picture: MatrixPicture) -> None:
+    """Outline the cells that the user selected."""
+    if picture.selected is None or picture.selected.cells is None:
+        return
+    path = _outline(rectangles_of(picture.selected.cells, picture))
+    for color, width in (("white", 3.0), (colors.SELECTED, 1.5)):
+        axes.add_patch(PathPatch(path, facecolor="none", edgecolor=color, linewidth=width))
+
+
+def rectangles_of(cover: np.ndarray, picture: MatrixPicture) -> list[tuple[float, float, float, float]]:
+    """Return rectangles (left, top, width, height) that tile the cells that are not 0, in the axes' coordinates.
+
+    Runs of rows that are covered alike are one.
+    """
+    covered = cover > 0
+    starts = np.flatnonzero(np.append(True, (covered[1:] != covered[:-1]).any(axis=1)))
+    found = []
+    for first, end in zip(starts, np.append(starts[1:], len(covered)), strict=True):
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], covered[first].view(np.int8), [0]))))
+        found += [(int(left), int(first), int(right - left), int(end - first)) for left, right in edges.reshape(-1, 2)]
+    (top, left), (down, across) = picture.origin, (picture.row_step, picture.column_step)
+    height, width = picture.size
+
+    def placed(x: int, y: int, wide: int, high: int) -> tuple[float, float, float, float]:
+        x, y, right, bottom = left + x * across, top + y * down, left + (x + wide) * across, top + (y + high) * down
+        return x - 0.5, y - 0.5, min(right, width) - x, min(bottom, height) - y
+
+    return [placed(*rectangle) for rectangle in found]
+
+
+def _outline(rectangles: list[tuple[float, float, float, float]]) -> Path:
+    corners = [[(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)] for x, y, width, height in rectangles]
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(rectangles)
+    return Path(np.array(corners, float).reshape(-1, 2), codes)
 
 
 def _draw_pins(axes: Axes, picture: MatrixPicture) -> None:
