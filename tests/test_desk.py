@@ -1,4 +1,4 @@
-"""The row of deeds, without a browser: what is ordered is done to what was on screen and answered in words, or refused whole."""
+"""The row of deeds, without a browser: orders are done to what was on screen and answered in words, or refused whole."""
 
 import threading
 

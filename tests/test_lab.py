@@ -1,4 +1,4 @@
-"""The view of initializers: what is drawn is what Keras draws, what is applied is what was drawn, and nothing else is touched."""
+"""The view of initializers: it draws what Keras draws, applies what it drew, and touches nothing else."""
 
 import random
 from dataclasses import replace
@@ -49,6 +49,11 @@ def marks(explorer):
     return {mark.name: mark for mark in chart(explorer).marks}
 
 
+def offers(explorer):
+    options = {option.name: [offer.key for offer in option.offers] for option in explorer._screen.scene().options}
+    return options["initializer"]
+
+
 def caption(explorer):
     return explorer._screen.scene().picture.caption
 
@@ -66,20 +71,14 @@ def test_parameters_and_their_first_values_are_those_of_keras(name):
     assert offered == {each: known[each] for each in offered}
     fixed = {"Glorot", "Lecun", "He"}
     if not any(name.startswith(each) for each in fixed):
-        assert set(offered) == set(known) - {"seed"}
+        assert set(offered) == set(known) - {"seed", "input_axes", "output_axes"}
 
 
 def test_the_layers_own_comes_first_and_those_that_cannot_fill_the_weight_are_not_offered(explorer):
-    offers = [
-        offer.key for option in explorer._screen.scene().options for offer in option.offers if option.name == "initializer"
-    ]
-    assert offers[0] == OWN
-    assert {"GlorotUniform", "HeNormal", "Orthogonal", "Constant", "Identity"} < set(offers)
+    assert offers(explorer)[0] == OWN
+    assert {"GlorotUniform", "HeNormal", "Orthogonal", "Constant", "Identity"} < set(offers(explorer))
     explorer.select("hidden", role="bias")
-    offers = [
-        offer.key for option in explorer._screen.scene().options for offer in option.offers if option.name == "initializer"
-    ]
-    assert not {"Orthogonal", "Identity"} & set(offers)
+    assert not {"Orthogonal", "Identity"} & set(offers(explorer))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,7 +98,7 @@ def test_what_is_drawn_is_what_keras_draws_and_applying_gives_just_that(explorer
 
 def test_looking_changes_nothing(explorer):
     before, num, state = bits(explorer), explorer.history.num_recorded, random.getstate()
-    numpy_state = np.random.get_state()[1].tobytes()
+    numpy_state = np.random.get_state()[1].tobytes()  # noqa: NPY002 - a training may use it
     for name in (*NAMES, OWN):
         explorer.select(initializer=name, seed=3)
         assert explorer._deeds._trial.values is not None
@@ -107,7 +106,7 @@ def test_looking_changes_nothing(explorer):
     assert explorer.history.num_recorded == num
     # A training may take its random numbers from these.
     assert random.getstate() == state
-    assert np.random.get_state()[1].tobytes() == numpy_state
+    assert np.random.get_state()[1].tobytes() == numpy_state  # noqa: NPY002
 
 
 def test_the_own_one_draws_as_the_layer_is_built(explorer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -134,15 +135,19 @@ def _number_of(text: str) -> float | int:
     >>> _number_of(" 3 "), _number_of("-1e-3"), _number_of("inf")
     (3, -0.001, inf)
     """
-    for read in (int, float):
-        try:
+    for read in (_whole, float):
+        with contextlib.suppress(ValueError):
             return read(text)
-        except ValueError:
-            continue
+    if not text.strip():
+        raise ValueError("Which number? Write it in the field.")
     hint = "with a point, 0.5" if "," in text else "as 0.5, -1e-3, nan or inf"
-    raise ValueError(
-        f"{text.strip()!r} is no number: write it {hint}." if text.strip() else "Which number? Write it in the field."
-    )
+    raise ValueError(f"{text.strip()!r} is no number: write it {hint}.")
+
+
+def _whole(text: str) -> int | float:
+    """Read a whole number without loss, as far as NumPy holds it so."""
+    number = int(text)
+    return number if number.bit_length() < 64 else float(text)
 
 
 def check_initializers(given: Any) -> None:

@@ -19,7 +19,8 @@ def desk(page):
           window.model.sent = [];
           window.model.send = message => window.model.sent.push(message);
           document.body.style.cssText = 'background: #fff; color: #111';
-          document.getElementById('host').setAttribute('style', 'width: 900px; --we-desk: 76px; --we-text: #111; --we-quiet: #555;'
+          document.getElementById('host').setAttribute('style', 'width: 900px; --we-desk: 76px; --we-text: #111;'
+            + '--we-quiet: #555;'
             + '--we-field: #fff; --we-ground: #fff; --we-warn: #b00020; --we-accent: #06c; --we-line: #888');
         }"""
     )

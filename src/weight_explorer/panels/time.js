@@ -83,16 +83,14 @@ function seams({ marks }, xOf) {
   return places;
 }
 
-/** What was done by hand, as [index, kind]; where there is no room for two marks the later one stands for both. */
+/** What was done by hand, as [index, kind]; where there is no room for two marks the later one is drawn. */
 function deeds({ marks }, xOf) {
   const found = [];
-  marks.forEach((mark, i) => {
-    const kind = mark & BY_HAND;
-    if (!kind) return;
-    if (found.length && xOf(i) - xOf(found.at(-1)[0]) < MARK_ROOM) found.pop();
-    found.push([i, kind]);
-  });
-  return found;
+  for (let i = marks.length - 1; i >= 0; i--) {
+    const kind = marks[i] & BY_HAND;
+    if (kind && !(found.length && xOf(found.at(-1)[0]) - xOf(i) < MARK_ROOM)) found.push([i, kind]);
+  }
+  return found.reverse();
 }
 
 /** The stretches of the track whose values are kept, as [from, to]. */
