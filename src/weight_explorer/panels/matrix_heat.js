@@ -4,7 +4,7 @@
 const HEAT_LABEL_ROOM = 184; // px, at most
 const GUTTER = 12; // px between the labels of the rows and the cells, for marks of what was found
 const TROUBLES = { error: "--we-warn", warning: "--we-trouble", note: "--we-quiet" };
-const HATCH = 6; // px
+const SHADING = 6; // px
 
 /** A number that a cell stands for, in words. */
 function heatValue(cell, row, isSeveral, { shades, tops }) {
@@ -66,14 +66,14 @@ function heatLabelRoom(context, { labels }, width) {
 
 /** Cells without a value are left out: below them are slanted lines, which are no color of any scale. */
 function drawHatch(context, { left, top, right, bottom }, style, ratio) {
-  const tile = new OffscreenCanvas(HATCH * ratio, HATCH * ratio);
+  const tile = new OffscreenCanvas(SHADING * ratio, SHADING * ratio);
   const pen = tile.getContext("2d");
   pen.strokeStyle = style("--we-line");
   pen.lineWidth = ratio;
   pen.beginPath();
   for (const shift of [-1, 0, 1]) {
-    pen.moveTo((shift * HATCH - 1) * ratio, (HATCH + 1) * ratio);
-    pen.lineTo((shift * HATCH + HATCH + 1) * ratio, -ratio);
+    pen.moveTo((shift * SHADING - 1) * ratio, (SHADING + 1) * ratio);
+    pen.lineTo((shift * SHADING + SHADING + 1) * ratio, -ratio);
   }
   pen.stroke();
   context.save();
