@@ -22,7 +22,7 @@ from weight_explorer.views.layout import is_sampled
 from weight_explorer.views.matrix import OPTIONS
 from weight_explorer.views.options import offered
 from weight_explorer.views.pictures import Window
-from weight_explorer.views.plane import Plane
+from weight_explorer.views.plane import MOST_OVERVIEW, Plane
 from weight_explorer.views.remembered import Remembered
 from weight_explorer.views.similarity import similar_order
 
@@ -303,7 +303,7 @@ def test_a_window_of_a_large_matrix_brings_its_single_elements(sort):
         assert cell == values[index_at(part, row, column)]
     assert part.limit == whole.limit
     assert np.abs(part.overview).max() == np.abs(values).max()
-    assert max(part.overview.shape) <= matrix.MOST_OVERVIEW
+    assert max(part.overview.shape) <= MOST_OVERVIEW
     axes = figure_of(part, "w").axes[0]
     assert (axes.get_xlim(), axes.get_ylim()) == ((99.5, 139.5), (2999.5, 2989.5))
     assert axes.images[0].get_extent()[0] == part.origin[1] - 0.5

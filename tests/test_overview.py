@@ -13,10 +13,12 @@ from weight_explorer.diagnosis.findings import Finding, Findings
 from weight_explorer.panels.code import code_of
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.heat import HeatPanel
+from weight_explorer.recording.checkpoints import FilePast
 from weight_explorer.recording.history import History
 from weight_explorer.recording.recorder import Recorder
 from weight_explorer.recording.runs import RunFile
 from weight_explorer.recording.status import Status
+from weight_explorer.recording.time import Step
 from weight_explorer.views import overview
 from weight_explorer.views.asked import choice_of, clicked
 from weight_explorer.views.choice import OVERVIEW, Choice, resolve
@@ -326,6 +328,17 @@ def test_a_loaded_run_shows_the_same(tmp_path):
     for name in MEASURES:
         loaded = overview.draw(model.catalog, run, choosing(statistic=name), Findings())
         np.testing.assert_array_equal(loaded.cells, model.draw(statistic=name).cells)
+
+
+def test_checkpoints_show_the_same():
+    model = Model(*KEYS).train(5)
+    steps = [Step(number, number, 0, float(number), "checkpoint", name=f"{number:02d}.keras") for number in range(5)]
+    past = FilePast(steps, {key: range(5) for key in KEYS}, lambda n, key: model.kept[n][key], 10**6, model.catalog)
+    for name in ("update_ratio", "since_start", "norm", "moved"):
+        drawn = overview.draw(model.catalog, past, choosing(statistic=name), Findings())
+        np.testing.assert_allclose(drawn.values(), model.draw(statistic=name).values(), rtol=1e-4)
+    assert drawn.columns[0].labels[2] == "record 2 (02.keras)"
+    assert drawn.ticks[-1] == (4, "4")
 
 
 def test_a_sampled_weight_has_its_estimated_change():

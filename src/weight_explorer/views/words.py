@@ -55,9 +55,17 @@ def _heat(picture: HeatPicture) -> str:
     severities = [trouble.severity for trouble in picture.troubles]
     found = [_count(severities.count(name), name) for name in dict.fromkeys(severities)]
     size = f"{_count(rows, 'weight')} by {_count(columns, 'record')}"
-    shown = f"{picture.shades.label} {_span(picture.values())}"
+    shown = f"{picture.shades.label} {_span(_ends(picture))}"
     marked = f"Marked: {', '.join(found)}." if found else ""
     return " ".join(filter(None, (f"{size}, {shown}{_lost(picture.marks)}.", seen_words(picture), marked)))
+
+
+def _ends(picture: HeatPicture) -> np.ndarray:
+    """Return the smallest and the largest value above 0; powers of all cells would take longer than all else that is told."""
+    if picture.tops is not None:
+        return picture.values()
+    known = picture.cells[np.isfinite(picture.cells) & (picture.cells != 0)]
+    return picture.shades.values(np.array([known.min(), known.max()]) if known.size else known)
 
 
 def _span(numbers: np.ndarray) -> str:
