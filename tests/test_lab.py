@@ -131,12 +131,12 @@ def test_the_picture_holds_now_start_sample_and_curve_over_the_same_bins(explore
     explorer.assign(KERNEL, None, 0.01)
     explorer.select(initializer="RandomNormal", stddev="0.1", seed=5)
     found = marks(explorer)
-    assert list(found) == ["this record", "at the start", "drawn (seed 5)", "expected"]
-    edges = found["this record"].x
+    assert list(found) == ["record 1", "at the start", "drawn (seed 5)", "expected"]
+    edges = found["record 1"].x
     drawn = explorer._deeds._trial.values
     np.testing.assert_array_equal(found["drawn (seed 5)"].y, np.histogram(drawn, edges)[0])
     assert found["expected"].y.sum() == pytest.approx(1200, rel=0.01)
-    assert found["this record"].y.max() == 1200
+    assert found["record 1"].y.max() == 1200
 
 
 def test_words_tell_the_distribution_the_fans_and_how_well_it_is_followed(explorer):
@@ -224,6 +224,20 @@ def test_it_draws_once_for_each_wish_and_never_for_the_training(explorer, model)
     assert "drawn (seed 0)" in marks(explorer)
     explorer.select(view="matrix")
     assert explorer._deeds._trial is None  # as large as the weight
+
+
+def test_a_large_weight_is_counted_when_it_is_asked_for_and_after_a_deed():
+    model = keras.Sequential([keras.Input((300,)), layers.Dense(300, name="hidden")], name="m")
+    explorer = WeightExplorer(model)
+    explorer.select("hidden", role="kernel", view="initializer", initializer="HeNormal")
+    model.compile("sgd", "mse")
+    model.fit(np.ones((32, 300)), np.zeros((32, 300)), verbose=0, callbacks=[explorer.callback])
+    shown = explorer._screen._standing[1]
+    assert [mark.name for mark in shown.charts[0].marks] == ["the start", "drawn (seed 0)", "expected"]
+    order(explorer, "initialize")
+    shown = explorer._screen._standing[1]
+    number = explorer.history.num_recorded - 1
+    assert [mark.name for mark in shown.charts[0].marks] == [f"record {number}", "at the start", "drawn (seed 0)", "expected"]
 
 
 def test_files_hold_the_sample_as_well(explorer):

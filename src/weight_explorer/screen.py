@@ -248,6 +248,7 @@ class Screen:
         answers = []
         while asked := self._next_deed():
             answers.append((asked[0], self._do(*asked)))
+            self._standing = None
         return answers
 
     def _do(self, order: dict[str, str], choice: Choice) -> Answer:
@@ -283,7 +284,8 @@ class Screen:
 
     def _compose_asked(self, choice: Choice, catalog: Catalog, *, is_asked: bool) -> Scene:
         """Compose the scene; what takes long is done once for each choice, by who made it and never by the training."""
-        standing = self._standing[1] if self._standing and self._standing[0] is choice else None
+        last = self._standing  # another thread may take it away
+        standing = last[1] if last and last[0] is choice else None
         scene = self._compose(choice, catalog, standing=standing, is_asked=is_asked and standing is None)
         if is_asked and standing is None:
             self._standing = choice, scene.picture

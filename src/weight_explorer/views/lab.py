@@ -12,6 +12,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import SEED_STATE, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import widened
+from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.distribution import AT_START, SHOWN, bin_edges, count_in, expected_line, values_beside
 from weight_explorer.views.initializers import NAMES, Start, fans, start_of
@@ -24,6 +25,8 @@ VIEW = "initializer"
 # The name of the layer's own initializer among the others.
 OWN = "own"
 NUM_SEEDS = 100
+# Weights of more elements take longer to count than a training should wait for.
+LARGE = 1 << 16
 # Of so many times as good samples no more than one differs farther from its distribution (Kolmogorov, 1933): sqrt(ln(200) / 2).
 CHANCE = math.sqrt(math.log(200) / 2)
 
@@ -141,6 +144,11 @@ def applies(weight: Weight) -> bool:
     return "float" in weight.dtype and weight.role != SEED_STATE and weight.size > 0
 
 
+def is_large(weight: Weight) -> bool:
+    """Whether to draw it takes long."""
+    return weight.size > LARGE
+
+
 def draw(weight: Weight, history: Past, choice: Choice, trial: Trial | None = None) -> Picture:
     """Draw the values at the start and now, a sample of the chosen initializer if there is one, and its expected curve."""
     at = replace(choice, quantity="value")
@@ -154,7 +162,7 @@ def draw(weight: Weight, history: Past, choice: Choice, trial: Trial | None = No
         return EmptyPicture("No element is finite, so there is no distribution to show.")
     edges = bin_edges(*groups.values())
     counts = {name: count_in(edges, values).astype(np.float64) for name, values in groups.items()}
-    chart = Chart("", "weight", "elements", _marks(wanted, edges, counts, start))
+    chart = Chart("", "weight", "elements", _marks(_record_words(reading.step), wanted, edges, counts, start))
     said = (
         _initializer_words(weight, wanted, start),
         _trial_words(trial, start, edges, counts),
@@ -177,9 +185,15 @@ def _groups(weight: Weight, history: Past, choice: Choice, reading: Reading, tri
     return {name: values[np.isfinite(values)] for name, values in groups.items()}
 
 
-def _marks(wanted: Wanted, edges: np.ndarray, counts: dict[str, np.ndarray], start: Start | None) -> tuple[Mark, ...]:
+def _record_words(step: Step) -> str:
+    return "the start" if step.kind == "start" and not step.epoch else f"record {step.number}"
+
+
+def _marks(
+    shown: str, wanted: Wanted, edges: np.ndarray, counts: dict[str, np.ndarray], start: Start | None
+) -> tuple[Mark, ...]:
     """Make the marks of what there is, in an order that keeps their widgets."""
-    names = {SHOWN: SHOWN, AT_START: AT_START, DRAWN: f"drawn (seed {wanted.seed})"}
+    names = {SHOWN: shown, AT_START: AT_START, DRAWN: f"drawn (seed {wanted.seed})"}
     marks = [
         Mark("steps", names[name], color, edges, counts[name])
         for name, color in ((SHOWN, "now"), (AT_START, "start"), (DRAWN, "against"))

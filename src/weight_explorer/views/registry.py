@@ -48,7 +48,7 @@ VIEWS: dict[str, View] = {
         View(units.VIEW, "Units", units.draw, units.OPTIONS, units.applies),
         View(compare.VIEW, "Compare", compare.draw, compare.OPTIONS, compare.applies, compare.is_large),
         View(spectrum.VIEW, "Spectrum", spectrum.draw, spectrum.OPTIONS, spectrum.applies, is_on_request=_every),
-        View(lab.VIEW, "Initializer", lab.draw, lab.OPTIONS, lab.applies, tries=lab.draw),
+        View(lab.VIEW, "Initializer", lab.draw, lab.OPTIONS, lab.applies, lab.is_large, lab.draw),
     )
 }
 

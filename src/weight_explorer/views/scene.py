@@ -165,11 +165,11 @@ _NOT_YET = EmptyPicture(ON_REQUEST)
 
 
 def _picture(view: View, weight: Weight, history: Past, choice: Choice, circumstances: Circumstances) -> Picture:
+    if not circumstances.is_asked and view.is_on_request(weight):
+        return circumstances.standing or _NOT_YET
     if view.tries:
         return view.tries(weight, history, choice, circumstances.trial)
-    if circumstances.is_asked or not view.is_on_request(weight):
-        return view.draw(weight, history, choice)
-    return circumstances.standing or _NOT_YET
+    return view.draw(weight, history, choice)
 
 
 def compose_problem(catalog: Catalog, choice: Choice, status: Status, error: Exception) -> Scene:
