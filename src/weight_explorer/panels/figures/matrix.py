@@ -7,6 +7,7 @@ import textwrap
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.image import AxesImage
@@ -84,14 +85,15 @@ def _draw_scale(figure: FigureBase, axes: Axes, image: AxesImage, picture: Matri
     bar = figure.colorbar(image, ax=axes, extend=ends.get((marks.above > 0, marks.below > 0), "neither"))
     bar.set_label(marks.limit, fontsize=8)
     counts = [(getattr(marks, field), name, color) for field, name, color in MARKS]
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], marker="s", linestyle="", color=color, label=f"{grouped(count)} {name}")
         for count, name, color in counts
         if count
     ]
     if picture.frozen:
-        look = {"hatch": HATCH} if picture.frozen.cells is not None else {"linewidth": 0}
-        handles.append(Patch(facecolor="none", edgecolor="0.2", label=f"{grouped(picture.frozen.count)} frozen", **look))
+        hatch = HATCH if picture.frozen.cells is not None else None
+        words = f"{grouped(picture.frozen.count)} frozen"
+        handles.append(Patch(facecolor="none", edgecolor="0.2", linewidth=1 if hatch else 0, hatch=hatch, label=words))
     if handles:
         place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": len(handles), "frameon": False, "fontsize": 7}
         axes.legend(handles=handles, handletextpad=0.2, columnspacing=0.8, **place)
