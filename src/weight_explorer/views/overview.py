@@ -249,13 +249,12 @@ class FoundList:
     entries: tuple[tuple[str, str, str, str], ...] = ()
 
 
-def found_list(catalog: Catalog, history: Past, findings: Findings, *, is_examined: bool) -> FoundList:
-    """Return the findings, the gravest first."""
-    if not is_examined:
+def found_list(catalog: Catalog, findings: Findings, examined: int | None) -> FoundList:
+    """Return the findings, the gravest first; `examined` is the newest record that they know of, None for none at all."""
+    if examined is None:
         return FoundList("Not examined yet.")
     if not findings:
-        numbers = history.timeline.numbers
-        return FoundList(f"Nothing was found up to record {numbers[-1]}." if len(numbers) else "Not examined yet.")
+        return FoundList(f"Nothing was found up to record {examined}.")
     ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
     entries = ((each.severity, _layer(catalog, each.layer), each.sentence, each.key) for each in ordered)
     return FoundList(findings.count_words, tuple(entries))

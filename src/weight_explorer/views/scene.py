@@ -117,6 +117,8 @@ def compose(
 
 def _overview(catalog: Catalog, history: Past, choice: Choice, findings: Findings) -> dict[str, Any]:
     """Compose what is shown of all weights together."""
+    numbers = history.timeline.numbers
+    examined = None if findings is NOTHING_FOUND or not len(numbers) else int(numbers[-1])
     return {
         "view": overview.VIEW,
         "views": (Offer(overview.VIEW, overview.LABEL),),
@@ -127,7 +129,7 @@ def _overview(catalog: Catalog, history: Past, choice: Choice, findings: Finding
         "facts": overview.facts(catalog),
         "explanation": overview.explanation(history, choice),
         "expression": "explorer.history.to_frame()",
-        "found": overview.found_list(catalog, history, findings, is_examined=findings is not NOTHING_FOUND),
+        "found": overview.found_list(catalog, findings, examined),
     }
 
 
