@@ -174,7 +174,7 @@ def test_as_many_findings_are_shown_as_fit_and_how_many_more_there_are(page, hei
     mount_findings(page, 12, height)
     shown = page.get_by_role("button").filter(visible=True).count() - 1  # the harness has one
     assert shown < 12
-    more = page.locator(".we-findings-more")
+    more = page.locator(".we-listed-more")
     assert more.text_content().split(" more")[0].split(":")[0].removeprefix("and ") == str(12 - shown)
     assert "explorer.findings" in more.text_content()
     bottom = page.evaluate("document.getElementById('host').getBoundingClientRect().bottom")
@@ -183,7 +183,7 @@ def test_as_many_findings_are_shown_as_fit_and_how_many_more_there_are(page, hei
 
 def test_a_finding_leads_to_its_weight(page):
     mount_findings(page, 2)
-    assert page.locator(".we-findings-more").is_hidden()
+    assert page.locator(".we-listed-more").is_hidden()
     page.get_by_role("button", name="layer 1").press("Enter")
     assert page.evaluate("model.state.asked") == "m/1/k"
     assert page.evaluate("asked") == 1

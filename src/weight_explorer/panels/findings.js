@@ -12,8 +12,8 @@ function setText(node, text) {
 }
 
 function makeEntry() {
-  const head = element("span", "we-finding-head", {}, element("span", "we-finding-severity"), element("span", "we-finding-layer"));
-  return element("li", "", {}, element("button", "we-finding", { type: "button" }, head, element("span", "we-finding-words")));
+  const head = element("span", "we-listed-one-head", {}, element("span", "we-listed-one-severity"), element("span", "we-listed-one-layer"));
+  return element("li", "", {}, element("button", "we-listed-one", { type: "button" }, head, element("span", "we-listed-one-words")));
 }
 
 function showEntry(item, [severity, layer, sentence, key]) {
@@ -30,13 +30,13 @@ function showEntry(item, [severity, layer, sentence, key]) {
 function render({ model, el }) {
   const controller = new AbortController();
   const { signal } = controller;
-  el.classList.add("we-findings");
+  el.classList.add("we-listed");
   el.dataset.lmSuppressShortcuts = "true";
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", "findings");
-  const heading = element("p", "we-findings-heading");
-  const list = element("ul", "we-findings-list");
-  const more = element("p", "we-findings-more");
+  const heading = element("p", "we-listed-heading");
+  const list = element("ul", "we-listed-list");
+  const more = element("p", "we-listed-more");
   el.replaceChildren(heading, list, more);
 
   /** Hide those that reach beyond the box, and say how many they are. */
