@@ -24,6 +24,7 @@ from weight_explorer.views import matrix, proof
 from weight_explorer.views.brush import brushed, entries_words, read_brush
 from weight_explorer.views.choice import Choice, choose
 from weight_explorer.views.covers import ALL, NONE, SOME
+from weight_explorer.views.numbers import grouped
 from weight_explorer.views.proof import HELD, MOVED, UNKNOWN, proof_line
 
 SORTS = ("as_is", "norm", "mean", "similarity")
@@ -184,7 +185,7 @@ def test_hatched_cells_are_those_of_the_mask_in_every_order_and_layout(data):
         return
     assert {place: bool(picture.frozen.cells[place]) for place in laid_out} == laid_out
     assert picture.frozen.count == sum(laid_out.values())
-    assert f"{picture.frozen.count} of {len(laid_out)} element" in picture.caption
+    assert f"{grouped(picture.frozen.count)} of {grouped(len(laid_out))} element" in picture.caption
 
 
 def test_a_cell_of_many_elements_says_whether_none_some_or_all_are_frozen_also_closely_and_afar():

@@ -201,7 +201,7 @@ function render({ model, el }) {
     const words = order.length === sides.length && !state.fixed ? order.map((_, axis) => sides[order.indexOf(axis)]) : sides;
     const several = found.steps[0] * found.steps[1] > 1;
     const which = several ? ` (${state.shows === "mean" ? "mean" : "farthest from zero"})` : "";
-    const frozen = FROZEN[state.frozenWords && !state.layers[0].frozen.length ? 2 : found.frozen];
+    const frozen = FROZEN[state.frozenWords && !state.layers[0].frozen?.length ? 2 : found.frozen];
     const selected = selectionWords() ? ` · selected: ${selectionWords()}` : "";
     const place = [...words, ...(state.fixed ? [state.fixed] : [])].join(", ");
     readout.textContent = (brush || anchor) && selected ? selected.slice(3) : `${place}:  ${shortest(found.value)}${which}${frozen}${selected}`;

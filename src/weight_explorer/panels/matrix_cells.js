@@ -92,7 +92,7 @@ function cellAt(layers, row, column) {
     const [i, j] = [Math.floor((row - origin[0]) / steps[0]), Math.floor((column - origin[1]) / steps[1])];
     if (i >= 0 && j >= 0 && i < shape[0] && j < shape[1]) {
       const at = i * shape[1] + j;
-      return { value: cells[at], frozen: frozen[at] ?? 0, row: origin[0] + i * steps[0], column: origin[1] + j * steps[1], steps };
+      return { value: cells[at], frozen: frozen?.[at] ?? 0, row: origin[0] + i * steps[0], column: origin[1] + j * steps[1], steps };
     }
   }
   return null;

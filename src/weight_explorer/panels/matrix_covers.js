@@ -13,7 +13,7 @@ function coverMap(layers, kind, view, width, height, margin) {
   const wide = { top: view.top - down, bottom: view.bottom + down, left: view.left - across, right: view.right + across };
   const map = new Uint8Array(rows * columns);
   for (const layer of [...layers].reverse()) {
-    const picture = layer[kind].length ? raster({ ...layer, cells: layer[kind] }, wide, columns, rows, "extreme") : null;
+    const picture = layer[kind]?.length ? raster({ ...layer, cells: layer[kind] }, wide, columns, rows, "extreme") : null;
     if (picture) stretch(map, picture, wide, rows, columns);
   }
   return { map, rows, columns };
@@ -116,14 +116,14 @@ function coverOf(state, kind, frame, ratio, margin, colors, make) {
 
 /** Hatch what is frozen. */
 function drawFrozen(context, frame, state, ratio) {
-  if (!state.layers[0].frozen.length) return;
+  if (!state.layers[0].frozen?.length) return;
   const [canvas] = coverOf(state, "frozen", frame, ratio, 0, [], (map) => [canvasOf(hatched(map, ratio))]);
   context.drawImage(canvas, frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
 }
 
 /** Outline what is selected: around it in the accent's color, within in the ground's. */
 function drawSelected(context, frame, state, ratio, style) {
-  if (!state.layers[0].selected.length) return;
+  if (!state.layers[0].selected?.length) return;
   const [line, colors] = [Math.max(1, Math.round(ratio)), [style("--we-accent"), style("--we-ground")]];
   const canvases = coverOf(state, "selected", frame, ratio, 2 * line, colors, (map) => [
     canvasOf(outlined(map, 2 * line, true), colors[0]),

@@ -264,7 +264,7 @@ function drawBar(context, frame, state, height, ratio, style) {
   });
   if (!state.frozenWords) return;
   const y = top + length + 14 + 18 * marks.length;
-  if (state.layers[0].frozen.length) drawSwatch(context, left, y - 6, BAR.width, 12, ratio, style("--we-line"));
+  if (state.layers[0].frozen?.length) drawSwatch(context, left, y - 6, BAR.width, 12, ratio, style("--we-line"));
   context.fillStyle = style("--we-text");
   label(state.frozenWords, y);
 }
