@@ -9,7 +9,7 @@ import pytest
 
 from tests.records import Variable, record, weight_of
 from weight_explorer.catalog.nodes import Catalog, LayerNode
-from weight_explorer.diagnosis.findings import Finding, Findings
+from weight_explorer.diagnosis.findings import Examined, Finding, Findings
 from weight_explorer.panels.code import code_of
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.heat import HeatPanel
@@ -375,15 +375,16 @@ def scene_of(model, choice=CHOICE, **circumstances):
 
 def test_the_findings_are_listed_the_gravest_first_or_said_to_be_none_or_not_looked_for():
     model = Model(*KEYS).train(4)
-    found = scene_of(model, findings=Findings([finding(KEYS[1], "note"), finding(KEYS[2], "error")])).found
+    findings = Findings([finding(KEYS[2], "error"), finding(KEYS[1], "note")])
+    found = scene_of(model, examined=Examined(findings, 3)).found_list
     assert found.heading == "2 findings: 1 error, 1 note"
     assert [(entry[0], entry[1], entry[3]) for entry in found.entries] == [
         ("error", "twin", KEYS[2]),
         ("note", "first", KEYS[1]),
     ]
-    assert scene_of(model, findings=Findings()).found.heading == "Nothing was found up to record 3."
-    assert scene_of(model).found.heading == "Not examined yet."
-    assert scene_of(model, Choice()).found is None
+    assert scene_of(model, examined=Examined(Findings(), 3)).found_list.heading == "Nothing was found up to record 3."
+    assert scene_of(model).found_list.heading == "Not examined yet."
+    assert scene_of(model, Choice()).found_list is None
 
 
 # -- the choice ----------------------------------------------------------------------------------------------------------
