@@ -115,6 +115,18 @@ def test_only_the_newest_of_many_records_counts(rule):
     assert bench.examiner.latest.number == 5
 
 
+def test_who_asks_while_it_examines_the_newest_has_it_examined_once(rule):
+    bench, calls = Bench(), []
+
+    def deed(case):
+        calls.append(len(case.steps))
+        bench.examiner.ask(at_once=True)
+
+    rule.deed = deed
+    assert bench.ask() == 0
+    assert calls == [1]
+
+
 def test_it_takes_one_hundredth_of_the_time(rule):
     bench, calls = Bench(), []
 
