@@ -1,6 +1,8 @@
 """The row of deeds, without a browser: orders are done to what was on screen and answered in words, or refused whole."""
 
+import json
 import threading
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from keras import layers
 
 from weight_explorer import WeightExplorer
+from weight_explorer.views.brush import read_brush
 from weight_explorer.views.meant import DEEDS, Answer, Desk, Possible
 
 KERNEL = "m/hidden/kernel"
@@ -118,6 +121,23 @@ def test_what_was_on_screen_when_it_was_ordered_is_meant_or_nothing(explorer):
     assert "another selection" in words
     np.testing.assert_array_equal(bits(explorer), before)
     assert explorer.history.num_recorded == 1
+
+
+def test_what_is_brushed_is_meant_before_gate_and_weight(explorer):
+    asked = {"weight": KERNEL, "base": [0, 0], "axes": [[0], [1]], "sizes": [[7], [3]], "spans": [[[1, 3]], [[0, 2]]]}
+    brush = read_brush(explorer.catalog.weights, json.dumps(asked))
+    explorer._screen.choose(lambda choice: replace(choice, brush=brush))
+    explorer._screen.answer()
+    before = explorer.catalog.variables[KERNEL].numpy()
+    assert explorer._panel.desk.meant == "input_dim 1 to 2 by units 0 to 1 of kernel: 4 elements"
+    assert not order(explorer, "set", "9")[1]
+    before[1:3, 0:2] = 9
+    np.testing.assert_array_equal(explorer.catalog.variables[KERNEL].numpy(), before)
+    assert order(explorer, "freeze")[0].startswith("4 of 21 elements are frozen.")
+    explorer.select(view="initializer", initializer="Zeros")
+    assert not order(explorer, "initialize")[1]
+    before[1:3, 0:2] = 0
+    np.testing.assert_array_equal(explorer.catalog.variables[KERNEL].numpy(), before)
 
 
 def test_two_orders_in_a_row_are_both_done(explorer):
