@@ -60,14 +60,12 @@ class DeskPanel(anywidget.AnyWidget):
     def show(self, desk: Desk, lab: str) -> None:
         """Bring the row up to date in one message, or in none where nothing changed.
 
-        What was said is of what was meant then, so it goes with that; and who comes to the initializers finds the row open.
+        What was said is of what was meant then, so it goes with that.
         """
         about = desk.meant.key if desk.meant else "", desk.words
         with self.hold_sync():
             if about != self._about:
                 self.said, self.is_refused, self._about = "", False, about
-            if (self.lab, lab) == ("away", "shown") and not desk.refusal:
-                self.is_open = True
             self.target = desk.meant.identity if desk.meant else ""
             self.meant, self.refusal, self.undo = desk.words, desk.refusal, desk.possible.undo
             self.lab, self.view = lab, ""
