@@ -256,6 +256,13 @@ def test_edge_cases_have_a_picture_or_words(values):
         assert picture.caption
 
 
+def test_of_a_weight_that_is_lost_to_nan_the_sample_and_its_curve_are_drawn(explorer):
+    explorer.assign(KERNEL, None, np.nan)
+    found = marks(explorer)
+    assert found["record 1"].y.sum() == 0
+    assert found["expected"].y.sum() == pytest.approx(1200, rel=0.01)
+
+
 def test_of_a_large_weight_the_same_elements_are_compared():
     values = np.random.default_rng(0).normal(size=(600, 500)).astype(np.float32)
     weight, history = weight_of("w", values), history_of(values, memory=400_000)

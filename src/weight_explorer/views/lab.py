@@ -200,7 +200,8 @@ def _marks(
         if name in counts
     ]
     if start is not None:
-        line = expected_line(start.expected(edges, int(counts[SHOWN].sum())), edges)
+        most = max(int(row.sum()) for row in counts.values())  # of what is shown some may not be finite
+        line = expected_line(start.expected(edges, most), edges)
         marks.append(replace(line, name="expected"))
     return tuple(marks)
 
