@@ -19,7 +19,8 @@ from weight_explorer.panels import colors, details
 from weight_explorer.views.pictures import Chart, ChartPicture, Mark
 from weight_explorer.views.words import words_of
 
-MARGINS = {"top": 8, "right": 16, "left": 72}
+# The same with and without a name of the x axis: margins that change while a chart is being made are an error in the page.
+MARGINS = {"top": 8, "right": 16, "bottom": 40, "left": 72}
 FEW_POINTS = 30
 # Charts that were drawn are kept for when they are drawn again, but not more than so many: every one has a dozen widgets.
 MOST_CHARTS = 24
@@ -92,7 +93,7 @@ class _ChartPanel:
         self._figure = Figure(
             marks=self._marks,
             axes=[self._x_axis, self._y_axis],
-            fig_margin=_margins(chart),
+            fig_margin=MARGINS,
             animation_duration=0,
             padding_x=0,
             padding_y=0,
@@ -117,7 +118,6 @@ class _ChartPanel:
         named = sorted((mark for mark in chart.marks if mark.name), key=lambda mark: mark.kind == "rules")
         entries = [(mark.name, colors.MARKS[mark.color], _swatch(mark)) for mark in named]
         self._legend.show(details.legend(([(chart.title, "transparent", "none")] if chart.title else []) + entries))
-        _set(self._figure, {"fig_margin": _margins(chart)})
         _set(self._x, _ends(x_range))
         _set(self._y, _ends(y_range))
         _set(self._x_axis, {"label": chart.x_label, "tick_values": _ticks(x_range)})
@@ -131,10 +131,6 @@ _Structure = tuple[bool, tuple[tuple[str, str], ...]]
 
 def _structure(chart: Chart) -> _Structure:
     return (chart.log, tuple((mark.kind, mark.color) for mark in chart.marks))
-
-
-def _margins(chart: Chart) -> dict[str, int]:
-    return MARGINS | {"bottom": 40 if chart.x_label else 24}
 
 
 def _swatch(mark: Mark) -> str:
