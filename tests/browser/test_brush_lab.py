@@ -26,7 +26,9 @@ print(json.dumps([proof.of, int(mask.sum()), proof.moved, bool(same[mask].all())
 
 
 def drag(page, start, end):
-    box = page.locator(".we-matrix canvas").first.bounding_box()
+    canvas = page.locator(".we-matrix canvas").locator("visible=true").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     page.keyboard.down("Shift")
     page.mouse.move(box["x"] + start[0], box["y"] + start[1])
     page.mouse.down()
@@ -55,11 +57,13 @@ def test_what_is_brushed_during_fit_is_frozen_hatched_and_proved_not_to_move(pag
         page.mouse.move(5, 5)
         selected = re.compile(rf"Selected: input_dim .* by units .*: {count} elements")
         page.locator(".we-matrix-readout", has_text=selected).wait_for(timeout=20_000)
-        words = page.locator(".we-words .we-quiet").text_content()
-        page.wait_for_function("words => document.querySelector('.we-words .we-quiet').textContent !== words", arg=words)
+        words = page.locator(".we-words .we-text.we-quiet").text_content()
+        page.wait_for_function(
+            "words => document.querySelector('.we-words .we-text.we-quiet').textContent !== words", arg=words
+        )
         assert proof.count() == 1  # still so some records later
         page.get_by_role("tab", name="Over time").click()
-        page.locator(".we-charts").first.wait_for(timeout=20_000)
+        page.locator(".we-charts").locator("visible=true").first.wait_for(timeout=20_000)
         assert proof.count() == 1
         notebook.interrupt()
         notebook.wait_until_trained("interrupted")

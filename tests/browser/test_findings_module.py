@@ -38,7 +38,7 @@ def test_nothing_moves_when_findings_come_and_go_and_all_of_them_can_be_read(pag
     words, room = box(page, ".we-finding-first"), box(page, ".we-words")
     assert words["height"] >= 20
     assert words["bottom"] <= box(page, ".we-code")["y"]
-    assert box(page, ".we-findings")["y"] >= page.locator(".we-words .we-quiet").first.bounding_box()["y"]
+    assert box(page, ".we-findings")["y"] >= page.locator(".we-words .we-text.we-quiet").first.bounding_box()["y"]
     assert room["x"] <= words["x"] < words["right"] <= room["right"]
     button(page).click()
     assert [box(page, place) for place in places] == before

@@ -70,7 +70,9 @@ def use_the_time_axis(page):
     page.locator(".we-words", has_text="The value, at the start.").wait_for(timeout=20_000)
     page.get_by_role("button", name="Compare").click()
     # One of a menu, where the tabs leave no room for four buttons.
-    page.locator(".we-views :is(option, [role=radio])", has_text="Since record 0").first.wait_for(state="attached", timeout=20_000)
+    page.locator(".we-views :is(option, [role=radio])", has_text="Since record 0").first.wait_for(
+        state="attached", timeout=20_000
+    )
     page.get_by_role("slider", name="record").press("PageUp")
     page.locator(".we-words", has_text="The change since the start, at record").wait_for(timeout=20_000)
     page.get_by_role("button", name="Compare").click()
@@ -108,17 +110,19 @@ def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works
         facts_of(page, "(80,) = (4 gates x 20 units,)")
         page.get_by_role("combobox", name="direction").select_option("backward")
         page.locator(".we-words", has_text="backward_layer").wait_for(timeout=20_000)
-        caption = page.locator(".we-words .we-quiet").text_content()
+        caption = page.locator(".we-words .we-text.we-quiet").text_content()
         record, shown_live = numbers_on_screen(page)
         assert "record" in caption
         assert notebook.is_running(1)
 
         use_the_time_axis(page)
         assert notebook.is_running(1)
-        caption = page.locator(".we-words .we-quiet").text_content()
+        caption = page.locator(".we-words .we-text.we-quiet").text_content()
 
         # Nothing more was needed from the kernel for this to move on by itself.
-        page.wait_for_function("before => document.querySelector('.we-words .we-quiet').textContent !== before", arg=caption)
+        page.wait_for_function(
+            "before => document.querySelector('.we-words .we-text.we-quiet').textContent !== before", arg=caption
+        )
         assert notebook.is_running(1)
 
         notebook.interrupt()
