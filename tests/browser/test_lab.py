@@ -167,7 +167,7 @@ def test_keys_in_the_panel_never_reach_the_notebook(lab_page):
     for key in ["d", "d", "x", "a", "b", "ArrowRight"]:
         page.keyboard.press(key)
     facts_of(page, "(16,)" if page.get_by_role("treeitem", name="hidden").get_attribute("aria-selected") == "true" else "(")
-    page.locator("canvas").focus()
+    page.locator("canvas").locator("visible=true").focus()
     for key in ["d", "d", "x", "ArrowDown"]:
         page.keyboard.press(key)
     page.locator(".we-matrix-readout", has_text="units = 0").wait_for(timeout=5000)
@@ -178,7 +178,7 @@ def test_keys_in_the_panel_never_reach_the_notebook(lab_page):
 def test_the_number_under_the_pointer_needs_no_kernel(lab_page):
     page = lab_page.page
     page.evaluate("Array.from(jupyterapp.shell.widgets('main'))[0].sessionContext.session.kernel.shutdown()")
-    page.locator("canvas").hover(position={"x": 200, "y": 150})
+    page.locator("canvas").locator("visible=true").hover(position={"x": 200, "y": 150})
     page.locator(".we-matrix-readout", has_text="input_dim = ").wait_for(timeout=5000)
 
 
