@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_matrix_module import at, canvas_box, pixels_of, zoom_in
+from tests.browser.test_matrix_module import at, canvas_box, pixels_of, put, zoom_in
 from tests.browser.test_modules import mount, readout
 from tests.test_overview import CHOICE, KEYS, Model, finding, hard
 from weight_explorer.diagnosis.findings import Findings
@@ -37,15 +37,8 @@ def mount_table(page, picture):
 
 
 def update(page, picture):
-    """Give the page another picture, as the kernel's answer comes: everything in one message."""
-    page.evaluate(
-        """state => {
-          for (const [name, value] of Object.entries(state)) model.state[name] = value?.base64 === undefined ? value
-            : new DataView(Uint8Array.from(atob(value.base64), c => c.charCodeAt()).buffer);
-          model.set('cells', model.state.cells);
-        }""",
-        state_of(picture),
-    )
+    """Give the page another picture."""
+    put(page, state_of(picture))
 
 
 def press(page, *keys):

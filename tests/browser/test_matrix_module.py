@@ -19,14 +19,19 @@ LARGE = (3000, 900)
 
 
 def update(page, picture):
-    """Give the page another picture, as the kernel's answer comes: everything in one message."""
+    """Give the page another picture."""
+    put(page, state_of(picture))
+
+
+def put(page, state):
+    """Give the page another state, as the kernel's answer comes: everything in one message."""
     page.evaluate(
         """state => {
           for (const [name, value] of Object.entries(state)) model.state[name] = value?.base64 === undefined ? value
             : new DataView(Uint8Array.from(atob(value.base64), c => c.charCodeAt()).buffer);
           model.set('cells', model.state.cells);
         }""",
-        state_of(picture),
+        state,
     )
 
 

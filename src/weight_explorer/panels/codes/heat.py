@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from weight_explorer.panels import colors
+from weight_explorer.panels.codes.matrix import extent_of
 from weight_explorer.panels.codes.python import MOST_NUMBERS, calls, csv_lines, literal, plain
 from weight_explorer.panels.figures.heat import row_labels
 from weight_explorer.views.origins import Origins
@@ -26,10 +27,10 @@ def write_heat(picture: HeatPicture, name: str, _: Origins, csv_name: str) -> li
         'figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")',
         *calls("axes", set_title=name, set_xlabel=picture.columns[0].name),
         f'colormap = plt.get_cmap("{map_name}").with_extremes(bad="white")',
-        f"image = axes.imshow(shown, cmap=colormap, vmin={low!r}, vmax={high!r}, extent={_extent(picture)},",
+        f"image = axes.imshow(shown, cmap=colormap, vmin={low!r}, vmax={high!r}, extent={extent_of(picture)},",
         '                    interpolation="nearest", aspect="auto")',
         "zero = np.where(values == 0, 1.0, np.nan)",
-        f'axes.imshow(zero, cmap="gray", vmin=0, vmax=2, aspect="auto", extent={_extent(picture)})',
+        f'axes.imshow(zero, cmap="gray", vmin=0, vmax=2, aspect="auto", extent={extent_of(picture)})',
         f"axes.set_yticks({places}, {names}, fontsize=6{plain(*names)})",
         f"axes.set_xticks({[column for column, _ in picture.ticks]}, {labels})",
         *_troubles(picture),
@@ -64,16 +65,6 @@ def _bar_words(picture: HeatPicture) -> str:
     if picture.tops is not None:
         return f"{picture.shades.label}, as a share of the row's largest"
     return f"log10 of {picture.shades.label}" if picture.shades.is_log else f"{picture.shades.label}{picture.shades.unit}"
-
-
-def _extent(picture: HeatPicture) -> tuple[float, float, float, float]:
-    (top, left), seen = picture.origin, picture.seen_cells
-    return (
-        left + seen.left * picture.column_step - 0.5,
-        left + seen.right * picture.column_step - 0.5,
-        top + seen.bottom * picture.row_step - 0.5,
-        top + seen.top * picture.row_step - 0.5,
-    )
 
 
 def _troubles(picture: HeatPicture) -> list[str]:

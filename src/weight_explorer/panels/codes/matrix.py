@@ -143,7 +143,7 @@ def cells_as_drawn(picture: MatrixPicture, csv_name: str) -> list[str]:
 
 def matrix_on_axes(picture: MatrixPicture) -> list[str]:
     """Write the lines that draw `cells` on `axes` of `figure`."""
-    limit, extent = picture.limit or 1.0, _extent(picture)
+    limit, extent = picture.limit or 1.0, extent_of(picture)
     square = len(picture.rows) > 1 and len(picture.columns) > 1
     is_infinite = bool(np.isinf(_seen(picture)).any())
     drawn = "np.where(np.isinf(cells), np.nan, cells)" if is_infinite else "cells"
@@ -165,7 +165,8 @@ def matrix_on_axes(picture: MatrixPicture) -> list[str]:
     ]
 
 
-def _extent(picture: MatrixPicture) -> tuple[float, float, float, float]:
+def extent_of(picture: MatrixPicture) -> tuple[float, float, float, float]:
+    """Return where the cells that are looked at lie: left, right, bottom and top, in entries of the whole."""
     (top, left), seen = picture.origin, picture.seen_cells
     return (
         left + seen.left * picture.column_step - 0.5,
@@ -176,7 +177,7 @@ def _extent(picture: MatrixPicture) -> tuple[float, float, float, float]:
 
 
 def _infinite(picture: MatrixPicture) -> list[str]:
-    left, _, _, top = _extent(picture)
+    left, _, _, top = extent_of(picture)
     return [
         f"for sign, color in ((1, {colors.INFINITE!r}), (-1, {colors.NEGATIVE_INFINITE!r})):",
         "    down, across = np.nonzero(cells == sign * np.inf)",
