@@ -103,6 +103,30 @@ def test_rows_that_are_still_are_named_by_the_users_labels():
     assert "<b>" not in explorer.findings._repr_html_()
 
 
+def test_of_a_zero_input_nothing_is_said_before_all_of_the_data_came_in():
+    rare = np.concatenate([np.tile([0, 1, 1, 1, 1, 1], (len(X), 1)), X]).astype("float32")
+    model = sequential(layers.Dense(2, name="out"))
+    model.compile("sgd", "mse", jit_compile=False)
+    explorer = WeightExplorer(model, record_every=1)
+    seen = []
+
+    class Ask(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append({finding.rule for finding in explorer.findings})
+
+    model.fit(rare, np.tile(Y, (2, 1)), batch_size=4, shuffle=False, callbacks=[explorer.callback, Ask()], verbose=0)
+    assert len(seen) * 4 == len(rare)
+    assert not any("zero input" in rules for rules in seen)
+
+
+@pytest.mark.parametrize(("batches", "rows"), [(99, []), (100, [(0,)])])
+def test_a_loop_that_says_nothing_of_epochs_is_told_of_zero_inputs_after_many_batches(batches, rows):
+    values = np.cumsum(np.ones((batches + 1, 6, 5)) * [[0], [1], [1], [1], [1], [1]], axis=0)
+    history = records_of(values, 1)
+    findings = findings_of(history.catalog, history)
+    assert [finding.places[0].entries for finding in findings if finding.rule == "zero input"] == rows
+
+
 def test_tokens_that_never_occur():
     model = sequential(layers.Embedding(9, 3, name="embed"), layers.Flatten(), layers.Dense(2), shape=(6,))
     finding = one(fit(model, RANDOM.integers(0, 7, size=X.shape)), "zero input")

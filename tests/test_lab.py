@@ -232,10 +232,10 @@ def test_a_large_weight_is_counted_when_it_is_asked_for_and_after_a_deed():
     explorer.select("hidden", role="kernel", view="initializer", initializer="HeNormal")
     model.compile("sgd", "mse")
     model.fit(np.ones((32, 300)), np.zeros((32, 300)), verbose=0, callbacks=[explorer.callback])
-    shown = explorer._screen._standing[1]
+    shown = explorer._screen._standing.picture
     assert [mark.name for mark in shown.charts[0].marks] == ["the start", "drawn (seed 0)", "expected"]
     order(explorer, "initialize")
-    shown = explorer._screen._standing[1]
+    shown = explorer._screen._standing.picture
     number = explorer.history.num_recorded - 1
     assert [mark.name for mark in shown.charts[0].marks] == [f"record {number}", "at the start", "drawn (seed 0)", "expected"]
 

@@ -185,3 +185,15 @@ def test_a_choice_made_while_training_draws_is_not_computed_by_the_training(dens
     explorer._screen.answer()
     assert "singular values" in explorer._panel.words.sections[1]["text"]
     explorer.close()
+
+
+def test_an_edit_is_seen_at_once(dense_model):
+    explorer = WeightExplorer(dense_model)
+    explorer.select("hidden", role="kernel", view="spectrum")
+    before = explorer._panel.words.sections[1]["text"]
+    explorer._screen.draw()
+    assert explorer._panel.words.sections[1]["text"] == before
+    explorer.assign("dense_model/hidden/kernel", (0, 0), 1000)
+    assert "record 1" in explorer._panel.words.sections[1]["text"]
+    assert explorer._panel.words.sections[1]["text"] != before
+    explorer.close()

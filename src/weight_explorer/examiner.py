@@ -13,6 +13,7 @@ from weight_explorer.diagnosis.findings import NOT_EXAMINED, Examined, Findings
 from weight_explorer.diagnosis.registry import findings_of
 from weight_explorer.recording.frozen import masks_of
 from weight_explorer.recording.past import Past
+from weight_explorer.recording.statistics import NOT_FINITE
 
 # The share of the time that examining may take while a model trains.
 SHARE = 0.01
@@ -30,6 +31,11 @@ class Subject:
     def state(self) -> State:
         """What tells it from another."""
         return State(self.past.num_recorded, (self.catalog, self.facts, self.past.frozen))
+
+    @property
+    def num_broken(self) -> int:
+        """How many weights hold NaN or Inf since the newest change."""
+        return int((self.past.last_change().rows[:, 0, NOT_FINITE] > 0).any(axis=1).sum())
 
     def taken(self) -> Subject:
         """Return it with the records that there are now, to which none is added."""
@@ -88,6 +94,7 @@ class Examiner:
         self._is_wanted = self._is_closed = False
         self._latest = NOT_EXAMINED
         self._state: State | None = None
+        self._num_broken = 0
         self._due = clock()
 
     @property
@@ -103,13 +110,18 @@ class Examiner:
     def ask(self, *, at_once: bool) -> None:
         """Have what is new examined: at once, or, so that a training keeps its time, only if it is time again.
 
+        Where NaN or Inf came to a weight, that is at once as well: a training that broke is not to go on unnoticed.
         Returns at once in any case. Where it is not yet time, nothing is remembered: ask again.
         """
         with self._condition:
-            if self._is_closed or (not at_once and (self._thread is not None or self._clock() < self._due)):
+            if self._is_closed:
+                return
+            subject = self._subject()
+            is_time = self._thread is None and self._clock() >= self._due
+            if not (at_once or is_time or subject.num_broken > self._num_broken):
                 return
             self._is_wanted = True
-            if self._thread is None and not self._subject().state.is_same(self._state):
+            if self._thread is None and not subject.state.is_same(self._state):
                 self._thread = threading.Thread(target=self._run, name="weight-explorer-examiner", daemon=True)
                 self._thread.start()
 
@@ -117,7 +129,7 @@ class Examiner:
         """Examine what there is now, on the caller's own thread; what was found is the latest from now on."""
         subject = self._subject().taken()
         # Said first, also for where a rule fails: it would fail again.
-        self._state = subject.state
+        self._state, self._num_broken = subject.state, subject.num_broken
         numbers = subject.past.timeline.numbers
         found = Examined(subject.findings(), int(numbers[-1]) if len(numbers) else None)
         with self._condition:  # another thread may have been faster with newer ones

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import ipywidgets
 
@@ -53,6 +53,14 @@ class Doing(Protocol):
         ...
 
 
+class _Standing(NamedTuple):
+    """What was drawn last when it was asked for, and how many records there were."""
+
+    choice: Choice
+    num_recorded: int
+    picture: Picture
+
+
 class Screen:
     """Keeps the panel as the user wants it: takes every choice, and draws what it asks for.
 
@@ -85,7 +93,7 @@ class Screen:
         self._num_asked = self._num_answered = 0
         self._orders: deque[dict[str, str]] = deque()
         self._asked_deeds: deque[tuple[dict[str, str], Choice]] = deque()
-        self._standing: tuple[Choice, Picture] | None = None  # what was drawn last when it was asked for
+        self._standing: _Standing | None = None
         self._is_closed = False
         self._is_to_prepare = False
         self._clicks_wait = not live.answers_during_cells()
@@ -248,7 +256,6 @@ class Screen:
         answers = []
         while asked := self._next_deed():
             answers.append((asked[0], self._do(*asked)))
-            self._standing = None
         return answers
 
     def _do(self, order: dict[str, str], choice: Choice) -> Answer:
@@ -283,12 +290,14 @@ class Screen:
         return compose(catalog, past, choice, self._reporter.status, circumstances)
 
     def _compose_asked(self, choice: Choice, catalog: Catalog, *, is_asked: bool) -> Scene:
-        """Compose the scene; what takes long is done once for each choice, by who made it and never by the training."""
-        last = self._standing  # another thread may take it away
-        standing = last[1] if last and last[0] is choice else None
-        scene = self._compose(choice, catalog, standing=standing, is_asked=is_asked and standing is None)
-        if is_asked and standing is None:
-            self._standing = choice, scene.picture
+        """Compose the scene; what takes long is done once for each choice and, at rest, record, and never by the training."""
+        last, num_recorded = self._standing, self._source.past.num_recorded  # another thread may put another one there
+        mine = last if last and last.choice is choice else None
+        stands = mine is not None and (self._reporter.is_training or mine.num_recorded == num_recorded)
+        is_new = is_asked and not stands
+        scene = self._compose(choice, catalog, standing=mine and mine.picture, is_asked=is_new)
+        if is_new:
+            self._standing = _Standing(choice, num_recorded, scene.picture)
         return scene
 
     def _compose_or_tell(self, choice: Choice, catalog: Catalog, *, is_asked: bool) -> Scene:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.recording.lattice import BINS, UNSET, Lattice, lattice_for
-from weight_explorer.recording.statistics import INDEX
+from weight_explorer.recording.statistics import INDEX, NOT_FINITE
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -96,4 +96,4 @@ def _common(exponents: np.ndarray, firsts: np.ndarray, rows: np.ndarray) -> Latt
 
 
 def _num_finite(row: np.ndarray) -> int:
-    return int(row[INDEX["count"]] - row[INDEX["nans"]] - row[INDEX["positive_infs"]] - row[INDEX["negative_infs"]])
+    return int(row[INDEX["count"]] - row[NOT_FINITE].sum())

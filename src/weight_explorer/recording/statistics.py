@@ -30,6 +30,8 @@ FIELDS = (
     "place",
 )
 INDEX = {name: index for index, name in enumerate(FIELDS)}
+# How many elements are NaN, +Inf and -Inf.
+NOT_FINITE = slice(INDEX["nans"], INDEX["negative_infs"] + 1)
 QUANTITIES = ("value", "since_start", "since_last")
 COUNTS = ("count", "zeros", "nans", "positive_infs", "negative_infs", "moved")
 UNKNOWN = np.full(len(FIELDS), np.nan)

@@ -10,7 +10,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import Axis, Weight, cut, plural
 from weight_explorer.recording.histogram import Histograms, quantiles_of
 from weight_explorer.recording.past import Column, Past
-from weight_explorer.recording.statistics import INDEX, widened
+from weight_explorer.recording.statistics import INDEX, NOT_FINITE, widened
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer, quantity_label
 from weight_explorer.views.entries import block_axis
@@ -184,7 +184,7 @@ def _recorded(weight: Weight, history: Past, choice: Choice) -> _Counted | None:
     shown = {SHOWN: number} | _compared(column.numbers.tolist(), number, choice)
     places = np.searchsorted(column.numbers, list(shown.values()))
     rows = column.rows(places)[:, 0]
-    finite = int(rows[0, INDEX["count"]] - rows[0, [INDEX[name] for name in ("nans", "positive_infs", "negative_infs")]].sum())
+    finite = int(rows[0, INDEX["count"]] - rows[0, NOT_FINITE].sum())
     low, high = rows[0, INDEX["minimum"]], rows[0, INDEX["maximum"]]
     if not finite or rows[0, INDEX["count"]] != weight.size or not low < high:
         return None  # of these the words are those of their values

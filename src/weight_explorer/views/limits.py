@@ -10,7 +10,7 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.past import Past
-from weight_explorer.recording.statistics import INDEX
+from weight_explorer.recording.statistics import INDEX, NOT_FINITE
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.layout import VIEW
 from weight_explorer.views.numbers import grouped, rough
@@ -59,7 +59,7 @@ def scale_of(kind: str, cells: np.ndarray, row: np.ndarray, past: float, beyond:
     """
     limit = _known({DRAWN: reach_of(cells), SIGMA: _sigma(row), TIME: past}[kind])
     above, below = beyond(limit) if kind == SIGMA else (0, 0)
-    counts = [int(_known(row[INDEX[name]])) for name in ("nans", "positive_infs", "negative_infs")]
+    counts = [int(_known(count)) for count in row[NOT_FINITE]]
     marks = Marks(_SHORT[kind], above, below, *counts)
     reach = f"Colors reach ±{rough(limit)}, {_LONG[kind]}." if limit else "No number but zero has a color."
     return Scale(limit, marks, f" {reach}{_words(marks)}")

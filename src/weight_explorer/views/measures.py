@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.recording.statistics import INDEX, QUANTITIES
+from weight_explorer.recording.statistics import INDEX, NOT_FINITE, QUANTITIES
 
 # About this share of itself a weight changes in a batch where a training goes well: Karpathy,
 # https://cs231n.github.io/neural-networks-3/#ratio
@@ -97,7 +97,7 @@ def _since_start(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _broken(rows: np.ndarray, _: np.ndarray) -> np.ndarray:
-    return rows[:, :, _VALUE][..., [INDEX[name] for name in ("nans", "positive_infs", "negative_infs")]].sum(axis=-1)
+    return rows[:, :, _VALUE, NOT_FINITE].sum(axis=-1)
 
 
 STILL = "nothing moved"

@@ -9,17 +9,20 @@ import numpy as np
 from weight_explorer.diagnosis.case import Case, Trace
 from weight_explorer.diagnosis.facts import DATA
 from weight_explorer.diagnosis.findings import Finding, Place
-from weight_explorer.diagnosis.terms import Rule
+from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import count_words, entries_words, joined, layer_name, name_of, span_words
 
 SOURCE = "https://cs231n.github.io/optimization-2/ (the gradient of a weight is its input times the gradient of its output)"
+
+EPOCHS = Parameter("zero_epochs", 1.0, "So many epochs: before, what is 0 may still come in another sample.")
+BATCHES = Parameter("zero_batches", 100, "Or so many batches: a loop of one's own may not say what an epoch is.")
 
 
 def find(case: Case) -> Iterator[Finding]:
     """Find weights some of whose rows did not move by a single bit while the others did."""
     for trace in case.traces.values():
         axis = _input_axis(trace)
-        if axis is None or not trace.weight.trainable:
+        if axis is None or not trace.weight.trainable or not _has_seen_enough(case, trace):
             continue
         still, masked = _still_rows(case, trace, axis)
         if len(still):
@@ -31,6 +34,15 @@ def find(case: Case) -> Iterator[Finding]:
 def _input_axis(trace: Trace) -> int | None:
     sides = [axis.side for axis in trace.weight.axes]
     return sides.index("in") if sides.count("in") == 1 and len(sides) > 1 else None
+
+
+def _has_seen_enough(case: Case, trace: Trace) -> bool:
+    """Whether training went on for so long that what is never 0 in its data has come in."""
+    if len(trace.kept) < 2:
+        return False
+    first, last = (case.steps[number] for number in (trace.kept[0], trace.kept[-1]))
+    batches = case.times.between(first.number, last.number)
+    return last.position - first.position >= case.parameters[EPOCHS.name] or batches >= case.parameters[BATCHES.name]
 
 
 def _still_rows(case: Case, trace: Trace, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,4 +136,4 @@ def _masked(trace: Trace, axis: int, masked: np.ndarray) -> Finding:
     )
 
 
-ZERO_INPUT = Rule("zero input", "Rows that did not move while others did: their input is always 0", find)
+ZERO_INPUT = Rule("zero input", "Rows that did not move while others did: their input is always 0", find, (EPOCHS, BATCHES))
