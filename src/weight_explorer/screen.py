@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import ipywidgets
 
 from weight_explorer import live
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.findings import Examined
+from weight_explorer.errands import AskedDeeds, Doing, Files
 from weight_explorer.panels.export import Exported, export
 from weight_explorer.panels.panel import Control, Panel
-from weight_explorer.recording.past import Past
 from weight_explorer.recording.session import Reporter
 from weight_explorer.source import Source
 from weight_explorer.views.asked import clicked
 from weight_explorer.views.choice import Choice, resolve, with_view
-from weight_explorer.views.lab import Trial, Wanted
-from weight_explorer.views.meant import NOTHING_POSSIBLE, Answer, Order, Possible, meant_of
 from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.pictures import Picture
 from weight_explorer.views.registry import views_for
@@ -31,26 +28,6 @@ from weight_explorer.views.scene import Circumstances, Scene, compose, compose_p
 PREPARED_SIZE = 2**17
 # Phases in which the model is as it was at the newest record.
 STILL = ("before", "unseen", "finished", "interrupted")
-
-
-MOVED_ON = "By then another selection was on screen, so nothing was done. Look what is meant now, and ask again."
-
-
-class Doing(Protocol):
-    """Does the user's deeds."""
-
-    @property
-    def possible(self) -> Possible:
-        """Which deeds there are now."""
-        ...
-
-    def trial(self, wanted: Wanted | None, *, may_draw: bool) -> Trial | None:
-        """Return a sample of an initializer."""
-        ...
-
-    def do(self, order: Order) -> Answer:
-        """Do what is ordered; never raises."""
-        ...
 
 
 class _Standing(NamedTuple):
@@ -84,15 +61,12 @@ class Screen:
         self._reporter = reporter
         self._look = look
         self._findings = findings
-        self._deeds = deeds
         self._choice = Choice()
         self._drawing = threading.RLock()  # held by the one thread that draws
         self._touching = threading.RLock()  # held by whoever reads or writes the widgets' traits
         self._showing = False
         self._stale = False
         self._num_asked = self._num_answered = 0
-        self._orders: deque[dict[str, str]] = deque()
-        self._asked_deeds: deque[tuple[dict[str, str], Choice]] = deque()
         self._standing: _Standing | None = None
         self._is_closed = False
         self._is_to_prepare = False
@@ -100,6 +74,8 @@ class Screen:
         self.panel = Panel(adopt=self._adopt)
         for control in self.panel.controls:
             control.widget.observe(self._chooser(control), names=control.trait)
+        self._files = Files(self.panel.save, self._touching, self.exported)
+        self._deeds = AskedDeeds(self.panel.desk, self._touching, source, deeds)
         self.panel.save.ordered = self._order
         self.panel.status.observe(self._seen, names="seen")
         self.panel.desk.ordered = self._ask_deed
@@ -123,14 +99,12 @@ class Screen:
         num_asked = self._num_asked
         if num_asked == self._num_answered or self._is_closed:
             return
-        answers = self._do_deeds()
+        self._deeds.do()
         with self._reporter.reported():
             self._look()
             self.draw()
-        self._deliver()
-        with self._touching:
-            for order, answer in answers:
-                self.panel.desk.answer(order, answer)
+        self._files.deliver()
+        self._deeds.answer()
         with self._touching:
             self._num_answered = self.panel.status.answered = num_asked
 
@@ -164,7 +138,7 @@ class Screen:
             ValueError: There is no picture.
         """
         choice, past = self._choice, self._source.past.snapshot()
-        circumstances = Circumstances(examined=self._findings(), trial=self._trial(self._source.catalog, past, choice))
+        circumstances = Circumstances(examined=self._findings(), trial=self._deeds.trial(self._source.catalog, past, choice))
         scene = compose(self._source.catalog, past, choice, self._reporter.status, circumstances)
         weight, is_live = scene.selection.weight, scene.phase in STILL
 
@@ -222,71 +196,20 @@ class Screen:
 
         return chosen
 
-    # -- files -----------------------------------------------------------------------------------------------------
-
     def _order(self, order: dict[str, str]) -> None:
-        """Take an order of a file, as it arrives; `answer` makes it, when nothing else is held up by that."""
-        self._orders.append(order)
+        self._files.take(order)
         self.choose(lambda before: before)
-
-    def _deliver(self) -> None:
-        while order := self._next_order():
-            try:
-                exported = self.exported(order["format"])
-            except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
-                with self._touching:
-                    self.panel.save.refuse(order, str(error))
-            else:
-                with self._touching:
-                    self.panel.save.deliver(order, exported)
-
-    def _next_order(self) -> dict[str, str] | None:
-        with self._touching:
-            return self._orders.popleft() if self._orders else None
-
-    # -- deeds -----------------------------------------------------------------------------------------------------
 
     def _ask_deed(self, order: dict[str, str]) -> None:
-        """Take a deed that is asked for, as it arrives, with the choice that it is about; `answer` has it done."""
-        self._asked_deeds.append((order, self._choice))
+        self._deeds.take(order, self._choice)
         self.choose(lambda before: before)
-
-    def _do_deeds(self) -> list[tuple[dict[str, str], Answer]]:
-        """Do what was asked for; the picture that is drawn then shows what it did."""
-        answers = []
-        while asked := self._next_deed():
-            answers.append((asked[0], self._do(*asked)))
-        return answers
-
-    def _do(self, order: dict[str, str], choice: Choice) -> Answer:
-        try:
-            meant = meant_of(self._source.catalog, self._source.past.snapshot(), choice)
-            if self._deeds is None:
-                return Answer(NOTHING_POSSIBLE.refusal, is_refused=True)
-            if meant is None or meant.identity != order["target"]:
-                return Answer(MOVED_ON, is_refused=True)
-            return self._deeds.do(Order(order["deed"], meant, order["value"]))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
-            return Answer(str(error), is_refused=True)
-
-    def _next_deed(self) -> tuple[dict[str, str], Choice] | None:
-        with self._touching:
-            return self._asked_deeds.popleft() if self._asked_deeds else None
-
-    def _trial(self, catalog: Catalog, past: Past, choice: Choice, *, may_draw: bool = True) -> Trial | None:
-        """Return the sample that the choice asks for, if it asks for one."""
-        if self._deeds is None:
-            return None
-        meant = meant_of(catalog, past, choice)
-        return self._deeds.trial(meant.wanted if meant else None, may_draw=may_draw)
 
     # -- choice to screen ------------------------------------------------------------------------------------------
 
     def _compose(self, choice: Choice, catalog: Catalog, *, standing: Picture | None = None, is_asked: bool = True) -> Scene:
         past = self._source.past.snapshot()
-        trial = self._trial(catalog, past, choice, may_draw=is_asked)
-        possible = self._deeds.possible if self._deeds else NOTHING_POSSIBLE
-        circumstances = Circumstances(self._clicks_wait, is_asked, standing, self._findings(), trial, possible)
+        trial = self._deeds.trial(catalog, past, choice, may_draw=is_asked)
+        circumstances = Circumstances(self._clicks_wait, is_asked, standing, self._findings(), trial, self._deeds.possible)
         return compose(catalog, past, choice, self._reporter.status, circumstances)
 
     def _compose_asked(self, choice: Choice, catalog: Catalog, *, is_asked: bool) -> Scene:
