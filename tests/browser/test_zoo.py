@@ -124,11 +124,16 @@ def walk(page, theme):
     assert problems == {view: [] for view in VIEWS}
 
 
-def save(page, theme):
-    """Save the picture in every format."""
+def show_matrix(page):
+    """Show the matrix of the convolution, and wait until it is there."""
     page.get_by_role("treeitem", name="conv, Conv2D").click()
     page.get_by_role("tab", name="Matrix", exact=True).click()
-    wait_until_spoken_of(page, "zoo/conv")
+    page.get_by_label(re.compile(r"^zoo/conv / kernel\. 9 rows")).locator("visible=true").wait_for()
+
+
+def save(page, theme):
+    """Save the picture in every format."""
+    show_matrix(page)
     save = page.get_by_role("button", name="Save the picture")
     for suffix, words in [("png", "picture as PNG"), ("svg", "picture as SVG"), ("csv", "numbers as CSV")]:
         save.click()
@@ -149,9 +154,7 @@ def save(page, theme):
 
 def reach_everything(page):
     """Everything is reached by Tab, from top to bottom."""
-    page.get_by_role("treeitem", name="conv, Conv2D").click()
-    page.get_by_role("tab", name="Matrix", exact=True).click()
-    wait_until_spoken_of(page, "zoo/conv")
+    show_matrix(page)
     page.locator(".weight-explorer .we-tree input").focus()
     reached = []
     for _ in range(30):
@@ -165,6 +168,7 @@ def reach_everything(page):
         reached.append(inside)
     assert reached[0].startswith("conv, Conv2D")
     order = ["Kernel", "Matrix", "Value", "Save the picture", "zoo/conv / kernel", "copy model"]
-    places = [next(i for i, words in enumerate(reached) if words.startswith(name)) for name in order]
+    places = [next((i for i, words in enumerate(reached) if words.startswith(name)), -1) for name in order]
     assert places == sorted(places), reached
+    assert -1 not in places, reached
     assert any("record" in words for words in reached[places[-1] :]), reached
