@@ -28,8 +28,13 @@ def shielded(hook: Callable[..., None]) -> Callable[..., None]:
 
 def fit_is_running() -> bool:
     """Say whether any thread is inside a `fit` of Keras: one that broke off, inside a `try`, never says so."""
-    frames = sys._current_frames().values()  # noqa: SLF001 - the public way to it is `faulthandler`, which only prints
-    return any(_is_in_fit(frame) for frame in frames)
+    frames = sys._current_frames()  # noqa: SLF001 - the public way to it is `faulthandler`, which only prints
+    try:
+        return any(_is_in_fit(frame) for frame in frames.values())
+    finally:
+        # One of them is this function's own, so they would hold each other, and with them all that `fit` has in its hands,
+        # until the garbage is collected. To close the iterators of a hundred epochs at once takes TensorFlow seconds.
+        frames.clear()
 
 
 def fit_runs_here() -> bool:
