@@ -105,6 +105,7 @@ class Screen:
             self.draw()
         self._files.deliver()
         self._deeds.answer()
+        self._reporter.answered()
         with self._touching:
             self._num_answered = self.panel.status.answered = num_asked
 

@@ -9,6 +9,9 @@ from time import perf_counter
 SHORTEST_PAUSE = 0.1
 LONGEST_SILENCE = 2.0
 
+# Seconds after the answer to a click, which shows the newest record too, that the page has to itself.
+AFTER_ANSWER = 0.3
+
 # Seconds that may be spent beyond the share, so that a small model has ten records and pictures in its first second, and the
 # seconds of training after which they are paid back.
 CREDIT = 0.1
@@ -42,6 +45,7 @@ class Pace:
         self.max_overhead = max_overhead
         self._clock = clock
         self._record_cost = self._picture_cost = 0.0
+        self._answered = -AFTER_ANSWER
         self.begin()
 
     def begin(self) -> None:
@@ -67,7 +71,8 @@ class Pace:
         silence = self._clock() - self._drawn
         spent = self._cost if self.record_every == "auto" else self._spent_on_pictures
         affordable = spent + self._picture_cost <= self._budget
-        return silence >= SHORTEST_PAUSE and (affordable or silence >= LONGEST_SILENCE)
+        is_free = silence >= SHORTEST_PAUSE and self._clock() - self._answered >= AFTER_ANSWER
+        return is_free and (affordable or silence >= LONGEST_SILENCE)
 
     def recorded(self, seconds: float) -> None:
         """Add the time that a record took."""
@@ -82,6 +87,10 @@ class Pace:
         self._spent_on_pictures += seconds
         self._picture_cost = seconds
         self._drawn = self._clock()
+
+    def answered(self) -> None:
+        """Note that a click was answered, on its own thread and at the user's own cost: the next may come soon."""
+        self._answered = self._clock()
 
     def examined(self, seconds: float) -> None:
         """Add the time that examining took, on a thread that keeps a pace of its own."""

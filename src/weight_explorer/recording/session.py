@@ -66,6 +66,9 @@ class Reporter:
             logger.warning("Weight Explorer met a problem; a running training goes on.", exc_info=error)
         self._set(problem=problem)
 
+    def answered(self) -> None:
+        """Note that a click was answered; called from another thread."""
+
     def _draw_problem(self) -> None:
         self._draw()
 
@@ -167,6 +170,10 @@ class Session(Reporter):
         """Note what examining cost while training; called from another thread."""
         if self.is_training:
             self._pace.examined(seconds)
+
+    def answered(self) -> None:
+        """Leave the page to who clicked, for a moment; called from another thread."""
+        self._pace.answered()
 
     def broke_off(self) -> bool:
         """Say once of each training that broke off that it did: what it did last is no record yet."""
