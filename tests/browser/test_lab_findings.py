@@ -3,8 +3,6 @@
 import json
 import re
 
-import pytest
-
 from tests.browser.jupyter import DARK, Notebook
 from tests.browser.test_lab import open_lab
 
@@ -40,10 +38,8 @@ BOXES = """() => { const origin = document.querySelector('.we-tree').getBounding
         return [x - origin.x, y - origin.y, width, height].map(Math.round).join(); }); }"""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_marks_bars_and_words_appear_while_fit_runs(theme, page, tmp_path):
-    settings = DARK if theme == "dark" else None
-    with open_lab(page, tmp_path, [SETUP, TRAIN, TRUTH], settings=settings) as server:
+def test_marks_bars_and_words_appear_while_fit_runs(page, tmp_path):
+    with open_lab(page, tmp_path, [SETUP, TRAIN, TRUTH], settings=DARK) as server:
         notebook = Notebook(page, server, "demo.ipynb")
         notebook.run(0)
         page.get_by_role("tree", name="layers").wait_for()

@@ -79,9 +79,9 @@ def read_value(page):
 def hover(page, x, y):
     """Indexes and number that are read at a place of the canvas."""
     page.mouse.move(*at(page, 2, 2))
-    readout(page, "Point at a cell")
+    readout(page, "Click pins a cell")
     page.mouse.move(*at(page, x, y))
-    page.wait_for_function("!document.querySelector('.we-matrix-readout').textContent.includes('Point at')")
+    page.wait_for_function("!document.querySelector('.we-matrix-readout').textContent.includes('Click pins')")
     return read_value(page)
 
 
