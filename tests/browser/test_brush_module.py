@@ -186,7 +186,7 @@ def test_another_weight_is_shown_without_the_selection(page):
     readout(page, "by columns")
     update(page, matrix.draw(weight_of((5, 7)), history_of(np.ones((5, 7), np.float32)), Choice()))
     page.mouse.move(*at(page, 2, 2))
-    readout(page, "Click pins a cell")
+    readout(page, "Click pins,")
 
 
 def test_frozen_cells_are_hatched_and_keep_their_color_and_are_counted(page):

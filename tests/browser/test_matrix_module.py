@@ -79,7 +79,7 @@ def read_value(page):
 def hover(page, x, y):
     """Indexes and number that are read at a place of the canvas."""
     page.mouse.move(*at(page, 2, 2))
-    readout(page, "Click pins a cell")
+    readout(page, "Click pins,")
     page.mouse.move(*at(page, x, y))
     page.wait_for_function("!document.querySelector('.we-matrix-readout').textContent.includes('Click pins')")
     return read_value(page)

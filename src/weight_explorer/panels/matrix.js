@@ -7,7 +7,7 @@ const DRAG = 4; // px a pointer may tremble in a click
 const FOOT = 24; // px
 const HEAT_FOOT = 40; // px, for two lines
 const END = 2 ** 31 - 1;
-const HINT = "Click pins a cell, drag moves, Ctrl + wheel zooms, Shift + drag selects.";
+const HINT = "Click pins, drag moves, Ctrl+wheel zooms, Shift+drag selects.";
 const FROZEN = ["", " · some frozen", " · frozen"];
 const SHORT_HINT = "Point at a cell to read it.";
 

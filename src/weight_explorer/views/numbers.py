@@ -9,13 +9,13 @@ def exact(number: float) -> str:
     """Write a number so that a change of 1e-9 is seen, with a steady number of decimals.
 
     >>> exact(0.25), exact(0.250000001), exact(-1.2e-9)
-    ('0.2500000000', '0.2500000010', '-1.200000000e-09')
+    ('0.2500000000', '0.2500000010', '-1.20000000e-09')
     """
     if not math.isfinite(number):
         return "unknown" if math.isnan(number) else str(number)
     if number == 0:
         return "0"
-    return f"{number:.10f}" if 1e-3 <= abs(number) < 1e5 else f"{number:.9e}"
+    return f"{number:.10f}" if 1e-3 <= abs(number) < 1e5 else f"{number:.8e}"
 
 
 def rough(number: float) -> str:
