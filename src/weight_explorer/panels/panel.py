@@ -186,7 +186,8 @@ class Panel:
         others = [*texts, self.save, *(control.widget for control in self.controls)]
         self._adopted = {name: widget for name, widget in self._adopted.items() if widget.comm is not None}  # open ones
         for widget in (*others, *self.stage.parts):
-            if widget.model_id not in self._adopted:
+            # One without a comm is closed, as `Widget.close_all()` of the user's does.
+            if widget.comm is not None and widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget
                 self._adopt(widget)
 

@@ -45,7 +45,7 @@ class Recorder:
         self._lattices = Lattices(0)
         self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
         # Small weights behind each other, and the plan that says in which order.
-        self._flats: dict[str, tuple[Plan, np.ndarray]] = {}
+        self._flats: dict[str, tuple[Plan | None, np.ndarray]] = {}
 
     def moved_any(self, catalog: Catalog) -> bool:
         """Say whether any weight differs from the last record."""
@@ -77,10 +77,13 @@ class Recorder:
                 if kept is not None:
                     values[key] = kept
             sheet.exponents[:], sheet.firsts[:] = self._lattices.exponents, self._lattices.firsts
+            step = self.history.append(sheet, values, step)
+            # Only now: changes are measured against what is in the history.
             means = sheet.rows[:, 0, MEAN].tolist()
             self._last = {key: Reference(array, means[plan.places[key]]) for key, array in values.items()}
             self._start = self._last | self._start
-            return self.history.append(sheet, values, step)
+            self._flats["last"] = self._flats.pop("now", (None, np.empty(0)))
+            return step
 
     # -- one by one ------------------------------------------------------------------------------------------------
 
@@ -139,7 +142,7 @@ class Recorder:
         now = np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together])
         start, _ = self._flat_of("start", self._start, plan, now)
         last, missing = self._flat_of("last", self._last, plan, now)
-        self._flats["last"] = plan, now
+        self._flats["now"] = plan, now
         rows = plan.segments.summarize(now, [start, last])
         rows[missing, 2] = UNKNOWN
         own = plan.together_places

@@ -13,9 +13,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +43,13 @@ def save_run(past: Past, path: str | os.PathLike[str]) -> None:
     """
     target = Path(path).expanduser()
     handle, name = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
-    os.close(handle)
     try:
-        with h5py.File(name, "w") as file:
-            _write(file, past)
-        _to_disk(name)
+        with open(handle, "rb+", buffering=0) as raw:
+            room = _Room(raw)
+            with h5py.File(room, "w") as file:
+                _write(file, past)
+            room.check()
+            os.fsync(raw.fileno())  # a rename may else reach the disk before what was renamed
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, target)
     except BaseException:
@@ -54,10 +58,60 @@ def save_run(past: Past, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def _to_disk(name: str) -> None:
-    """Have the system write a file out: a rename may else reach the disk before what was renamed."""
-    with open(name, "rb+") as written:
-        os.fsync(written.fileno())
+class _Room:
+    """A file that takes all that is written, also where the disk is full: `check` tells afterwards.
+
+    HDF5 cannot close a file that it cannot write: the handle stays open, and errors come out wherever Python happens to drop
+    what was in the file, also at its end.
+    """
+
+    def __init__(self, raw: io.RawIOBase | io.FileIO) -> None:
+        self._raw = raw
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first error there was."""
+        if self._error:
+            raise self._error
+
+    def _dare(self, deed: Callable[[], object]) -> None:
+        if self._error is None:
+            try:
+                deed()
+            except OSError as error:
+                self._error = error
+
+    def write(self, data: Any) -> int:
+        """Write all of it, where that can be done."""
+        self._dare(lambda: self._write_all(memoryview(data).cast("B")))
+        return len(data)
+
+    def _write_all(self, data: memoryview) -> None:
+        while data:
+            data = data[self._raw.write(data) :]
+
+    def truncate(self, size: int) -> None:
+        """Cut or extend the file, where that can be done."""
+        self._dare(lambda: self._raw.truncate(size))
+
+    def seek(self, *where: int) -> int:
+        """Go to a place."""
+        return self._raw.seek(*where)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._raw.tell()
+
+    def read(self, size: int) -> bytes | None:
+        """Read; h5py wants it to be there."""
+        return self._raw.read(size)
+
+    def readinto(self, room: Any) -> int | None:
+        """Read into a buffer."""
+        return self._raw.readinto(room)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is held back."""
 
 
 def _umask() -> int:
