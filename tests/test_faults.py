@@ -333,7 +333,9 @@ def test_whatever_becomes_of_the_model_the_panel_shows_it_as_it_is(name, when, b
         model = small_model()
         explorer = WeightExplorer(model, record_every=1) if explored else None
         strike = Strike(lambda: change(model), when)
-        model.fit(*bench.data, epochs=3, batch_size=8, verbose=0, callbacks=[strike, *([explorer.callback] if explorer else [])])
+        model.fit(
+            *bench.data, epochs=3, batch_size=8, verbose=0, callbacks=[strike, *([explorer.callback] if explorer else [])]
+        )
         assert strike.deed is None
         return [value.tobytes() for value in model.get_weights()], model, explorer
 
