@@ -2,7 +2,7 @@
 
 import pytest
 
-from weight_explorer.recording.pace import Pace, check_pace
+from weight_explorer.recording.pace import AFTER_ANSWER, Pace, check_pace
 
 
 class Clock:
@@ -112,6 +112,18 @@ def test_a_picture_comes_every_two_seconds_whatever_it_costs(clock):
     pace = Pace(1, 0.001, clock)
     _, pictures = train(pace, clock, 20, batch=0.01, picture=0.2)
     assert pictures >= 9
+
+
+def test_after_an_answer_the_page_is_left_to_who_clicked(clock):
+    pace = Pace(1, 0.02, clock)
+    train(pace, clock, 5)
+    clock.now += 5
+    pace.answered()
+    assert not pace.may_draw()
+    clock.now += AFTER_ANSWER - 0.01
+    assert not pace.may_draw()
+    clock.now += 0.02
+    assert pace.may_draw()
 
 
 def test_cost_and_rate_are_those_of_this_training(clock):

@@ -16,24 +16,34 @@ NUM_CLICKS = 100
 # Between two clicks, as a hand makes them at most.
 PAUSE_MS = 250
 
-# Clicks in the page and waits in the page, so that nothing but the widget is measured: until its words are there, and the frame
-# after them is painted, which charts are drawn in.
+# Clicks in the page and waits in the page, so that nothing but the widget is measured: until its words are there, and the last
+# frame is painted in which anything of the panel has changed, since charts are drawn over some frames.
 CLICK = """
 ([selector, words]) => new Promise((done, fail) => {
   const began = performance.now();
-  const words_ = document.querySelector('.we-main');
-  const painted = () => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => done(performance.now() - began);
-    channel.port2.postMessage(0);
-  };
+  const panel = document.querySelector('.we-main');
+  const said = () => document.querySelector('.we-words').textContent;
+  const before = said();
+  const isThere = () => said() !== before && said().includes(words);
+  let changed = false, painted = 0, quiet = 0;
+  const observer = new MutationObserver(() => { changed = true; });
+  observer.observe(panel, {subtree: true, childList: true, characterData: true, attributes: true});
   const look = () => {
-    if (!words_.textContent.includes(words)) return;
+    if (isThere()) {
+      if (changed) painted = performance.now() - began;
+      quiet = changed ? 0 : quiet + 1;
+      changed = false;
+    }
+    if (quiet < 3) return frame();
     observer.disconnect();
-    requestAnimationFrame(() => requestAnimationFrame(painted));
+    done(painted);
   };
-  const observer = new MutationObserver(look);
-  observer.observe(words_, {subtree: true, childList: true, characterData: true});
+  const frame = () => requestAnimationFrame(() => {
+    const channel = new MessageChannel(); // its message comes when the frame is painted
+    channel.port1.onmessage = look;
+    channel.port2.postMessage(0);
+  });
+  frame();
   document.querySelector(selector).click();
   setTimeout(() => fail(new Error(`no answer to ${selector}`)), 10_000);
 })
