@@ -3,11 +3,12 @@
 import contextlib
 import sys
 import threading
+from time import perf_counter
 
 import ipywidgets
 import pytest
 
-from weight_explorer import live
+from weight_explorer import WeightExplorer, live
 
 
 def test_a_message_is_applied_under_the_lock_and_answered_outside_it():
@@ -54,3 +55,12 @@ def test_while_a_click_is_answered_threads_take_turns_at_least_so_often_and_afte
 def test_without_a_kernel_nothing_waits_and_no_cell_ends():
     assert live.answers_during_cells()
     assert live.call_after_cell(lambda: None) is False
+
+
+def test_the_training_is_told_of_an_answer(dense_model):
+    explorer = WeightExplorer(dense_model)
+    explorer._session.begin(1)
+    began = perf_counter()
+    explorer.select("hidden")
+    assert began <= explorer._session._pace._answered <= perf_counter()
+    explorer.close()
