@@ -1,19 +1,29 @@
 """How a kernel delivers clicks, also while a cell runs. The only home of private Jupyter names.
 
 JupyterLab sends what the user does to a *subshell*, a thread of its own in the kernel (ipykernel 7 and later), so a click is
-handled while the main thread is inside `fit`. Two threads then touch the widgets, hence the lock in `answer_clicks`.
+handled while the main thread is inside `fit`. Two threads then touch the widgets, hence the lock in `answer_clicks`. In
+ipykernel 6, which has none, the training itself lets clicks in between two batches (`Pump`). A page that sends nothing to
+subshells, as VS Code, is known by how its messages come (`waits_for_cells`): it has to answer by itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
+import gc
+import queue
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from threading import RLock
+from time import perf_counter
+from types import FrameType, MethodType
 from typing import Any
 
 import ipywidgets
+from zmq import POLLIN
 
 
 def answer_clicks(widget: ipywidgets.Widget, lock: RLock, after: Callable[[], None]) -> None:  # type: ignore[valid-type]
@@ -66,7 +76,91 @@ def _keep_subshell(data: Any, default: Any) -> Any:  # noqa: ARG001 - ipykernel'
 def answers_during_cells() -> bool:
     """Whether this kernel can handle clicks while a cell runs; True where there is no kernel to ask."""
     kernel = _kernel()
-    return kernel is None or bool(getattr(kernel, "_supports_kernel_subshells", False))
+    return kernel is None or _has_subshells(kernel) or Pump.works_with(kernel)
+
+
+def waits_for_cells() -> bool:
+    """Whether a message of the page that is being handled now would have had to wait, had a cell been running.
+
+    A kernel that has subshells does not know whether the page sends to them: in VS Code, or where JupyterLab's setting says
+    no, messages come on the thread that runs the cells.
+    """
+    is_pumped = not _has_subshells(_kernel()) and Pump.works_with(_kernel())
+    return _kernel() is not None and not is_pumped and threading.current_thread() is threading.main_thread()
+
+
+def _has_subshells(kernel: Any) -> bool:
+    return bool(getattr(kernel, "_supports_kernel_subshells", False))
+
+
+# Seconds between two looks for clicks.
+PUMP_PAUSE = 0.1
+
+
+class Pump:
+    """Has clicks answered on the training's own thread, between two batches, by a kernel that has no subshells.
+
+    Of what waits for the kernel it takes the messages of widgets; the others, such as cells to be run, keep their order.
+
+    Args:
+        kernel: The running kernel, None where there is none.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel: Any = kernel if kernel is not None and not _has_subshells(kernel) and self.works_with(kernel) else None
+        self._next = 0.0
+
+    @staticmethod
+    def works_with(kernel: Any) -> bool:
+        """Whether the kernel is one that keeps its messages where they can be taken: ipykernel 6."""
+        needed = ("shell_stream", "msg_queue", "dispatch_shell", "saved_sigint_handler", "_parent_ident", "get_parent")
+        return all(hasattr(kernel, name) for name in needed) and hasattr(kernel.msg_queue, "get_nowait")
+
+    def __call__(self) -> None:
+        """Answer the clicks that wait, if it is time to look again and this is the thread that the kernel runs on."""
+        if self._kernel is None or perf_counter() < self._next or threading.current_thread() is not threading.main_thread():
+            return
+        self._kernel.shell_stream.flush(POLLIN)
+        others = []
+        with contextlib.suppress(asyncio.QueueEmpty, queue.Empty), _same_cell(self._kernel):
+            while True:
+                item = self._kernel.msg_queue.get_nowait()
+                if not self._answer(*item[1:]):
+                    others.append(item)
+        for item in others:
+            self._kernel.msg_queue.put_nowait(item)
+        self._next = perf_counter() + PUMP_PAUSE
+
+    def _answer(self, dispatch: Any, arguments: Any) -> bool:
+        """Handle a message if it is a widget's; say whether it was."""
+        if dispatch != self._kernel.dispatch_shell or not self._is_of_a_widget(*arguments):
+            return False
+        handling = dispatch(*arguments)
+        with contextlib.suppress(StopIteration):
+            while True:  # what handles such a message waits for nothing, so that it runs through
+                handling.send(None)
+        return True
+
+    def _is_of_a_widget(self, frames: Any) -> bool:
+        session = self._kernel.session
+        header = session.unpack(session.feed_identities(frames, copy=False)[1][1].bytes)
+        return str(header["msg_type"]).startswith("comm_")
+
+
+@contextlib.contextmanager
+def _same_cell(kernel: Any) -> Iterator[None]:
+    """Have what is printed afterwards belong to the cell that runs, and Ctrl-C reach it, as before."""
+    parent, identity, handler = kernel.get_parent("shell"), kernel._parent_ident["shell"], kernel.saved_sigint_handler  # noqa: SLF001
+    try:
+        yield
+    finally:
+        kernel.saved_sigint_handler = handler
+        kernel.set_parent(identity, parent, channel="shell")
+
+
+def pump() -> Pump:
+    """Return what answers clicks between two batches where the kernel does not do so by itself."""
+    return Pump(_kernel())
 
 
 def is_in_kernel() -> bool:
@@ -96,6 +190,55 @@ def display_bundle(bundle: dict[str, Any], display_id: str, *, update: bool = Fa
     from IPython.display import display  # noqa: PLC0415 - a plain script needs no IPython
 
     display(bundle, raw=True, display_id=display_id, update=update)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a cell: the cell as the front end names it, or by its code where it does not, and what tells runs apart."""
+
+    cell: str
+    number: str
+
+
+def running_cell() -> Run | None:
+    """Return the run of the cell that this is called by; None where there is no kernel, or no cell is what it works on."""
+    kernel = _kernel()
+    message = kernel.get_parent("shell") if kernel is not None else None
+    if not message or message["header"]["msg_type"] != "execute_request":
+        return None
+    cell = message.get("metadata", {}).get("cellId") or message["content"]["code"]
+    return Run(str(cell), str(message["header"]["msg_id"]))
+
+
+def is_held(widget: ipywidgets.Widget) -> bool:
+    """Whether anything holds a widget but what remembers every one: ipywidgets, what listens to it, and IPython's `Out`.
+
+    It takes a twentieth of a second, for Python has to look through all that there is.
+    """
+    shell = _shell()
+    hidden = shell.user_ns_hidden
+    for name, value in list(shell.user_ns.items()):
+        if value is widget and hidden.get(name) is not widget:
+            return True
+    passing = (MethodType, FrameType, type(shell.last_execution_result))
+    memories = [id(ipywidgets.widgets.widget._instances), *(id(memory) for memory in _memories(shell))]  # noqa: SLF001
+    holders = gc.get_referrers(widget)  # nothing here may hold it but a name, not even a generator
+    return any(id(holder) not in memories and not isinstance(holder, passing) for holder in holders)
+
+
+def forget(widget: ipywidgets.Widget) -> None:
+    """Have IPython forget an output, which it would keep in `Out`, and with it all that it holds, until the kernel ends."""
+    for memory in _memories(_shell()):
+        for name in [name for name, value in list(memory.items()) if value is widget]:
+            if isinstance(name, str) and not name.strip("_"):
+                memory[name] = ""  # `_` and its like, as they are at first
+            else:
+                del memory[name]
+
+
+def _memories(shell: Any) -> tuple[dict[Any, Any], ...]:
+    """Return the dictionaries in which IPython remembers outputs: `_3` and `_`, what of it is hidden, `Out`, and its own."""
+    return shell.user_ns, shell.user_ns_hidden, shell.user_ns["_oh"], vars(shell.displayhook)
 
 
 def _kernel() -> Any:

@@ -23,11 +23,12 @@ from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.pictures import Picture
 from weight_explorer.views.registry import views_for
 from weight_explorer.views.scene import Circumstances, Scene, compose, compose_problem
+from weight_explorer.views.sketches import Places, Sketches, places_of, sketches_of
 
 # Weights of up to so many elements are prepared for the views that are drawn on request as well: it takes a tenth of a second.
 PREPARED_SIZE = 2**17
 # Phases in which the model is as it was at the newest record.
-STILL = ("before", "unseen", "finished", "interrupted")
+STILL = ("before", "unseen", "finished", "stopped", "interrupted")
 
 
 class _Standing(NamedTuple):
@@ -70,6 +71,8 @@ class Screen:
         self._standing: _Standing | None = None
         self._is_closed = False
         self._is_to_prepare = False
+        self._sketched: Catalog | None = None
+        self._places: Places = {}
         self._clicks_wait = not live.answers_during_cells()
         self.panel = Panel(adopt=self._adopt)
         for control in self.panel.controls:
@@ -79,6 +82,7 @@ class Screen:
         self.panel.save.ordered = self._order
         self.panel.status.observe(self._seen, names="seen")
         self.panel.desk.ordered = self._ask_deed
+        self.panel.status.ordered = self._ask_training
 
     @property
     def choice(self) -> Choice:
@@ -127,6 +131,16 @@ class Screen:
                 # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
                 with contextlib.suppress(RuntimeError):
                     self._drawing.release()
+
+    def sketch(self) -> bool:
+        """Have the page know all weights in small, where clicks wait for the training that runs; say whether they do."""
+        if not self._clicks_wait or self._is_closed or self._reporter.status.is_beside:
+            return False
+        catalog = self._source.catalog
+        sketches = sketches_of(catalog, self._source.past.snapshot())
+        if sketches is not None:
+            self._show_sketches(catalog, sketches)
+        return True
 
     def scene(self) -> Scene:
         """Compose what the choice asks for."""
@@ -185,7 +199,12 @@ class Screen:
     # -- browser to choice -----------------------------------------------------------------------------------------
 
     def _adopt(self, widget: ipywidgets.Widget) -> None:
-        live.answer_clicks(widget, self._touching, self.answer)
+        live.answer_clicks(widget, self._touching, self._heard)
+
+    def _heard(self) -> None:
+        """Answer a message of the page; how it came tells whether one would come while a cell runs."""
+        self._clicks_wait = live.waits_for_cells()
+        self.answer()
 
     def _chooser(self, control: Control) -> Callable[[Any], None]:
         def chosen(change: Any) -> None:
@@ -203,6 +222,10 @@ class Screen:
 
     def _ask_deed(self, order: dict[str, str]) -> None:
         self._deeds.take(order, self._choice)
+        self.choose(lambda before: before)
+
+    def _ask_training(self, order: str) -> None:
+        self._reporter.order(order)
         self.choose(lambda before: before)
 
     # -- choice to screen ------------------------------------------------------------------------------------------
@@ -230,7 +253,13 @@ class Screen:
             return self._compose_asked(choice, catalog, is_asked=is_asked)
         except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
             self._reporter.note(error)
-            return compose_problem(catalog, choice, self._reporter.status, error)
+            return compose_problem(catalog, choice, self._reporter.status, error, clicks_wait=self._clicks_wait)
+
+    def _show_sketches(self, catalog: Catalog, sketches: Sketches) -> None:
+        if catalog is not self._sketched:
+            self._places, self._sketched = places_of(catalog), catalog
+        with self._touching:
+            self.panel.show_sketches(sketches, self._places, resolve(catalog, self._choice))
 
     def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
         with self._touching:

@@ -141,6 +141,13 @@ class Weight:
 
         Raises:
             ValueError: The weight has no block of that name; the message lists those it has.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((7, 3)), keras.layers.LSTM(2, name="lstm")], name="reader")
+        >>> kernel = WeightExplorer(model).catalog.weights["reader/lstm/lstm_cell/kernel"].part("forget gate")
+        >>> kernel.shape, kernel.expression
+        ((3, 2), 'model.get_layer("lstm").cell.kernel[:, 2:4]')
         """
         names = [block.name for axis in self.axes for block in axis.blocks]
         unknown = [name for name in blocks if name not in names]
@@ -294,7 +301,11 @@ class LayerNode:
     after: str = ""
 
     def walk(self, level: int = 1) -> Iterator[tuple[int, LayerNode]]:
-        """Yield `(level, node)` for this node and all below it, from top to bottom."""
+        """Yield `(level, node)` for this node and all below it, from top to bottom.
+
+        >>> [(level, node.path) for level, node in LayerNode("net", "net", "Sequential").walk()]
+        [(1, 'net')]
+        """
         yield level, self
         for child in self.children:
             yield from child.walk(level + 1)

@@ -16,6 +16,7 @@ from bqplot import Mark as MarkWidget
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from weight_explorer.panels import colors, details
+from weight_explorer.panels.family import close_family
 from weight_explorer.views.pictures import Chart, ChartPicture, Mark
 from weight_explorer.views.words import words_of
 
@@ -74,8 +75,7 @@ class ChartsPanel(ipywidgets.GridBox):
     def _forget(self) -> None:
         """Close the charts that were not drawn for the longest time."""
         for key in list(self._charts)[:-MOST_CHARTS]:
-            for widget in self._charts.pop(key).parts:
-                widget.close()
+            close_family(*self._charts.pop(key).parts)
 
 
 class _ChartPanel:
@@ -99,8 +99,8 @@ class _ChartPanel:
             padding_y=0,
             min_aspect_ratio=0.01,
             max_aspect_ratio=100,
+            layout=ipywidgets.Layout(width="100%", height="auto", min_height="0", min_width="0", flex="1 1 0"),
         )
-        self._figure.layout = ipywidgets.Layout(width="100%", height="auto", min_height="0", min_width="0", flex="1 1 0")
         self.box = ipywidgets.VBox([self._legend, self._figure])
         self.box.add_class("we-chart")
 

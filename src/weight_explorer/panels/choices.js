@@ -11,7 +11,7 @@ function choose(model, el, value) {
   if (value === undefined || value === model.get("selected")) return;
   model.set("selected", value);
   model.save_changes();
-  el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+  el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { option: value } }));
 }
 
 function buttons(model, el, signal) {

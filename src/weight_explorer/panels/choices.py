@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from weight_explorer.panels.assets import asset
 
 
 class ChoicesPanel(anywidget.AnyWidget):
@@ -18,8 +17,8 @@ class ChoicesPanel(anywidget.AnyWidget):
     the part of the panel that tabs change.
     """
 
-    _esm = HERE / "choices.js"
-    _css = HERE / "choices.css"
+    _esm = asset("choices.js")
+    _css = asset("choices.css")
 
     kind = traitlets.Enum(["tabs", "segments", "menu"], "tabs").tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from weight_explorer.panels.assets import asset
 from weight_explorer.views.meant import DEEDS, Answer, Desk
-
-HERE = Path(__file__).parent
 
 
 class DeskPanel(anywidget.AnyWidget):
@@ -33,8 +31,8 @@ class DeskPanel(anywidget.AnyWidget):
         ordered: Called with the message of an order, once for each.
     """
 
-    _esm = HERE / "desk.js"
-    _css = HERE / "desk.css"
+    _esm = asset("desk.js")
+    _css = asset("desk.css")
 
     is_open = traitlets.Bool().tag(sync=True)
     target = traitlets.Unicode().tag(sync=True)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from weight_explorer.panels.assets import asset
 
 
 class DetailsPanel(anywidget.AnyWidget):
     """Shows sections one below the other, each made by one of the functions below."""
 
-    _esm = HERE / "details.js"
-    _css = HERE / "details.css"
+    _esm = asset("details.js")
+    _css = asset("details.css")
 
     sections = traitlets.List(traitlets.Dict()).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)

@@ -38,12 +38,12 @@ def figure_of(picture: Picture, title: str) -> Figure:
     """Draw a picture as a new figure of 8 x 4.5 inches, with its caption below."""
     figure = PictureFigure(figsize=(8, 4.5))
     # Fixed margins: matplotlib's layout engines draw everything twice, which doubles the time to display.
-    figure.subplots_adjust(left=0.1, right=0.97, top=0.86, bottom=0.2, hspace=0.45)
+    lines = [] if isinstance(picture, EmptyPicture) else textwrap.wrap(picture.caption, 120)
+    figure.subplots_adjust(left=0.1, right=0.97, top=0.86, bottom=max(0.2, 0.15 + 0.033 * len(lines)), hspace=0.45)
     figure.suptitle(title, fontsize=11, parse_math=False)
     _DRAW[type(picture)](figure, picture)
-    if not isinstance(picture, EmptyPicture):
-        caption = "\n".join(textwrap.wrap(picture.caption, 120))
-        figure.text(0.5, 0.02, caption, ha="center", va="bottom", fontsize=8, color="0.35", parse_math=False)
+    if lines:
+        figure.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=8, color="0.35", parse_math=False)
     return figure
 
 

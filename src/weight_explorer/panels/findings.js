@@ -68,7 +68,7 @@ function render({ model, el }) {
     if (!button) return;
     model.set("asked", button.dataset.key);
     model.save_changes();
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { weight: model.get("asked") } }));
   }, { signal });
   el.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
   const resized = new ResizeObserver(fit);

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
+from weight_explorer.panels.assets import asset
 from weight_explorer.views.found import FoundList
-
-HERE = Path(__file__).parent
 
 # No screen has room for more.
 MOST = 40
@@ -21,8 +18,8 @@ class FindingsPanel(anywidget.AnyWidget):
     `entries` are severity, layer, sentence and the weight's key, and there are `num_more`; `more` is where all of them are.
     """
 
-    _esm = HERE / "findings.js"
-    _css = HERE / "findings.css"
+    _esm = asset("findings.js")
+    _css = asset("findings.css")
 
     heading = traitlets.Unicode().tag(sync=True)
     entries = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)

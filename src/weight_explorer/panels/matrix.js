@@ -8,6 +8,7 @@ const FOOT = 24; // px
 const HEAT_FOOT = 40; // px, for two lines
 const END = 2 ** 31 - 1;
 const HINT = "Click pins, drag moves, Ctrl+wheel zooms, Shift+drag selects.";
+const HINT_ALONE = "Drag moves, Ctrl+wheel zooms."; // where cells are of no weight that could be pinned or selected
 const FROZEN = ["", " · some frozen", " · frozen"];
 const SHORT_HINT = "Point at a cell to read it.";
 
@@ -56,6 +57,7 @@ function reader(model) {
       pins: model.get("pins"),
       frozenWords: model.get("frozen_words"),
       selectedWords: model.get("selected_words"),
+      rounding: model.get("rounding"),
     };
   };
 }
@@ -134,7 +136,8 @@ function render({ model, el }) {
   function ask(name, value, { waits }) {
     model.set(name, name === "asked" ? value : JSON.stringify(value));
     model.save_changes();
-    if (waits) el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+    const detail = name === "asked" ? { weight: value } : null;
+    if (waits) el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail }));
   }
 
   /** Tell the kernel what is looked at, once it has answered the last time: it has the finer numbers, and draws the figure. */
@@ -183,7 +186,7 @@ function render({ model, el }) {
     }
     if (!found) {
       const farthest = state.shows === "mean" ? "the mean of its cells" : "the cell farthest from zero";
-      readout.textContent = (merged ? `More cells than pixels: a pixel shows ${farthest}. ` : "") + HINT;
+      readout.textContent = (merged ? `More cells than pixels: a pixel shows ${farthest}. ` : "") + (model.get("place").weight ? HINT : HINT_ALONE);
       if (el.clientWidth < NARROW) readout.textContent = SHORT_HINT;
       if (state.heat) readout.textContent = heatHint(state, merged);
       return;
@@ -204,7 +207,7 @@ function render({ model, el }) {
     const frozen = FROZEN[state.frozenWords && !state.layers[0].frozen?.length ? 2 : found.frozen];
     const selected = selectionWords() ? ` · selected: ${selectionWords()}` : "";
     const place = [...words, ...(state.fixed ? [state.fixed] : [])].join(", ");
-    readout.textContent = (brush || anchor) && selected ? selected.slice(3) : `${place}:  ${shortest(found.value)}${which}${frozen}${selected}`;
+    readout.textContent = (brush || anchor) && selected ? selected.slice(3) : `${place}:  ${numberWords(found.value, state.rounding)}${which}${frozen}${selected}`;
   }
 
   const selectionWords = () => (brush ? rectangleWords(brush) : state.selectedWords);
@@ -317,16 +320,17 @@ function render({ model, el }) {
       go(found);
       return;
     }
+    const { weight, base, axes } = model.get("place");
+    if (!weight) return;
     if (found.steps[0] * found.steps[1] > 1) {
       notice = "This cell stands for several elements: zoom in until it is one, then pin that.";
       return drawSoon();
     }
-    const { weight, base, axes } = model.get("place");
     const sides = [[state.rows, found.row], [state.columns, found.column]];
     const indexes = sides.flatMap(([side, place]) => (side.axes[0].name ? indexesAt(side, place) : []));
     const index = [...base];
     axes.forEach((axis, i) => { index[axis] += indexes[i]; });
-    if (weight) ask("pin", [weight, index], { waits: true });
+    ask("pin", [weight, index], { waits: true });
   }
 
   let grip = null; // where the pointer went down, what was looked at then, and where it selects, the entries there
@@ -474,5 +478,3 @@ function render({ model, el }) {
     model.off(CHANGES, drawSoon);
   };
 }
-
-export default { render };

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -11,15 +10,21 @@ import traitlets
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels import colors
+from weight_explorer.panels.assets import asset
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import Cover, MatrixPicture, Place
 from weight_explorer.views.words import words_of
 
-HERE = Path(__file__).parent
-
 # A module of the page cannot import another that stands beside it, so its parts are sent as one.
 _PARTS = ("matrix_axes", "matrix_cells", "matrix_covers", "matrix_brush", "matrix_drawing", "matrix_heat", "matrix")
-MODULE = "\n".join((HERE / f"{name}.js").read_text() for name in _PARTS)
+
+
+def module_of(name: str) -> str:
+    """Return the module of a widget that draws on the canvas of the matrix; its part of this name says what it exports."""
+    return "\n".join(asset(f"{part}.js") for part in (*_PARTS, name))
+
+
+MODULE = module_of("matrix_widget")
 
 
 class MatrixPanel(anywidget.AnyWidget):
@@ -37,7 +42,7 @@ class MatrixPanel(anywidget.AnyWidget):
     """
 
     _esm = MODULE
-    _css = HERE / "matrix.css"
+    _css = asset("matrix.css")
 
     cells = traitlets.Bytes().tag(sync=True)
     shape = traitlets.List(traitlets.Int(), [0, 0]).tag(sync=True)
@@ -155,7 +160,7 @@ def _counts(picture: MatrixPicture) -> list[int]:
 
 def _side(axes: tuple[Axis, ...], order: np.ndarray | None, origin: int, step: int, count: int) -> list[dict[str, Any]]:
     """Describe the axes of one side, with those labels of the outermost that stand in the `count` cells from `origin` on."""
-    outer, others = _axis(axes[0], order), [_axis(axis, None) for axis in axes[1:]]
+    outer, others = axis_state(axes[0], order), [axis_state(axis, None) for axis in axes[1:]]
     # Where a cell stands for several entries of several axes, there is no one name for it.
     if step > 1 and others:
         return [axis | {"labels": [], "last": []} for axis in (outer, *others)]
@@ -172,7 +177,8 @@ def _labels(axis: Axis, order: np.ndarray | None, places: range, step: int) -> d
     return {"labels": [axis.labels[entries[place]] for place in places], "last": last, "first": places.start}
 
 
-def _axis(axis: Axis, order: np.ndarray | None) -> dict[str, Any]:
+def axis_state(axis: Axis, order: np.ndarray | None) -> dict[str, Any]:
+    """Describe an axis whose entries are drawn in this order, None for as they are."""
     # Where blocks are the entries, as with heads, the user's names for them come first.
     names = axis.labels if axis.labels and not axis.is_split else [block.name for block in axis.blocks]
     blocks = [[name, block.start, block.stop, _short(name)] for name, block in zip(names, axis.blocks, strict=False)]

@@ -72,4 +72,12 @@ function shortest(value) {
   return String(Number(value.toPrecision(9)));
 }
 
+/** A number in full; or one that was rounded by at most so much, with how far it may be from the true one. */
+function numberWords(value, rounding) {
+  if (!rounding || !Number.isFinite(value)) return shortest(value);
+  const off = rounding + Math.abs(value) * 5e-4; // four digits are said
+  const unit = 10 ** Math.floor(Math.log10(off));
+  return `about ${Number(value.toPrecision(4))} ± ${Number((Math.ceil(off / unit) * unit).toPrecision(1))}`;
+}
+
 const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
+from weight_explorer.panels.assets import asset
 from weight_explorer.views.options import OptionOffer
-
-HERE = Path(__file__).parent
 
 
 class OptionsPanel(anywidget.AnyWidget):
@@ -18,8 +15,8 @@ class OptionsPanel(anywidget.AnyWidget):
     `options` has for each its name, label, kind, offers as (value, label), count of a slider, and what is chosen.
     """
 
-    _esm = HERE / "options.js"
-    _css = HERE / "options.css"
+    _esm = asset("options.js")
+    _css = asset("options.css")
 
     view = traitlets.Unicode().tag(sync=True)
     options = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -14,9 +14,11 @@ from weight_explorer.panels import details, time
 from weight_explorer.panels.choices import ChoicesPanel
 from weight_explorer.panels.desk import DeskPanel
 from weight_explorer.panels.details import DetailsPanel
+from weight_explorer.panels.family import close_family
 from weight_explorer.panels.findings import FindingsPanel
 from weight_explorer.panels.options import OptionsPanel
 from weight_explorer.panels.save import SavePanel
+from weight_explorer.panels.sketches import SketchesPanel
 from weight_explorer.panels.stage import Stage
 from weight_explorer.panels.status import StatusPanel
 from weight_explorer.panels.time import TimePanel
@@ -25,6 +27,7 @@ from weight_explorer.views import lab
 from weight_explorer.views.choice import BLOCK_FIELDS, Selection
 from weight_explorer.views.pictures import EmptyPicture
 from weight_explorer.views.scene import Scene
+from weight_explorer.views.sketches import Places, Sketches
 from weight_explorer.views.stops import Stops
 
 
@@ -73,6 +76,7 @@ class Panel:
         self.desk = DeskPanel()
         self.stage = Stage()
         self.time = TimePanel()
+        self.sketches = SketchesPanel()
         self.controls = (
             Control("layer", self.tree),
             Control("role", self.roles),
@@ -88,6 +92,7 @@ class Panel:
             Control("place", self.stage.heat, "asked"),
             Control("window", self.stage.heat, "window"),
             Control("place", self.findings, "asked"),
+            Control("place", self.sketches, "asked"),
             Control("brush", self.stage.matrix, "brush"),
             Control("step", self.time, may_be_empty=True),
             Control("against", self.time, "against", may_be_empty=True),
@@ -101,7 +106,8 @@ class Panel:
             self.tree.show(catalog)
             self._catalog = catalog
         self.tree.show_activity(scene.activity)
-        self.status.show(title=scene.title, phase=scene.phase, words=scene.status, problem=scene.problem)
+        head = {"title": scene.title, "phase": scene.phase, "words": scene.status, "problem": scene.problem}
+        self.status.show(**head, orders=scene.orders)
         self.hook.show(details.code(HOOK) if scene.phase in ("before", "unseen") else None)
         self._show_selection(scene.selection)
         self.views.show([(view.key, view.label) for view in scene.views], scene.view)
@@ -120,7 +126,13 @@ class Panel:
         )
         self.stage.show(scene.view, scene.picture, scene.name)
         self._show_time(scene.stops)
+        self.sketches.follow(*_place_of(scene.selection), is_over=not scene.is_training)
         self._adopt_new()
+
+    def show_sketches(self, sketches: Sketches, places: Places, selection: Selection) -> None:
+        """Have the page know all weights in small, and what is on screen."""
+        self.sketches.show(sketches, places)
+        self.sketches.follow(*_place_of(selection), is_over=False)
 
     def prepare(self, scene: Scene) -> None:
         """Make, out of sight, the widgets that show a scene."""
@@ -129,8 +141,7 @@ class Panel:
 
     def close(self) -> None:
         """Close all widgets."""
-        for widget in self._adopted.values():
-            widget.close()
+        close_family(self.box, *self._adopted.values())
         self._adopted.clear()
 
     # -- parts -----------------------------------------------------------------------------------------------------
@@ -177,7 +188,19 @@ class Panel:
             part.add_class(name)
         facts = _box("we-facts", self.facts, self.proof)
         choose = _box("we-choose", self.options, self.desk, self.save)
-        main = _box("we-main", roles, facts, views, choose, self.stage, self.numbers, self.findings, self.words, self.time)
+        main = _box(
+            "we-main",
+            roles,
+            facts,
+            views,
+            choose,
+            self.stage,
+            self.numbers,
+            self.findings,
+            self.words,
+            self.time,
+            self.sketches,
+        )
         side = _box("we-side", self.tree)
         return _box("we-all", head, _box("we-body", side, main))
 
@@ -190,6 +213,11 @@ class Panel:
             if widget.comm is not None and widget.model_id not in self._adopted:
                 self._adopted[widget.model_id] = widget
                 self._adopt(widget)
+
+
+def _place_of(selection: Selection) -> tuple[str, str]:
+    """Return the path of the layer and the key of the weight that are selected, "" for none."""
+    return selection.node.path, selection.weight.whole if selection.weight else ""
 
 
 def _lab_state(scene: Scene) -> str:

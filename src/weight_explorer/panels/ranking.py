@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -10,10 +9,9 @@ import numpy as np
 import traitlets
 
 from weight_explorer.panels import colors
+from weight_explorer.panels.assets import asset
 from weight_explorer.views.pictures import Ranking, RankingPicture
 from weight_explorer.views.words import words_of
-
-HERE = Path(__file__).parent
 
 
 class RankingPanel(anywidget.AnyWidget):
@@ -23,8 +21,8 @@ class RankingPanel(anywidget.AnyWidget):
     `option` is what a pick sets, and `tables` hold the words.
     """
 
-    _esm = HERE / "ranking.js"
-    _css = HERE / "ranking.css"
+    _esm = asset("ranking.js")
+    _css = asset("ranking.css")
 
     tables = traitlets.List(traitlets.Dict()).tag(sync=True)
     bars = traitlets.Bytes().tag(sync=True)

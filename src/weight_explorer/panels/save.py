@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 
+from weight_explorer.panels.assets import asset
 from weight_explorer.panels.export import FORMATS, Exported
-
-HERE = Path(__file__).parent
 
 
 class SavePanel(anywidget.AnyWidget):
@@ -22,8 +20,8 @@ class SavePanel(anywidget.AnyWidget):
         ordered: Called with the message of an order, once for each click.
     """
 
-    _esm = HERE / "save.js"
-    _css = HERE / "save.css"
+    _esm = asset("save.js")
+    _css = asset("save.css")
 
     def __init__(self, ordered: Callable[[dict[str, str]], None] = lambda _: None) -> None:
         super().__init__()

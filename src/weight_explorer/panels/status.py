@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from weight_explorer.panels.assets import asset
 
 
 class StatusPanel(anywidget.AnyWidget):
-    """Shows title, phase and words.
+    """Shows title, phase and words, and takes orders to the training as messages `{"order": text}`.
 
-    `answered` counts the choices that the kernel has answered: one that it does not answer is said to be waiting. `seen` is set
-    by the page once the panel is in it.
+    `orders` are those that can be given now; "stopping" among them says that one was. `answered` counts the choices that the
+    kernel has answered: one that it does not answer is said to be waiting. `seen` is set by the page once the panel is in it.
     """
 
-    _esm = HERE / "status.js"
-    _css = HERE / "panel.css"
+    _esm = asset("status.js")
+    _css = asset("panel.css")
 
     title = traitlets.Unicode().tag(sync=True)
     phase = traitlets.Unicode().tag(sync=True)
@@ -26,8 +27,19 @@ class StatusPanel(anywidget.AnyWidget):
     problem = traitlets.Unicode().tag(sync=True)
     answered = traitlets.Int().tag(sync=True)
     seen = traitlets.Bool().tag(sync=True)
+    orders = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
-    def show(self, *, title: str, phase: str, words: str, problem: str) -> None:
+    def __init__(self, ordered: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__()
+        self.ordered = ordered
+        self.on_msg(self._take)
+
+    def _take(self, _: Any, content: Any, __: Any) -> None:
+        if isinstance(content, dict) and content.get("order") in self.orders:
+            self.ordered(content["order"])
+
+    def show(self, *, title: str, phase: str, words: str, problem: str, orders: Sequence[str] = ()) -> None:
         """Bring the head up to date in one message."""
         with self.hold_sync():
+            self.orders = list(orders)
             self.title, self.phase, self.words, self.problem = title, phase, words, problem

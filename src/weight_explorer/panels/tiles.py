@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
 from weight_explorer.panels import colors
+from weight_explorer.panels.assets import asset
 from weight_explorer.views.pictures import TilesPicture
 from weight_explorer.views.words import words_of
-
-HERE = Path(__file__).parent
 
 # Of each tile.
 SENT = ("number", "label", "note", "fixed")
@@ -24,8 +21,8 @@ class TilesPanel(anywidget.AnyWidget):
     `axes` has the name, size and labels of each axis of the array; `rows` and `columns` say which run along a tile's sides.
     """
 
-    _esm = HERE / "tiles.js"
-    _css = HERE / "tiles.css"
+    _esm = asset("tiles.js")
+    _css = asset("tiles.css")
 
     cells = traitlets.Bytes().tag(sync=True)
     shape = traitlets.List(traitlets.Int(), [0, 0, 0, 1]).tag(sync=True)

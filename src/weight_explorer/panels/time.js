@@ -226,7 +226,7 @@ function asker(model, el, readStops, { changed, overruled }) {
     asked = wish;
     model.set("selected", asked);
     model.save_changes();
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { step: asked } }));
     patience = setTimeout(() => {
       answered();
       settle();

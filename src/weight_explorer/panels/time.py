@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
-HERE = Path(__file__).parent
+from weight_explorer.panels.assets import asset
 
 KEPT = 1
 """Mark of a record whose values are kept."""
@@ -38,8 +37,8 @@ class TimePanel(anywidget.AnyWidget):
     `against` likewise, or "" to compare with none.
     """
 
-    _esm = HERE / "time.js"
-    _css = HERE / "time.css"
+    _esm = asset("time.js")
+    _css = asset("time.css")
 
     numbers = traitlets.Bytes().tag(sync=True)
     epochs = traitlets.Bytes().tag(sync=True)

@@ -248,7 +248,7 @@ function render({ model, el }) {
   function select(path) {
     if (path === undefined || path === model.get("selected")) return;
     save({ selected: path });
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { layer: path } }));
   }
 
   function fold(row, open) {

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode
+from weight_explorer.panels.assets import asset
 from weight_explorer.views.activity import Activity
 from weight_explorer.views.facts import count_words
 from weight_explorer.views.numbers import grouped
-
-HERE = Path(__file__).parent
 
 # A tree of more rows than this opens with its nested models and wrappers folded.
 MOST_OPEN_ROWS = 40
@@ -30,8 +28,8 @@ class TreePanel(anywidget.AnyWidget):
     bytes. See `views.activity.Activity`.
     """
 
-    _esm = HERE / "tree.js"
-    _css = HERE / "tree.css"
+    _esm = asset("tree.js")
+    _css = asset("tree.css")
 
     rows = traitlets.List(traitlets.Dict()).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -62,6 +63,10 @@ class TrainingCallback(keras.callbacks.Callback):
         self._session = session
         self._began = began
 
+    def __call__(self) -> None:
+        """Refuse to be called, which Python would otherwise do with an error that helps nobody."""
+        raise TypeError("explorer.callback is the callback itself. Pass it without parentheses: callbacks=[explorer.callback].")
+
     @property
     def status(self) -> Status:
         """Where the training stands."""
@@ -81,13 +86,24 @@ class TrainingCallback(keras.callbacks.Callback):
 
     @shielded
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Record if the pace allows it."""
-        self._session.batch_ended(batch + 1, logs)
+        """Record if the pace allows it, and wait or end if the user wants it so."""
+        with self._obeying():
+            self._session.batch_ended(batch + 1, logs)
 
     @shielded
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Record the end of the epoch, always."""
-        self._session.epoch_ended(logs)
+        with self._obeying():
+            self._session.epoch_ended(logs)
+
+    @contextlib.contextmanager
+    def _obeying(self) -> Iterator[None]:
+        """Do what the user asks of the training afterwards, also where recording failed."""
+        try:
+            yield
+        finally:
+            if self._session.hold() and self.model is not None:
+                self.model.stop_training = True  # here, since `fit` forgets what was set before it began
 
     @shielded
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002

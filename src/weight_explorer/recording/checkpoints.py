@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.recording.lattice import BINS, UNSET, Tally, lattice_for
+from weight_explorer.recording.lattice import BINS, UNSET, lattice_for
 from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.slices import SliceRows
 from weight_explorer.recording.statistics import FIELDS, INDEX, QUANTITIES, Reference, no_change, scan
+from weight_explorer.recording.tally import tally
 from weight_explorer.recording.time import Step, Timeline
 
 Read = Callable[[int, str], np.ndarray]
@@ -143,9 +144,8 @@ class FileColumn(Column):
         finite = np.isfinite(ends[0])
         lattice = lattice_for(float(ends[0][finite].min()), float(ends[1][finite].max())) if finite.any() else None
         counts = np.zeros((len(numbers), BINS), np.int64)
-        for place, number in enumerate(numbers.tolist() if lattice else []):
-            tally = Tally(lattice)  # type: ignore[arg-type]
-            scan(self._read(number, self.key), [], watch=tally.add)
-            counts[place] = tally.counts
-        exponent, first = (lattice.exponent, lattice.first) if lattice else (UNSET, 0)
-        return np.full(len(numbers), exponent), np.full(len(numbers), first), counts
+        if lattice is None:
+            return np.full(len(numbers), UNSET), np.zeros(len(numbers), np.int64), counts
+        for place, number in enumerate(numbers.tolist()):
+            counts[place] = tally(self._read(number, self.key), lattice, finite=False)
+        return np.full(len(numbers), lattice.exponent), np.full(len(numbers), lattice.first), counts

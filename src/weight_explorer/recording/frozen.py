@@ -42,7 +42,7 @@ class FrozenPart:
         return self.begin <= number and (self.until is None or number <= self.until)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Proof:
     """How many frozen elements have moved by a record, in any bit where values are kept.
 
@@ -69,7 +69,7 @@ class Proof:
         """Whether only a sample was looked at."""
         return self.moved is not None and self.seen < self.of
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         known = f"{_digits(self.moved)} of" if self.moved is not None else "not known how many of"
         estimated = f", estimated from {_digits(self.seen)} of them" if self.is_estimated else ""
         kept = "; this record keeps no values" if self.moved is None else ""

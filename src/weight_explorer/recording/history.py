@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
+from weight_explorer.recording import compiled
 from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
@@ -29,9 +30,6 @@ UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**
 # What Python's own objects take beside the arrays: a record's step, and each array that is kept with its key.
 RECORD_BYTES = 600
 ARRAY_BYTES = 250
-
-# References to an array of a record that is dropped: the record's own, one variable, and the argument of the call that counts.
-_OWN_REFERENCES = 3
 
 
 def parse_memory(memory: int | str) -> int:
@@ -67,6 +65,38 @@ class _Kept:
 def kept_nbytes(values: Mapping[str, np.ndarray]) -> int:
     """Bytes that values take once they are kept."""
     return sum(array.nbytes + ARRAY_BYTES for array in values.values()) + (ROOM if values else 0)
+
+
+def _memory_of(values: Mapping[str, np.ndarray]) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield what owns the memory of arrays: the owner, how many of them are views of it, and all references to these."""
+    for arrays in _by_owner(values).values():
+        owner = _owner(arrays[0])
+        num_views = 0 if owner is arrays[0] else len(arrays)
+        yield owner, num_views, sys.getrefcount(owner) + sum(sys.getrefcount(array) for array in arrays)
+
+
+def _by_owner(values: Mapping[str, np.ndarray]) -> dict[int, list[np.ndarray]]:
+    owners: dict[int, list[np.ndarray]] = {}
+    for array in values.values():
+        owners.setdefault(id(_owner(array)), []).append(array)
+    return owners
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    return array if array.base is None else array.base
+
+
+def _unheld(num_views: int) -> int:
+    """Count the references to memory that only a record has: to an array that owns it, or to so many views of one."""
+    owner = np.empty(max(num_views, 1))
+    values = {str(place): owner[place : place + 1] for place in range(num_views)} or {"": owner}
+    del owner
+    return next(_memory_of(values))[2]
+
+
+# Python's versions differ in how many references a call takes.
+_UNHELD = (_unheld(0), _unheld(1))
+_UNHELD_FURTHER = _unheld(2) - _unheld(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,8 +145,9 @@ class History(Past):
         self._newest: list[_Newest] = []
         self._kept: dict[int, _Kept] = {}
         self._samples: dict[str, Sample] = {}
-        # Arrays that were dropped to make room for the record that is being made; None where none is.
-        self._spare: dict[tuple[tuple[int, ...], np.dtype], list[np.ndarray]] | None = None
+        # Memory of values that were dropped, for records to come. With what is kept it stays within the bound.
+        self._spare: list[np.ndarray] = []
+        self._spare_nbytes = self._record_nbytes = 0
         self._first_of: dict[str, int] = {}
         self._values_stride = self._records_stride = 1
         self._values_nbytes = self._tables_nbytes = self._samples_nbytes = 0
@@ -207,17 +238,29 @@ class History(Past):
     def make_room(self, nbytes: int) -> None:
         """Thin the past until so many more bytes fit, so that the memory is never exceeded, not even while a record is made."""
         with self._lock:
-            self._spare = {}
             while self.nbytes + nbytes > self.memory and self._thin():
                 pass
+            # The record takes its arrays from the spare ones, but for one of other weights than the last.
+            self._let_spare_go(self.memory - self.nbytes if nbytes == self._record_nbytes else 0)
+            self._record_nbytes = nbytes
 
     def room_for(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array to be filled, one of those that were dropped if it fits: fresh memory costs as much as filling it."""
+        """Return an array to be filled, one of those that were dropped if it fits: fresh memory costs more than filling it."""
         with self._lock:
-            fitting = self._spare.get((shape, dtype)) if self._spare else None
-            found = fitting.pop() if fitting else np.empty(shape, dtype)
-        found.setflags(write=True)
-        return found
+            for place, array in enumerate(self._spare):
+                if array.shape == shape and array.dtype == dtype:
+                    del self._spare[place]
+                    self._spare_nbytes -= array.nbytes
+                    array.setflags(write=True)
+                    return array
+        fresh = np.empty(shape, dtype)
+        if compiled.passes:
+            compiled.passes.populate(fresh)
+        return fresh
+
+    def _let_spare_go(self, room: int) -> None:
+        while self._spare and self._spare_nbytes > room:
+            self._spare_nbytes -= self._spare.pop().nbytes
 
     def append(self, sheet: Sheet, values: Mapping[str, np.ndarray], step: Step) -> Step:
         """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
@@ -233,9 +276,9 @@ class History(Past):
             self._first_of = dict.fromkeys(sheet.keys, step.number) | self._first_of
             if len(self._newest) > 2:
                 self._settle(self._newest.pop(0))
-            self._spare = None
             while self.nbytes > self.memory and self._thin():
                 pass
+            self._let_spare_go(self.memory - self.nbytes)
             return step
 
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
@@ -286,15 +329,14 @@ class History(Past):
             self._kept[number] = _Kept(MappingProxyType(dict(values)))
         elif before:
             del self._kept[number]
-            self._spare_arrays(dict(before.values))
+            self._spare_memory(before.values)
 
-    def _spare_arrays(self, values: dict[str, np.ndarray]) -> None:
-        """Keep arrays that were dropped for the record that is being made, but for those that a reader holds."""
-        while values and self._spare is not None:
-            array = values.popitem()[1]
-            # Owned by itself, and known to nobody but the record that is dropped, this variable, and the call that asks.
-            if array.base is None and sys.getrefcount(array) <= _OWN_REFERENCES:
-                self._spare.setdefault((array.shape, array.dtype), []).append(array)
+    def _spare_memory(self, values: Mapping[str, np.ndarray]) -> None:
+        """Keep the memory of values that are dropped, but for what a reader holds."""
+        for owner, num_views, num_references in _memory_of(values):
+            if num_references <= _UNHELD[min(num_views, 1)] + _UNHELD_FURTHER * max(num_views - 1, 0):
+                self._spare.append(owner)
+                self._spare_nbytes += owner.nbytes
 
     def _settle(self, record: _Newest) -> None:
         """Decide about a record that is not one of the last two any more."""
@@ -316,7 +358,10 @@ class History(Past):
 
     def _keep_first(self, number: int) -> None:
         values = self._kept[number].values
-        self._keep(number, {key: array for key, array in values.items() if self._first_of.get(key) == number})
+        first = {key: array for key, array in values.items() if self._first_of.get(key) == number}
+        if len(first) < len(values):  # a part of common memory would hold on to the whole of it
+            first = {key: array if array.base is None else array.copy() for key, array in first.items()}
+        self._keep(number, first)
 
     def _add_to_table(self, number: int, sheet: Sheet) -> None:
         last = self._tables[-1] if self._tables else None

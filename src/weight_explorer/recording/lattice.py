@@ -6,20 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 BINS = 256
 
 # Bins for the range of the first values; the rest is room to grow.
 _FIRST_BINS = 128
-
-# So many elements are scaled, and so many counted, at a time: a call costs as much as some ten thousand of them.
-MOST_SCALED = 1 << 17
-MOST_WAITING = 1 << 20
-
-# Bin widths by which float32 is scaled without loss, whatever it holds; with others it is done in float64.
-_FLOAT32_EXPONENTS = range(-100, 1)
-
 
 # The exponent of a lattice that is not laid yet: all elements so far were the same.
 UNSET = np.iinfo(np.int16).min
@@ -59,15 +50,6 @@ class Lattice:
             if ends[1] - ends[0] < BINS:
                 return Lattice(exponent, _centered(*ends))
 
-    def moved_to(self, wider: Lattice, counts: np.ndarray) -> np.ndarray:
-        """Return counts over these bins as counts over those of a lattice that grew out of this one."""
-        halvings = wider.exponent - self.exponent
-        bins = ((self.first + np.arange(BINS)) >> halvings) - wider.first
-        filled = counts > 0
-        result = np.zeros(BINS, np.int64)
-        np.add.at(result, bins[filled], counts[filled])
-        return result
-
 
 def lattice_for(low: float, high: float) -> Lattice | None:
     """Return a lattice for values of this range with room to grow, or None where they are all the same."""
@@ -92,72 +74,6 @@ def _centered(low: int, high: int) -> int:
     return low - (BINS - 1 - (high - low)) // 2
 
 
-class TallyRoom:
-    """Buffers of a `Tally`, for one after the other: where elements stand on the lattice, until they are worth a call."""
-
-    def __init__(self) -> None:
-        self.scaled = np.empty(MOST_SCALED, np.float32)
-        self.waiting = np.empty(MOST_WAITING, np.int8)
-
-
-class Tally:
-    """Counts the elements of one array block by block; the lattice grows as far as they need.
-
-    Exact for every float32, and for float64 but below 1e-200, where scaling may round to zero.
-
-    Pillow counts bytes twice as fast as `np.bincount`, and five times as fast as `np.histogram` counts numbers.
-    """
-
-    def __init__(self, lattice: Lattice, room: TallyRoom | None = None) -> None:
-        self.lattice = lattice
-        self._counts = np.zeros(BINS, np.int64)
-        self._room = room or TallyRoom()
-        self._num_waiting = 0
-
-    @property
-    def counts(self) -> np.ndarray:
-        """How many elements each bin has."""
-        self._count()
-        return self._counts
-
-    def add(self, block: np.ndarray, low: float, high: float) -> None:
-        """Count a block of finite elements, float32 or float64, of the given minimum and maximum."""
-        if not self.lattice.holds(low, high):
-            wider = self.lattice.grown(low, high)
-            self._counts = self.lattice.moved_to(wider, self.counts)
-            self.lattice = wider
-        for start in range(0, block.size, len(self._room.scaled)):
-            self._add(block[start : start + len(self._room.scaled)])
-
-    def _add(self, block: np.ndarray) -> None:
-        if self._num_waiting + block.size > len(self._room.waiting):
-            self._count()
-        scaled = self._scale(block)
-        np.floor(scaled, out=scaled)
-        shift = self.lattice.first + BINS // 2
-        if shift:
-            np.subtract(scaled, shift, out=scaled)
-        end = self._num_waiting + block.size
-        np.copyto(self._room.waiting[self._num_waiting : end], scaled, casting="unsafe")
-        self._num_waiting = end
-
-    def _scale(self, block: np.ndarray) -> np.ndarray:
-        if block.dtype == np.float32 and self.lattice.exponent in _FLOAT32_EXPONENTS:
-            return np.multiply(block, np.float32(2.0**-self.lattice.exponent), out=self._room.scaled[: block.size])
-        return np.ldexp(block.astype(np.float64), -self.lattice.exponent)
-
-    def _count(self) -> None:
-        if not self._num_waiting:
-            return
-        signed = self._room.waiting[: self._num_waiting]
-        self._num_waiting = 0
-        image = Image.frombuffer("L", (signed.size, 1), signed, "raw", "L", 0, 1)
-        counts = np.array(image.histogram())
-        # Bytes count from 0, 1 ... to -1: the negative ones come first.
-        self._counts[: BINS // 2] += counts[BINS // 2 :]
-        self._counts[BINS // 2 :] += counts[: BINS // 2]
-
-
 class Lattices:
     """The lattices of several weights, as arrays, and the range of all that each has been. `UNSET` where that is one value."""
 
@@ -166,6 +82,8 @@ class Lattices:
         self.firsts = np.zeros(count, np.int64)
         self._lows = np.full(count, np.inf)
         self._highs = np.full(count, -np.inf)
+        # Where the lattice begins and ends.
+        self._begins, self._ends = self._lows.copy(), self._highs.copy()
 
     def __getitem__(self, place: int) -> Lattice | None:
         exponent = int(self.exponents[place])
@@ -174,6 +92,9 @@ class Lattices:
     def __setitem__(self, place: int, lattice: Lattice | None) -> None:
         if lattice is not None:
             self.exponents[place], self.firsts[place] = lattice.exponent, lattice.first
+            with np.errstate(over="ignore"):
+                ends = np.ldexp([float(lattice.first), float(lattice.first + BINS)], lattice.exponent)  # exact, or infinite
+            self._begins[place], self._ends[place] = ends
 
     def copy_from(self, place: int, other: Lattices, there: int) -> None:
         """Take over the lattice and the range at a place of another one."""
@@ -188,13 +109,8 @@ class Lattices:
         """Lay or widen the lattices at these places so that they hold the ranges; NaN stands for none."""
         self._lows[places] = lows = np.fmin(self._lows[places], lows)
         self._highs[places] = highs = np.fmax(self._highs[places], highs)
-        exponents, firsts = self.exponents[places], self.firsts[places]
-        is_laid = exponents != UNSET
-        scale = np.ldexp(1.0, np.where(is_laid, -exponents.astype(np.int64), 0))
-        with np.errstate(invalid="ignore", over="ignore"):
-            first, last = np.floor(lows * scale), np.floor(highs * scale)
-            inside = (first >= firsts) & (last < firsts + BINS)
-        for place in places[~(inside & is_laid)].tolist():
+        is_inside = (lows >= self._begins[places]) & (highs < self._ends[places])
+        for place in places[~is_inside].tolist():
             self._widen(place)
 
     def cover_one(self, place: int, low: float, high: float) -> None:

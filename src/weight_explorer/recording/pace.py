@@ -17,6 +17,14 @@ AFTER_ANSWER = 0.3
 CREDIT = 0.1
 REPAID_AFTER = 10.0
 
+# Seconds of training of which a share is told.
+SHORTEST_SHARED = 0.1
+
+# Of the share, what small pictures of all weights may take for a page that has to answer clicks by itself, and seconds between
+# two of them, at least: each may have more than a million bytes.
+SKETCHING = 0.5
+SHORTEST_SKETCH_PAUSE = 1.0
+
 
 def check_pace(record_every: str | int, max_overhead: float) -> None:
     """Refuse what no pace can be made of.
@@ -36,8 +44,9 @@ class Pace:
 
     What they may cost is `max_overhead` of the time that the training itself takes, and before that `CREDIT`, so that the first
     second shows something; what was spent of it is saved again until `REPAID_AFTER`. With "auto" records and pictures together
-    stay within it, those that are always made counted too; with a fixed number of batches only the pictures do. What the next
-    ones will cost is known from the last. Never by batch index: with `steps_per_execution` the index jumps.
+    stay within it, those that are always made counted too, and what examining takes; with a fixed number of batches only the
+    pictures do. What the next ones will cost is known from the last. Never by batch index: with `steps_per_execution` the
+    index jumps.
     """
 
     def __init__(self, record_every: str | int, max_overhead: float, clock: Callable[[], float] = perf_counter) -> None:
@@ -46,6 +55,7 @@ class Pace:
         self._clock = clock
         self._record_cost = self._picture_cost = 0.0
         self._answered = -AFTER_ANSWER
+        self._sketch_due = clock()
         self.begin()
 
     def begin(self) -> None:
@@ -55,6 +65,17 @@ class Pace:
         self._spent_on_records = self._spent_on_pictures = self._spent_beside = 0.0
         self._batches_since = 0
         self.num_records = 0
+        self._rests_since: float | None = None
+
+    def rest(self) -> None:
+        """Stop the count of the training's time: it waits."""
+        self._rests_since = self._clock()
+
+    def go_on(self) -> None:
+        """Count on: what it waited was no time of training."""
+        if self._rests_since is not None:
+            self._began += self._clock() - self._rests_since
+            self._rests_since = None
 
     def is_due(self, num_batches: int) -> bool:
         """Note that so many more batches were trained and say whether a record is due."""
@@ -64,12 +85,12 @@ class Pace:
         if self.record_every != "auto":
             return self._batches_since >= int(self.record_every)
         is_time = self._clock() >= self._recorded + SHORTEST_PAUSE
-        return is_time and self._cost + self._record_cost + self._picture_cost <= self._budget
+        return is_time and self._spent + self._record_cost + self._picture_cost <= self._budget
 
     def may_draw(self) -> bool:
         """Say whether the browser can take another picture yet, and the training can afford it."""
         silence = self._clock() - self._drawn
-        spent = self._cost if self.record_every == "auto" else self._spent_on_pictures
+        spent = self._spent if self.record_every == "auto" else self._spent_on_pictures
         affordable = spent + self._picture_cost <= self._budget
         is_free = silence >= SHORTEST_PAUSE and self._clock() - self._answered >= AFTER_ANSWER
         return is_free and (affordable or silence >= LONGEST_SILENCE)
@@ -88,6 +109,15 @@ class Pace:
         self._picture_cost = seconds
         self._drawn = self._clock()
 
+    def may_sketch(self) -> bool:
+        """Say whether the training can afford small pictures of all weights; from one training to the next as well."""
+        return self._clock() >= self._sketch_due
+
+    def sketched(self, seconds: float) -> None:
+        """Add the time that small pictures of all weights took."""
+        self._spent_on_pictures += seconds
+        self._sketch_due = self._clock() + max(SHORTEST_SKETCH_PAUSE, seconds / (SKETCHING * self.max_overhead))
+
     def answered(self) -> None:
         """Note that a click was answered, on its own thread and at the user's own cost: the next may come soon."""
         self._answered = self._clock()
@@ -101,8 +131,17 @@ class Pace:
         return self._spent_on_records + self._spent_on_pictures
 
     @property
+    def _spent(self) -> float:
+        return self._cost + self._spent_beside
+
+    @property
     def _trained(self) -> float:
-        return self._clock() - self._began - self._cost
+        return self._elapsed - self._cost
+
+    @property
+    def _elapsed(self) -> float:
+        now = self._clock() if self._rests_since is None else self._rests_since
+        return now - self._began
 
     @property
     def _budget(self) -> float:
@@ -110,12 +149,15 @@ class Pace:
         return self.max_overhead * trained + CREDIT * max(1 - trained / REPAID_AFTER, 0)
 
     @property
-    def share(self) -> float:
-        """What recording, drawing and examining have cost since `begin`, as a share of the time without them."""
-        return (self._cost + self._spent_beside) / self._trained if self._trained > 0 else 0.0
+    def share(self) -> float | None:
+        """What recording, drawing and examining have cost since `begin`, as a share of the time without them.
+
+        None while that is too short for a share of it to mean anything.
+        """
+        return self._spent / self._trained if self._trained >= SHORTEST_SHARED else None
 
     @property
     def rate(self) -> float:
         """Records a second since `begin`."""
-        seconds = self._clock() - self._began
+        seconds = self._elapsed
         return self.num_records / seconds if seconds > 0 else 0.0

@@ -115,7 +115,15 @@ class Column(ABC):
 
     @abstractmethod
     def value(self, number: int) -> np.ndarray | None:
-        """Values at a record, read-only: the whole array, or those of the sample; None where they are not kept."""
+        """Values at a record, read-only: the whole array, or those of the sample; None where they are not kept.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.history.value("tiny/dense/bias", 0).tolist()
+        [0.0, 0.0]
+        """
 
     @abstractmethod
     def slices(self, number: int) -> SliceRows:
@@ -176,17 +184,47 @@ class Past(ABC):
 
     @property
     def records(self) -> tuple[Step, ...]:
-        """All records that are kept, oldest first, with their positions on the time axis."""
+        """All records that are kept, oldest first, with their positions on the time axis.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> [(step.number, step.epoch, step.kind) for step in explorer.history.records]
+        [(0, 0, 'start'), (1, 1, 'epoch'), (2, 2, 'epoch')]
+        """
         return self.timeline.steps()
 
     def step(self, number: int) -> Step | None:
-        """Return the record of this number, or None where it was thinned away."""
+        """Return the record of this number, or None where it was thinned away.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.history.step(0).number, explorer.history.step(7)
+        (0, None)
+        """
         return self.timeline.step(number)
 
     # -- values ----------------------------------------------------------------------------------------------------
 
     def steps(self, key: str) -> tuple[int, ...]:
-        """Numbers of the records that keep values of this weight, or a sample of them, oldest first."""
+        """Numbers of the records that keep values of this weight, or a sample of them, oldest first.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> explorer.history.steps("tiny/dense/kernel")
+        (0, 1, 2)
+        """
         column = self.column(key)
         return column.kept if column else ()
 
@@ -198,6 +236,17 @@ class Past(ABC):
         Raises:
             KeyError: No values are kept; the message names the nearest key.
             ValueError: Only a sample of them is; the message says how to get at it.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> values = explorer.history.values("tiny/dense/kernel")
+        >>> values.shape, bool((values[-1] == model.get_layer("dense").kernel.numpy()).all())
+        ((3, 3, 2), True)
         """
         column = self._known(key)
         if column.sample is not None:
@@ -212,6 +261,14 @@ class Past(ABC):
 
         The values have the shape (records, elements), in the order of `steps(key)`; `np.unravel_index(indexes, weight.shape)`
         says where in the weight they stand.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> indexes, values = explorer.history.samples("tiny/dense/kernel")  # of a small weight, all
+        >>> indexes.tolist(), values.shape
+        ([0, 1, 2, 3, 4, 5], (1, 6))
         """
         column = self._known(key)
         values = [value.reshape(-1) for number in column.kept if (value := column.value(number)) is not None]
@@ -236,14 +293,38 @@ class Past(ABC):
     # -- statistics ------------------------------------------------------------------------------------------------
 
     def recorded(self, key: str, compared: Comparison | None = None) -> np.ndarray:
-        """Numbers of the records with statistics of this weight; of those that are computed from values, that keep them."""
+        """Numbers of the records with statistics of this weight; of those that are computed from values, that keep them.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> explorer.history.recorded("tiny/dense/kernel").tolist()
+        [0, 1, 2]
+        """
         column = self.column(key)
         if column is None:
             return np.empty(0, np.int64)
         return np.array(column.kept, np.int64) if compared and compared.is_computed else column.numbers
 
     def row(self, key: str, number: int, quantity: str = "value", index: Index = (), against: int | None = None) -> np.ndarray:
-        """Statistics of a weight, or of a part, at one of the records of `recorded`, in the order of `FIELDS`."""
+        """Statistics of a weight, or of a part, at one of the records of `recorded`, in the order of `FIELDS`.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> from weight_explorer.recording.statistics import FIELDS
+        >>> row = dict(zip(FIELDS, explorer.history.row("tiny/dense/bias", 2, "since_start"), strict=True))
+        >>> row["count"], row["moved"]  # both elements moved
+        (np.float64(2.0), np.float64(2.0))
+        """
         compared = Comparison(quantity, index, against)
         column, numbers = self.column(key), self.recorded(key, compared)
         place = int(np.searchsorted(numbers, number))
@@ -264,6 +345,17 @@ class Past(ABC):
             index: Of a part, its index: its statistics are computed from the records that keep values when first asked for.
             against: The number of a record that keeps values.
             most: Of more records than this, as many as that: the first, the last, and others evenly spread.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> series = explorer.history.series("tiny/dense/kernel", "since_start")
+        >>> series.numbers.tolist(), series["moved"].tolist()
+        ([0, 1, 2], [0.0, 6.0, 6.0])
         """
         compared = Comparison(quantity, index, against)
         column, numbers = self.column(key), self.recorded(key, compared)
@@ -312,6 +404,18 @@ class Past(ABC):
         Columns are `step`, `epoch`, `batch`, `position`, `kind`, `fit`, `key`, `layer`, `role`, `quantity`, the statistics,
         `infs`, `update_ratio` (the norm of a change over that of the weight), `estimated` (the row is that of a sample), and
         of values the quantiles `q01` to `q99`, which are right to within a bin of the histogram.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> frame = explorer.history.to_frame()
+        >>> rows = frame[(frame.role == "bias") & (frame.quantity == "since_start")]
+        >>> rows.moved.tolist()  # how many elements, at each record
+        [0.0, 2.0, 2.0]
         """
         return frame_of(self)
 
@@ -322,6 +426,16 @@ class Past(ABC):
 
         Raises:
             OSError: The file cannot be written; what was there is as it was.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     explorer.history.save(f"{folder}/run.h5")
+        ...     WeightExplorer.load(f"{folder}/run.h5").history.keys
+        ('tiny/dense/kernel', 'tiny/dense/bias')
         """
         save_run(self, path)
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, Weight
+from weight_explorer.recording import compiled
 from weight_explorer.recording.history import ARRAY_BYTES
 from weight_explorer.recording.sampling import MOST_ELEMENTS, Sample, sample_of
 from weight_explorer.recording.segments import Segments
 from weight_explorer.recording.sheets import Sheet
 
-# Float32 weights of up to so many elements are summarized together: from there on a weight is worth calls of its own.
-MOST_TOGETHER = 1 << 11
+# Float32 weights of up to so many elements are summarized together: from there on a weight is worth calls of its own, and
+# buffers of its own, which are used again.
+MOST_TOGETHER = 1 << 17 if compiled.passes else 1 << 11
 
 # A sample of fewer elements says nothing worth saying; for one of this size room is set aside.
 FEWEST_ELEMENTS = 64

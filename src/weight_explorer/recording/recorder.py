@@ -12,11 +12,12 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import History
-from weight_explorer.recording.lattice import Lattices, Tally, TallyRoom
+from weight_explorer.recording.lattice import Lattices
 from weight_explorer.recording.plan import Plan, plan_for
 from weight_explorer.recording.sampling import WHOLE, Sample, is_same_sample
 from weight_explorer.recording.sheets import Sheet
-from weight_explorer.recording.statistics import INDEX, UNKNOWN, Reference, Workspace, no_change, scan
+from weight_explorer.recording.statistics import INDEX, NOT_FINITE, UNKNOWN, Reference, Workspace, no_change, scan
+from weight_explorer.recording.tally import TallyRoom, tally
 from weight_explorer.recording.time import Step
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -108,7 +109,7 @@ class Recorder:
         """Fill in the changes of a sample, and return its values."""
         if sample is None:
             return None
-        kept = sample.take(now)
+        kept = sample.take(now, self.history.room_for(sample.indexes.shape, now.dtype))
         changes = scan(kept, references, self._workspace)[1:] if references else [no_change(kept.size)]
         for number, row in enumerate(changes):
             rows[1 + number] = sample.estimate(row)
@@ -119,18 +120,11 @@ class Recorder:
         self, now: np.ndarray, references: list[Reference], sheet: Sheet, place: int, kept: np.ndarray | None
     ) -> np.ndarray:
         """Summarize and count; the lattice of a weight is laid once its elements differ."""
-        copy = None if kept is None else kept.reshape(-1)
-        lattice = self._lattices[place]
-        tally = Tally(lattice, self._tally_room) if lattice else None
-        rows = scan(now, references, self._workspace, copy=copy, watch=tally.add if tally else None)
-        if tally is not None:
-            self._lattices[place] = tally.lattice
+        rows = scan(now, references, self._workspace, copy=None if kept is None else kept.reshape(-1))
         self._lattices.cover_one(place, float(rows[0, MINIMUM]), float(rows[0, MAXIMUM]))
-        if tally is None and (laid := self._lattices[place]):
-            tally = Tally(laid, self._tally_room)
-            scan(now, [], self._workspace, watch=tally.add)
-        if tally is not None:
-            sheet.counts[place] = tally.counts
+        if lattice := self._lattices[place]:
+            finite = not rows[0, NOT_FINITE].any()
+            sheet.counts[place] = tally(now, lattice, finite=finite, room=self._tally_room)
         return rows
 
     # -- many at once ----------------------------------------------------------------------------------------------
@@ -139,7 +133,8 @@ class Recorder:
         """Fill in what the small weights have to say, and return their values."""
         if not plan.together:
             return {}
-        now = np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together])
+        now = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32))
+        np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together], out=now)
         start, _ = self._flat_of("start", self._start, plan, now)
         last, missing = self._flat_of("last", self._last, plan, now)
         self._flats["now"] = plan, now

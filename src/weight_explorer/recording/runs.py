@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import h5py
-import ml_dtypes
+import ml_dtypes  # noqa: F401 - NumPy knows the names of its types from then on
 import numpy as np
 
+from weight_explorer.catalog import hdf5
 from weight_explorer.catalog.saved import catalog_from_text
 from weight_explorer.recording.frozen import FrozenPart
+from weight_explorer.recording.histogram import Histograms
+from weight_explorer.recording.lattice import BINS
 from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.save import FORMAT, STATISTICS
 from weight_explorer.recording.slices import SliceRows
+from weight_explorer.recording.statistics import FIELDS, QUANTITIES
 from weight_explorer.recording.time import Step, Timeline
 
 # Groups and attributes at the top of what Keras writes.
@@ -30,7 +34,7 @@ class RunFile(Past):
     """A saved run. Statistics and values are read from the file when someone looks.
 
     Raises:
-        ValueError: The file is not one that `save_run` wrote; the message says what it is instead.
+        ValueError: The file is not one that `save_run` wrote, or damaged; the message says what it is instead.
         OSError: It cannot be read.
     """
 
@@ -38,19 +42,25 @@ class RunFile(Past):
         self.path = Path(path).expanduser()
         self._found: tuple[int, int, int] | None = None
         with self._open() as file:
-            head = json.loads(file["steps"][()])
-            self.catalog = catalog_from_text(file["catalog"][()].decode())
-            self._groups = {group.attrs["key"]: name for name, group in _weights_of(file).items()}
-            self.frozen = _frozen_of(file)
-        steps = [Step(**step | {"logs": MappingProxyType(step["logs"])}) for step in head["steps"]]
-        self.num_recorded, self.memory = head["num_recorded"], head["memory"]
-        self._timeline = _AsSaved(steps, _lengths_of(steps))
+            head = json.loads(hdf5.text_at(file, "steps"))
+            self.catalog = catalog_from_text(hdf5.text_at(file, "catalog"))
+            self._groups = {hdf5.text_at(group, "key"): f"weights/{name}" for name, group in _members_of(file, "weights")}
+            self.frozen = tuple(_frozen_part(group) for _, group in _members_of(file, "frozen"))
+            steps = [_step(fields) for fields in head["steps"]]
+            self.num_recorded, self.memory = int(head["num_recorded"]), int(head["memory"])
+            self._timeline = _AsSaved(steps, _lengths_of(steps))
+            if not _ascends(self._timeline.numbers) or not np.isfinite(self._timeline.positions).all():
+                raise ValueError("its records do not follow each other")
+            if not {*self._groups} <= {*self.catalog.weights}:
+                raise ValueError("it has records of a weight that is not in its catalog")
         self._columns: dict[str, Column] = {}
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Any]:
         if not self.path.exists():
             raise FileNotFoundError(f"There is no file {str(self.path)!r}.")
+        if not self.path.is_file():
+            raise ValueError(f"{str(self.path)!r} is no file. Give one that explorer.history.save(path) wrote.")
         state = self.path.stat()
         found = state.st_ino, state.st_mtime_ns, state.st_size
         if self._found not in (None, found):
@@ -58,14 +68,31 @@ class RunFile(Past):
         self._found = found
         if not h5py.is_hdf5(self.path):
             raise ValueError(f"{str(self.path)!r} is no HDF5 file. Give one that explorer.history.save(path) wrote.")
-        with h5py.File(self.path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                what = "a Keras model or its weights" if OF_KERAS & {*file, *file.attrs} else "another HDF5 file"
-                raise ValueError(
-                    f"{str(self.path)!r} is {what}, and no recorded run. Give one that explorer.history.save(path) wrote; "
-                    f"checkpoints are opened by WeightExplorer.from_checkpoints(model, path)."
-                )
+        with self._telling_damage(), h5py.File(self.path, "r") as file:
+            if OF_KERAS & {*file, *file.attrs}:
+                raise _NoRun(self._no_run("a Keras model or its weights"))
+            if hdf5.attribute(file, "format") != FORMAT.encode():
+                raise _NoRun(self._no_run("another HDF5 file, or of another version of Weight Explorer"))
             yield file
+
+    def _no_run(self, what: str) -> str:
+        return (
+            f"{str(self.path)!r} is {what}, and no recorded run. Give one that explorer.history.save(path) wrote; "
+            f"checkpoints are opened by WeightExplorer.from_checkpoints(model, path)."
+        )
+
+    @contextlib.contextmanager
+    def _telling_damage(self) -> Iterator[None]:
+        """Turn whatever comes of a damaged file into what a user can act on."""
+        try:
+            yield
+        except _NoRun:
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"[:200]
+            raise ValueError(
+                f"{str(self.path)!r} is damaged ({why}). Give a copy of it that explorer.history.save(path) wrote whole."
+            ) from error
 
     @property
     def timeline(self) -> Timeline:
@@ -81,7 +108,7 @@ class RunFile(Past):
         """Return what the file has of a weight, or None."""
         if key in self._groups and key not in self._columns:
             with self._open() as file:
-                self._columns[key] = RunColumn(self, key, f"weights/{self._groups[key]}", file)
+                self._columns[key] = RunColumn(self, key, self._groups[key], file)
         return self._columns.get(key)
 
     @property
@@ -92,28 +119,32 @@ class RunFile(Past):
     def read(self, group: str, place: int) -> np.ndarray:
         """Read the values of a weight at one of its kept records."""
         with self._open() as file:
-            values = file[group]["values"]
-            found = _original(np.asarray(values[place]), values.attrs["dtype"])
+            values = hdf5.numbers_of(hdf5.find(file, f"{group}/values"))
+            found = _original(np.asarray(values[place]), values)
         found.setflags(write=False)
         return found
 
 
-def _frozen_of(file: Any) -> tuple[FrozenPart, ...]:
-    groups = file.get("frozen", {})
-    return tuple(_frozen_part(groups[name]) for name in sorted(groups, key=int))
+def _step(fields: dict[str, Any]) -> Step:
+    logs = MappingProxyType({str(name): float(value) for name, value in fields["logs"].items()})
+    number, epoch, batch, fit = (int(fields[name]) for name in ("number", "epoch", "batch", "fit"))
+    return Step(number, epoch, batch, float(fields["position"]), str(fields["kind"]), fit, str(fields["name"]), logs)
 
 
 def _frozen_part(group: Any) -> FrozenPart:
-    said = json.loads(group["said"][()])
+    said = json.loads(hdf5.text_at(group, "said"))
     if "mask" not in group:
         return FrozenPart(**said)
-    values = group["values"]
-    return FrozenPart(**said, mask=group["mask"][()], values=_original(values[()], values.attrs["dtype"]))
+    mask, values = hdf5.array_at(group, "mask"), hdf5.array_at(group, "values")
+    if mask.dtype != bool or values.shape != (np.count_nonzero(mask),):
+        raise ValueError("the values of what is frozen do not fit its mask")
+    return FrozenPart(**said, mask=mask, values=_original(values, group["values"]))
 
 
-def _weights_of(file: Any) -> Mapping[str, Any]:
-    groups = file.get("weights", {})
-    return {name: groups[name] for name in sorted(groups, key=int)}
+def _members_of(file: Any, name: str) -> list[tuple[str, Any]]:
+    """Return the groups in a group, in the order of their numbers."""
+    group = hdf5.find(file, name)
+    return [(each, hdf5.find(group, each)) for each in sorted(group or (), key=int)]
 
 
 def _lengths_of(steps: list[Step]) -> dict[int, int]:
@@ -133,16 +164,40 @@ class RunColumn(Column):
     """One weight of a saved run."""
 
     def __init__(self, run: RunFile, key: str, name: str, file: Any) -> None:
-        group = file[name]
+        group = hdf5.find(file, name)
         self.key = key
         self._run = run
         self._name = name
-        self._numbers, self._rows, *self._bins = (group[field][()] for field in STATISTICS)
-        self._kept = tuple(group["kept"][()].tolist()) if "values" in group else ()
+        self._numbers, self._rows, *self._bins = (hdf5.array_at(group, field) for field in STATISTICS)
+        self._kept = tuple(hdf5.array_at(group, "kept").tolist()) if "values" in group else ()
         if "sample" in group:
-            self.sample = Sample(group["sample"][()], tuple(int(size) for size in group["sample"].attrs["shape"]))
+            shape = tuple(int(size) for size in hdf5.attribute(group["sample"], "shape"))
+            self.sample = Sample(hdf5.array_at(group, "sample"), shape)
+        self._check(group)
         self._slices: dict[int, SliceRows] = {}
         self._last: tuple[int, np.ndarray] | None = None
+
+    def _check(self, group: Any) -> None:
+        """Refuse what does not fit together, which would come out as an error, or a wrong picture, far from here."""
+        shape = self._run.catalog.weights[self.key].shape
+        count, (exponents, firsts, counts) = len(self._numbers), self._bins
+        fits = {
+            "rows": self._rows.shape == (count, len(QUANTITIES), len(FIELDS)),
+            "histograms": exponents.shape == firsts.shape == (count,) and counts.shape == (count, BINS),
+            "order": _ascends(self._numbers) and _ascends(np.array(self._kept, np.int64)),
+            "records": {*self._numbers.tolist(), *self._kept} <= {*self._run.timeline.numbers.tolist()},
+        }
+        if self.sample is not None:
+            indexes = self.sample.indexes
+            fits["sample"] = self.sample.shape == shape and _ascends(indexes)
+            fits["elements"] = not len(indexes) or 0 <= indexes[0] <= indexes[-1] < self.sample.size
+            shape = indexes.shape
+        if "values" in group:
+            fits["values"] = group["values"].shape == (len(self._kept), *shape)
+        wrong = [name for name, is_right in fits.items() if not is_right]
+        if wrong:
+            raise ValueError(f"the {wrong[0]} of {self.key[:80]!r} do not fit")
+        Histograms.of(self._numbers, exponents, firsts, counts, self._rows[:, 0])
 
     @property
     def numbers(self) -> np.ndarray:
@@ -177,5 +232,20 @@ class RunColumn(Column):
         return self._slices.setdefault(number, SliceRows())
 
 
-def _original(stored: np.ndarray, dtype: str) -> np.ndarray:
-    return stored if str(stored.dtype) == dtype else stored.view(getattr(ml_dtypes, dtype))
+def _ascends(numbers: np.ndarray) -> bool:
+    return numbers.ndim == 1 and numbers.dtype.kind in "iu" and bool((np.diff(numbers) > 0).all())
+
+
+def _original(stored: np.ndarray, dataset: Any) -> np.ndarray:
+    """Give numbers back the type that they were recorded in: one of NumPy's, or of the package ml_dtypes."""
+    name = bytes(hdf5.attribute(dataset, "dtype")).decode()
+    if str(stored.dtype) == name:
+        return stored
+    original = np.dtype(name)
+    if original.hasobject or original.isbuiltin == 1 or original.itemsize != stored.itemsize:
+        raise ValueError(f"numbers of the type {name[:80]!r} cannot stand as {stored.dtype}")
+    return stored.view(original)
+
+
+class _NoRun(ValueError):  # noqa: N818 - it says what the file is
+    """A file that is well, but something else."""

@@ -35,9 +35,10 @@ class Sample:
         """How many of how many, such as `65 536 of 23 440 896`."""
         return " of ".join(f"{count:,}".replace(",", "\u202f") for count in (len(self.indexes), self.size))
 
-    def take(self, values: np.ndarray) -> np.ndarray:
-        """Return the sampled elements of the whole weight."""
-        return values.reshape(-1)[self.indexes]
+    def take(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the sampled elements of the whole weight, or fill an array with them."""
+        # Indexes are inside; with "raise" NumPy would fill an array of its own first.
+        return values.reshape(-1).take(self.indexes, out=out, mode="clip")
 
     def estimate(self, row: np.ndarray) -> np.ndarray:
         """Turn statistics of the sample into an estimate of those of the whole weight; `count` says of how many it is.

@@ -1,6 +1,6 @@
 """Write a run to an HDF5 file, whole or not at all.
 
-`/` has the attributes `format`, `catalog` (JSON) and `steps` (JSON). `/weights/<n>` is one weight, with the attribute `key` and
+`/` has the attribute `format`, and `catalog` and `steps`, both JSON. `/weights/<n>` is one weight, with its `key` and
 
 * `numbers`, `rows`, `exponents`, `firsts`, `counts`: its statistics and histograms, see `Sheet`;
 * `kept`, `values`: the numbers of the records that keep values, and the values; number types that HDF5 does not have are stored
@@ -8,6 +8,8 @@
 * `sample`: of a weight that is kept as a sample, the flat indexes of its elements, with the whole shape as attribute.
 
 `/frozen/<n>` is a part that is or was frozen: `said` (JSON), and, but for whole weights, its `mask` and flat `values`.
+
+All text is of known length, so that who reads knows it beforehand: see `catalog.hdf5`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from weight_explorer.catalog.hdf5 import text_for
 from weight_explorer.catalog.saved import catalog_to_text
 from weight_explorer.recording.time import Step
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from weight_explorer.recording.frozen import FrozenPart
     from weight_explorer.recording.past import Column, Past
 
-FORMAT = "weight-explorer 1"
+FORMAT = "weight-explorer 2"
 STATISTICS = ("numbers", "rows", "exponents", "firsts", "counts")
 
 
@@ -122,10 +125,10 @@ def _umask() -> int:
 
 def _write(file: Any, past: Past) -> None:
     steps = [{name: getattr(step, name) for name in Step.__slots__} | {"logs": dict(step.logs)} for step in past.records]
-    file.attrs["format"] = FORMAT
+    file.attrs["format"] = text_for(FORMAT)
     # As data sets: attributes end at 64 KB.
-    file["catalog"] = catalog_to_text(past.catalog)
-    file["steps"] = json.dumps({"steps": steps, "num_recorded": past.num_recorded, "memory": past.memory})
+    file["catalog"] = text_for(catalog_to_text(past.catalog))
+    file["steps"] = text_for(json.dumps({"steps": steps, "num_recorded": past.num_recorded, "memory": past.memory}))
     for place, key in enumerate(past.keys):
         column = past.column(key)
         if column is not None:
@@ -136,14 +139,14 @@ def _write(file: Any, past: Past) -> None:
 
 def _write_frozen(group: Any, part: FrozenPart) -> None:
     said = {name: getattr(part, name) for name in ("key", "words", "since", "begin", "until")}
-    group["said"] = json.dumps(said)
+    group["said"] = text_for(json.dumps(said))
     if part.mask is not None and part.values is not None:
         group["mask"], group["values"] = part.mask, _storable(part.values)
-        group["values"].attrs["dtype"] = str(part.values.dtype)
+        group["values"].attrs["dtype"] = text_for(str(part.values.dtype))
 
 
 def _write_column(group: Any, column: Column) -> None:
-    group.attrs["key"] = column.key
+    group["key"] = text_for(column.key)
     everything = slice(None)
     for name, array in zip(STATISTICS, (column.numbers, column.rows(everything), *column.bins(everything)), strict=True):
         group[name] = array
@@ -159,7 +162,7 @@ def _write_column(group: Any, column: Column) -> None:
         stored = _storable(value)
         if values is None:
             values = group.create_dataset("values", (len(column.kept), *stored.shape), stored.dtype)
-            values.attrs["dtype"] = str(value.dtype)
+            values.attrs["dtype"] = text_for(str(value.dtype))
         values[place] = stored
 
 

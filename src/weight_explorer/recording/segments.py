@@ -5,34 +5,41 @@ All elements stand behind each other in one flat array of float32, of which each
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from weight_explorer.recording import compiled
 from weight_explorer.recording.lattice import BINS, UNSET
 from weight_explorer.recording.statistics import CANCELED, FIELDS, INDEX, TINY, Reference, scan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Segments:
-    """Where each weight begins, how many elements it has, and to which one each element belongs: they tile the flat array.
-
-    No segment is empty.
-    """
+    """Where each weight begins and how many elements it has: they tile the flat array. No segment is empty."""
 
     starts: np.ndarray
     sizes: np.ndarray
-    owners: np.ndarray
 
     @classmethod
     def of(cls, sizes: list[int]) -> Segments:
         """Lay segments of these sizes behind each other."""
-        ends = np.cumsum([0, *sizes])
-        return cls(ends[:-1], np.asarray(sizes, np.int64), np.repeat(np.arange(len(sizes)), sizes))
+        return cls(np.cumsum([0, *sizes])[:-1], np.asarray(sizes, np.int64))
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    @functools.cached_property
+    def num_elements(self) -> int:
+        """The number of all elements."""
+        return int(self.sizes.sum())
+
+    @functools.cached_property
+    def owners(self) -> np.ndarray:
+        """To which segment each element belongs."""
+        return np.repeat(np.arange(len(self)), self.sizes)
 
     def spread(self, numbers: np.ndarray) -> np.ndarray:
         """Give every element the number of its segment; of several rows of numbers, in several rows."""
@@ -48,6 +55,13 @@ class Segments:
         Returns:
             An array of shape (segments, 1 + number of references, number of fields).
         """
+        if compiled.passes and compiled.passes.takes(flat, *references):
+            rows = np.empty((len(self), 1 + len(references), len(FIELDS)))
+            compiled.passes.summarize(flat, self.sizes, references, None, rows)
+            return rows
+        return self._summarize_by_numpy(flat, references)
+
+    def _summarize_by_numpy(self, flat: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
         wide = np.empty((1 + len(references), flat.size))
         wide[0] = flat
         with np.errstate(invalid="ignore", over="ignore"):
@@ -108,12 +122,19 @@ class Segments:
         Where no lattice is laid yet, nothing is counted.
         """
         is_laid = exponents != UNSET
-        scale = np.ldexp(1.0, np.where(is_laid, -exponents.astype(np.int64), 0))
+        scales = np.ldexp(1.0, np.where(is_laid, -exponents.astype(np.int64), 0))
+        if compiled.passes and compiled.passes.takes(flat):
+            counts = np.zeros((len(self), BINS), np.uint32)
+            compiled.passes.tally(flat, self.sizes, scales * is_laid, firsts.astype(np.int64), counts)
+            return counts
+        return self._tally_by_numpy(flat, is_laid, scales, firsts)
+
+    def _tally_by_numpy(self, flat: np.ndarray, is_laid: np.ndarray, scales: np.ndarray, firsts: np.ndarray) -> np.ndarray:
         shift = firsts - BINS * np.arange(len(self))
         counted = np.isfinite(flat) & self.spread(is_laid)
         if not counted.all():
             flat = np.where(counted, flat, 0)
-        bins = np.floor(flat * self.spread(scale)) - self.spread(shift)
+        bins = np.floor(flat * self.spread(scales)) - self.spread(shift)
         if not counted.all():
             bins = bins[counted]
         return np.bincount(bins.astype(np.intp), minlength=BINS * len(self)).reshape(-1, BINS)

@@ -12,12 +12,17 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
+from weight_explorer.recording.brake import Brake
 from weight_explorer.recording.history import History
+from weight_explorer.recording.interrupts import held_back
 from weight_explorer.recording.pace import Pace
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step
 
 logger = logging.getLogger("weight_explorer")
+
+# What the user can ask of a training, and what the brake does then.
+ORDERS: Mapping[str, Callable[[Brake], None]] = {"pause": Brake.pause, "resume": Brake.resume, "stop": Brake.stop}
 
 
 class Reporter:
@@ -29,15 +34,20 @@ class Reporter:
     """
 
     def __init__(self, draw: Callable[[], None], status: Status) -> None:
-        self.status = status
+        self._status = status
         self._draw = draw
         self._reported: set[str] = set()
-        self._changing = threading.Lock()  # an error in a click is reported from another thread
+        self._changing = threading.RLock()  # an error in a click is reported from another thread
+
+    @property
+    def status(self) -> Status:
+        """Where the training stands."""
+        return self._status
 
     @property
     def is_training(self) -> bool:
         """Whether a training is running, as far as anybody told."""
-        return self.status.phase == "training"
+        return self._status.is_training
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:
@@ -69,12 +79,15 @@ class Reporter:
     def answered(self) -> None:
         """Note that a click was answered; called from another thread."""
 
+    def order(self, order: str) -> None:
+        """Take what the user asks of a training, one of `ORDERS`: there is none."""
+
     def _draw_problem(self) -> None:
         self._draw()
 
     def _set(self, **fields: Any) -> None:
         with self._changing:
-            self.status = replace(self.status, **fields)
+            self._status = replace(self._status, **fields)
 
 
 class Session(Reporter):
@@ -86,25 +99,50 @@ class Session(Reporter):
         record: Called with a `Step` when the weights are to be copied; returns whether there is nothing to wait for, which is
             False of a model that is not built yet.
         draw: Called when the panel is to be brought up to date. It must not wait for another thread.
+        between: Called after every batch, and again and again while the training is held between two.
+        sketch: Called when a training begins and at the ends of epochs, as the pace allows, to have the page know all
+            weights in small; returns whether it needs to.
     """
 
-    def __init__(self, history: History, pace: Pace, *, record: Callable[[Step], bool], draw: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        history: History,
+        pace: Pace,
+        *,
+        record: Callable[[Step], bool],
+        draw: Callable[[], None],
+        between: Callable[[], None] = lambda: None,
+        sketch: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(draw, Status())
         self._history = history
         self._pace = pace
         self._record = record
+        self._between = between
+        self._sketch = sketch
         self._found_nothing = False
         self._epochs_done = 0
-        # Whether it is a loop of the user's own: unless they say so, nobody tells where that ends.
-        self.is_loop = False
+        self._batch = 0  # counted on its own: a new status for each batch would cost half of what a batch may
         self._broke_off = False
+        self._unsaid = ""
         # What is to be done between two steps; asked for by other threads.
         self._soon: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.brake = Brake()
+
+    @property
+    def status(self) -> Status:
+        """Where the training stands."""
+        return replace(self._status, batch=self._batch)
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether it is a loop of the user's own: unless they say so, nobody tells where that ends."""
+        return self._status.is_loop
 
     @property
     def place(self) -> tuple[int, int]:
         """Epochs finished over all fits, and batches trained since."""
-        return self._epochs_done, self.status.batch
+        return self._epochs_done, self._batch
 
     def begin(self, epochs: int | None = None, batches: int | None = None, *, is_loop: bool = False) -> None:
         """Record the state before training; `epochs` and `batches` of each are None where nobody knows.
@@ -112,12 +150,15 @@ class Session(Reporter):
         A loop of the user's own is noticed when its first step is done: then the state before it is past.
         """
         self._pace.begin()
-        if self.status.batch:
+        if self.is_training:
+            self.brake.release()  # one that broke off without a word left it
+        if self._batch:
             self._epochs_done += 1  # the fit before this one ended in mid-epoch
         self._history.begin_fit()
-        self.is_loop = is_loop
-        fresh = Status("training", epochs=epochs, batches=batches, epochs_before=self._epochs_done)
-        self._set(**asdict(fresh))
+        fresh = Status("training", epochs=epochs, batches=batches, epochs_before=self._epochs_done, is_loop=is_loop)
+        is_beside = threading.current_thread() is not threading.main_thread()
+        self._batch = 0
+        self._set(**asdict(fresh) | {"is_beside": is_beside, "asked": self.brake.asked})
         if not is_loop:
             self._update("start", {}, force_draw=True)
 
@@ -129,6 +170,42 @@ class Session(Reporter):
     def soon(self, deed: Callable[[], None]) -> None:
         """Have something done by the training's own thread, between two steps."""
         self._soon.put(deed)
+        self.brake.wake()
+
+    def order(self, order: str) -> None:
+        """Ask something of the training that runs; called from another thread.
+
+        Who asks for what it does already, or for a training that is over by then, changes nothing.
+        """
+        with self._changing:  # so that it is not asked of the next
+            if self.is_training and not self.is_loop:
+                self.ask(order)
+
+    def ask(self, order: str) -> None:
+        """Ask something of the training that runs, or of the one that is about to begin."""
+        with self._changing:
+            ORDERS[order](self.brake)
+            self._set(asked=self.brake.asked)
+
+    def hold(self) -> bool:
+        """Wait for as long as the user wants the training to; say whether it is to end. On the training's own thread."""
+        if self.brake.is_holding:
+            self._tell_phase("paused")
+            self._pace.rest()
+            try:
+                while self.brake.is_holding:
+                    self.brake.wait()
+                    self._do_what_waits()
+                    self._between()
+            finally:
+                self._pace.go_on()
+            self._tell_phase("training")
+        return self.brake.is_stopping
+
+    def _tell_phase(self, phase: str) -> None:
+        self._set(phase=phase)
+        with self.reported():
+            self._draw_now()
 
     def _do_what_waits(self) -> None:
         while not self._soon.empty():
@@ -137,34 +214,59 @@ class Session(Reporter):
 
     def epoch_began(self, epoch: int, batches: int | None) -> None:
         """Note where the training stands; `epoch` is counted from 1 in this fit."""
-        batches = batches or self.status.batches
+        self._say()
+        batches = batches or self._status.batches
         if batches:
             self._history.set_epoch_length(self._epochs_done, batches)
-        self._set(phase="training", epoch=epoch, batch=0, batches=batches)
+        self._batch = 0
+        self._set(phase="training", epoch=epoch, batches=batches)
 
     def batch_ended(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Record if the pace allows it; `batch` says how many of this epoch are trained."""
         self._do_what_waits()
-        num_new = batch - self.status.batch
-        self._set(batch=batch)
+        num_new, self._batch = batch - self._batch, batch
         if self._pace.is_due(num_new) or self._found_nothing:
             self._update("batch", logs)
+        self._between()
 
     def epoch_ended(self, logs: Mapping[str, Any] | None = None) -> None:
         """Record the end of the epoch, always."""
-        num_batches = self.status.batch
+        num_batches, self._batch = self._batch, 0
         if num_batches:
             self._history.set_epoch_length(self._epochs_done, num_batches)
         self._epochs_done += 1
-        self._set(batch=0, batches=num_batches or self.status.batches)
+        self._set(batches=num_batches or self._status.batches)
         self._update("epoch", logs)
+        if logger.isEnabledFor(logging.INFO):
+            self._unsaid = _line_of(self._status, self._history.num_recorded, _numbers_of(logs))
+
+    def _say(self) -> None:
+        """Log the epoch that ended: now, when Keras' own line of it has ended as well."""
+        said, self._unsaid = self._unsaid, ""
+        if said:
+            logger.info(said)
 
     def finish(self, phase: str) -> None:
-        """Note that the training ended, in the phase "finished" or "interrupted", and draw."""
+        """Note that the training ended, and draw.
+
+        Args:
+            phase: "finished", which is "stopped" where that was asked for, or "interrupted".
+        """
         self._do_what_waits()
+        self._say()
         self._broke_off = phase == "interrupted"
-        self._set(phase=phase, cost=self._pace.share, rate=self._pace.rate)
+        with self._changing:
+            if phase == "finished" and self.brake.is_stopping:
+                phase = "stopped"
+            self.brake.release()
+            self._set(phase=phase, cost=self._pace.share, rate=self._pace.rate, asked="")
         self._draw()
+
+    def broke(self, problem: str) -> None:
+        """Note that an error of the training's own ended it, where nobody but the panel says so."""
+        self._set(problem=problem)
+        if self.is_training:
+            self.finish("interrupted")
 
     def examined(self, seconds: float) -> None:
         """Note what examining cost while training; called from another thread."""
@@ -182,23 +284,23 @@ class Session(Reporter):
 
     def noticed(self, kind: str) -> None:
         """Note that the weights were found changed though no training of ours was running."""
-        if kind == "outside" and self.status.phase == "before":
+        if kind == "outside" and self._status.phase == "before":
             self._set(phase="unseen")
 
     def step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
         """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell."""
         if not self.is_training:
             self.begin(is_loop=True)
-        if not self.status.epoch:
+        if not self._status.epoch:
             self.epoch_began(1 if epoch is None else epoch + 1, None)
-        elif epoch is not None and epoch + 1 != self.status.epoch:
+        elif epoch is not None and epoch + 1 != self._status.epoch:
             self.epoch_ended()
             self.epoch_began(epoch + 1, None)
-        self.batch_ended(self.status.batch + 1, logs)
+        self.batch_ended(self._batch + 1, logs)
 
     def loop_ended(self) -> None:
         """Note that a loop of the user's own ended: what it left is a record."""
-        if self.status.batch:
+        if self._batch:
             self.epoch_ended()
         self.finish("finished")
 
@@ -207,15 +309,23 @@ class Session(Reporter):
             self._draw_now()
 
     def _update(self, kind: str, logs: Mapping[str, Any] | None, *, force_draw: bool = False) -> None:
+        with held_back():
+            began = perf_counter()
+            try:
+                epoch, batch = self.place
+                step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs))
+                self._found_nothing = not self._record(step)
+            finally:
+                self._pace.recorded(perf_counter() - began)
+            if force_draw or self._pace.may_draw():
+                self._draw_now()
+            if (kind != "batch" or self.is_loop) and self._pace.may_sketch():
+                self._sketch_now()
+
+    def _sketch_now(self) -> None:
         began = perf_counter()
-        try:
-            epoch, batch = self.place
-            step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs))
-            self._found_nothing = not self._record(step)
-        finally:
-            self._pace.recorded(perf_counter() - began)
-        if force_draw or self._pace.may_draw():
-            self._draw_now()
+        if self._sketch():
+            self._pace.sketched(perf_counter() - began)
 
     def _draw_now(self) -> None:
         began = perf_counter()
@@ -224,6 +334,18 @@ class Session(Reporter):
             self._draw()
         finally:
             self._pace.drawn(perf_counter() - began)
+
+
+def _line_of(status: Status, num_records: int, numbers: Mapping[str, float]) -> str:
+    """Say how an epoch ended, in one line of text.
+
+    >>> _line_of(Status(epoch=3, epochs=10), 12, {"loss": 0.5})
+    'epoch 3 of 10, loss: 0.5, records: 12'
+    """
+    of = f" of {status.epochs}" if status.epochs else ""
+    return ", ".join([f"epoch {status.epoch}{of}", *(f"{name}: {value:.4g}" for name, value in numbers.items())]) + (
+        f", records: {num_records}"
+    )
 
 
 def _numbers_of(logs: Mapping[str, Any] | None) -> Mapping[str, float]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from weight_explorer.recording import compiled
+
 FIELDS = (
     "count",
     "minimum",
@@ -55,7 +57,6 @@ CANCELED = 1e-6
 # A norm below this is one of squares too small for float64.
 TINY = 1e-150
 
-Watch = Callable[[np.ndarray, float, float], None]
 Again = Callable[[], Iterator[np.ndarray]]
 
 
@@ -92,15 +93,15 @@ class _Sums:
     negative_infs: int = 0
     moved: int = 0
 
-    def add(self, start: int, block: np.ndarray, *, zeros: int, squares: float, total: float = 0.0) -> tuple[float, float]:
-        """Add a block of finite elements that begins at element `start`; return its minimum and maximum."""
+    def add(self, start: int, block: np.ndarray, *, zeros: int, squares: float, total: float = 0.0) -> None:
+        """Add a block of finite elements that begins at element `start`."""
         self.zeros += zeros
         self.squares += squares
         self.total += total
-        return self._extend(block, range(start, start + block.size))
+        self._extend(block, range(start, start + block.size))
 
-    def add_any(self, block: np.ndarray, start: int) -> np.ndarray:
-        """Add a block of float64 that may hold NaN and infinities; return its finite elements."""
+    def add_any(self, block: np.ndarray, start: int) -> None:
+        """Add a block of float64 that may hold NaN and infinities."""
         places = np.flatnonzero(np.isfinite(block))
         finite = block[places]
         nans, positive = int(np.isnan(block).sum()), int(np.isposinf(block).sum())
@@ -112,9 +113,8 @@ class _Sums:
             self.squares += float(np.einsum("i,i->", finite, finite))
             self.total += float(finite.sum())
             self._extend(finite, start + places)
-        return finite
 
-    def _extend(self, block: np.ndarray, places: Sequence[int] | np.ndarray) -> tuple[float, float]:
+    def _extend(self, block: np.ndarray, places: Sequence[int] | np.ndarray) -> None:
         """Note the extremes of a block, and where the larger is: to look for that costs a pass, so only if it is a new one."""
         low, high = float(np.minimum.reduce(block)), float(np.maximum.reduce(block))
         at_low, far = -low > high, abs(self.largest)
@@ -123,7 +123,6 @@ class _Sums:
             self.largest = low if at_low else high
             self.place = int(places[int(block.argmin() if at_low else block.argmax())])
         self.low, self.high = min(low, self.low), max(high, self.high)
-        return low, high
 
     def finite(self, size: int) -> int:
         """Return the number of finite elements."""
@@ -193,7 +192,6 @@ def scan(
     workspace: Workspace | None = None,
     *,
     copy: np.ndarray | None = None,
-    watch: Watch | None = None,
 ) -> np.ndarray:
     """Summarize an array and its differences to references of equal shape, reading each once.
 
@@ -203,17 +201,24 @@ def scan(
             float32 is taken in float32: exact where they are near each other, else rounded as they are.
         workspace: Buffers to use again.
         copy: A flat array of the same type to fill with the values on the way.
-        watch: Called with the finite elements of each block, and their minimum and maximum.
 
     Returns:
         Rows of `FIELDS`, of shape (1 + number of references, number of fields).
     """
-    work = workspace or Workspace()
+    befores = [other.values for other in references]
+    if compiled.passes and compiled.passes.takes(values, *befores, *([] if copy is None else [copy])):
+        rows = np.empty((1 + len(references), len(FIELDS)))
+        compiled.passes.summarize(values, np.array([values.size]), befores, copy, rows)
+        return rows
+    return _scan_by_numpy(values, references, workspace or Workspace(), copy)
+
+
+def _scan_by_numpy(values: np.ndarray, references: Sequence[Reference], work: Workspace, copy: np.ndarray | None) -> np.ndarray:
     flat, others = values.reshape(-1), [Reference(other.values.reshape(-1), other.mean) for other in references]
     sums = [_Sums() for _ in range(1 + len(others))]
     # NaN and infinities are counted, and so are sums that overflow: no reason to warn of them.
     with np.errstate(invalid="ignore", over="ignore"):
-        _scan_blocks(flat, others, sums, work, copy, watch)
+        _scan_blocks(flat, others, sums, work, copy)
     value = sums[0].row(flat.size, lambda: _finite_blocks(flat, None), lambda: sums[0].total / sums[0].finite(flat.size))
     rows = [value]
     for each, other in zip(sums[1:], others, strict=True):
@@ -237,7 +242,6 @@ def _scan_blocks(
     sums: Sequence[_Sums],
     work: Workspace,
     copy: np.ndarray | None,
-    watch: Watch | None,
 ) -> None:
     for start in range(0, flat.size, BLOCK):
         part = slice(start, start + BLOCK)
@@ -245,7 +249,7 @@ def _scan_blocks(
             np.copyto(copy[part], flat[part])
         # Of an array that is read-only, as a variable's is, `argmin` makes a copy: rather read our own.
         block = widened(flat[part] if copy is None else copy[part])
-        _add_values(sums[0], start, block, work, watch)
+        _add_values(sums[0], start, block, work)
         for each, other in zip(sums[1:], others, strict=True):
             _add_change(each, start, block, widened(other.values[part]), work)
 
@@ -257,19 +261,16 @@ def widened(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
 
 
-def _add_values(sums: _Sums, start: int, block: np.ndarray, work: Workspace, watch: Watch | None) -> None:
+def _add_values(sums: _Sums, start: int, block: np.ndarray, work: Workspace) -> None:
     wide = work.widen(block)
     squares = _squares(wide, _ROW)
     if math.isfinite(squares):
         zeros = int(np.count_nonzero(np.equal(block, 0, out=work.mask[: block.size])))
         sums.moved += block.size - zeros
-        ends = sums.add(start, block, zeros=zeros, squares=squares, total=float(np.einsum("i->", wide)))
+        sums.add(start, block, zeros=zeros, squares=squares, total=float(np.einsum("i->", wide)))
     else:
         sums.moved += int(np.count_nonzero(block))
-        block = sums.add_any(block.astype(np.float64), start)
-        ends = (float(block.min()), float(block.max())) if block.size else (0.0, 0.0)
-    if watch is not None and block.size:
-        watch(block, *ends)
+        sums.add_any(block.astype(np.float64), start)
 
 
 def _add_change(sums: _Sums, start: int, block: np.ndarray, before: np.ndarray, work: Workspace) -> None:
@@ -306,9 +307,9 @@ def _squares(block: np.ndarray, row: int) -> float:
 def _finite_blocks(flat: np.ndarray, other: np.ndarray | None) -> Iterator[np.ndarray]:
     """Yield the finite elements, or differences, in float64."""
     for start in range(0, flat.size, BLOCK):
-        part = flat[start : start + BLOCK].astype(np.float64)
-        if other is not None:
-            with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
+            part = flat[start : start + BLOCK].astype(np.float64)
+            if other is not None:
                 part -= other[start : start + BLOCK].astype(np.float64)
         yield part[np.isfinite(part)]
 

@@ -10,8 +10,8 @@ class Status:
     """Where the training stands.
 
     Attributes:
-        phase: "before", "unseen" (the weights changed, but in no fit with the callback), "training", "finished",
-            "interrupted", or of a training that is over "checkpoints" or "run".
+        phase: "before", "unseen" (the weights changed, but in no fit with the callback), "training", "paused", "finished",
+            "stopped" (because the user asked for it), "interrupted", or of a training that is over "checkpoints" or "run".
         epoch: Counted from 1 as Keras prints it, 0 before the first.
         epochs: How many this fit was asked for, None where nobody knows.
         batch: Batches trained in this epoch.
@@ -21,6 +21,9 @@ class Status:
         problem: The last error of ours.
         epochs_before: Epochs of earlier fits.
         records: How many records a training that is over has, 0 of one that is not.
+        asked: What the user asks of the training, "pause" or "stop", or "": it happens at the end of the batch.
+        is_loop: Whether it is a loop of the user's own, which nobody can hold or end but they.
+        is_beside: Whether it trains beside the main thread, so that cells end while it runs.
     """
 
     phase: str = "before"
@@ -33,3 +36,11 @@ class Status:
     problem: str = ""
     epochs_before: int = 0
     records: int = 0
+    asked: str = ""
+    is_loop: bool = False
+    is_beside: bool = False
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training runs, be it that it waits."""
+        return self.phase in ("training", "paused")

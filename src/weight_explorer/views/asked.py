@@ -136,7 +136,8 @@ def pinned(catalog: Catalog, before: Choice, key: str, index: tuple[int, ...]) -
     """
     check("weight", key, catalog.weights)
     shape = catalog.weights[key].shape
-    if len(index) != len(shape) or not all(0 <= i < size for i, size in zip(index, shape, strict=True)):
+    is_whole = isinstance(index, tuple | list) and len(index) == len(shape)
+    if not is_whole or not all(0 <= i < size for i, size in zip(index, shape, strict=True)):
         raise ValueError(f"{key!r} of shape {shape} has no element {index}. Give one index for each axis, counted from 0.")
     return with_pin(before, key, tuple(int(i) for i in index))
 

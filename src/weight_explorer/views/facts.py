@@ -9,7 +9,7 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.past import Comparison, Past
-from weight_explorer.recording.statistics import INDEX, summarize
+from weight_explorer.recording.statistics import INDEX, NOT_FINITE, summarize
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
@@ -116,6 +116,8 @@ def _moved_share(change: np.ndarray, weight: Weight) -> tuple[str, str]:
 def _update_ratio(now: np.ndarray, change: np.ndarray) -> str:
     """Return the norm of the change since the record before over that of the weight."""
     norm, size = now[INDEX["norm"]], change[INDEX["norm"]]
+    if size == 0 and change[NOT_FINITE].any():
+        return "unknown"  # only what is not NaN or infinite is known not to have moved
     return rough(float(size / norm)) if norm > 0 else ""
 
 
@@ -158,16 +160,38 @@ def status_words(status: Status, *, clicks_wait: bool = False) -> str:
     words = {
         "before": "not trained yet · pass to fit:",
         "unseen": "changed, but not by fit with this callback · pass to fit:",
-        "training": f"live · {where}{batch}",
+        "training": f"{_ASKED.get(status.asked, 'live')} · {where}{batch}",
+        "paused": f"{'stopping' if status.asked == 'stop' else 'paused'} · {where}{batch}",
         "finished": f"finished · {where}",
+        "stopped": f"stopped · {where}",
         "interrupted": f"interrupted · {where}{batch}",
         "checkpoints": _checkpoints_words(status.records),
         "run": "a recorded run",
     }[status.phase]
     cost = "" if status.cost is None else f" · recording costs {status.cost * 100:.1f} %"
     cost += f", {_rate_words(status.rate)}" if status.rate and status.phase == "training" else ""
-    waits = " · clicks are answered when the cell ends (ipykernel 7 answers at once)"
-    return words + cost + (waits if clicks_wait and status.phase == "training" else "")
+    waits = " · clicks are answered when the cell ends (explorer.fit(...) trains beside the cells)"
+    return words + cost + (waits if clicks_wait and status.is_training and not status.is_beside else "")
+
+
+# What is asked of a training, and what it does until the batch ends.
+_ASKED = {"pause": "pausing", "stop": "stopping"}
+
+
+def orders(status: Status, *, clicks_wait: bool = False) -> tuple[str, ...]:
+    """Say what can be asked of a training now: nothing of a loop of the user's own, nor where clicks wait until it is over.
+
+    >>> orders(Status("training")), orders(Status("paused", asked="pause")), orders(Status("training", asked="stop"))
+    (('pause', 'stop'), ('resume', 'stop'), ('stopping',))
+    >>> orders(Status("finished")), orders(Status("training", is_loop=True)), orders(Status("training"), clicks_wait=True)
+    ((), (), ())
+    """
+    if not status.is_training or status.is_loop or (clicks_wait and not status.is_beside):
+        return ()
+    return _ORDERS[status.asked]
+
+
+_ORDERS = {"": ("pause", "stop"), "pause": ("resume", "stop"), "stop": ("stopping",)}
 
 
 def _checkpoints_words(number: int) -> str:

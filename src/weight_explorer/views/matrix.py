@@ -59,6 +59,21 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     return _draw_all(subject) if found.sample is None else _draw_sample(subject, found.sample)
 
 
+def cells_within(weight: Weight, history: Past, choice: Choice, most: int) -> tuple[np.ndarray, int, int] | EmptyPicture:
+    """Reduce what a choice asks for to at most `most` x `most` cells, as `draw` does to 512 x 512, in the usual layout.
+
+    Returns the cells and how many rows and columns one stands for, or why there are none.
+    """
+    found = find(weight, history, choice)
+    if isinstance(found, EmptyPicture):
+        return found
+    layout = Layout(*layouts.lay_out(weight.axes))
+    if found.sample is not None:
+        return cells_of_sample(found.reading.values, found.sample, layout.rows, layout.columns, most)
+    plane = _plane(_Subject(weight, history, choice, found, layout))
+    return plane.cells(plane.whole, most)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Subject:
     """What is to be drawn, and how it is laid out."""

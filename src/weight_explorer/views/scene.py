@@ -57,6 +57,12 @@ class Scene:
     activity: Activity = NO_ACTIVITY
     found_list: FoundList | None = None
     desk: Desk = field(default_factory=Desk)
+    orders: tuple[str, ...] = ()
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training runs, or rests."""
+        return self.phase in ("training", "paused")
 
     @property
     def name(self) -> str:
@@ -125,7 +131,7 @@ def compose(
         options=offered(view.options, weight, history, choice),
         picture=_picture(view, weight, history, choice, circumstances),
         facts=facts.facts(weight),
-        proof=proof_line(weight, history, choice, may_take_long=circumstances.is_asked or status.phase != "training"),
+        proof=proof_line(weight, history, choice, may_take_long=circumstances.is_asked or not status.is_training),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),
         explanation=facts.explanation(weight, selection.home.path),
@@ -138,9 +144,7 @@ def _examined(catalog: Catalog, history: Past, status: Status, examined: Examine
     numbers = history.timeline.numbers
     return {
         "findings": examined.findings,
-        "examined_at": examined_words(
-            examined, int(numbers[-1]) if len(numbers) else None, is_training=status.phase == "training"
-        ),
+        "examined_at": examined_words(examined, int(numbers[-1]) if len(numbers) else None, is_training=status.is_training),
         "activity": activity_of(catalog, history.last_change(), examined.findings),
     }
 
@@ -172,9 +176,9 @@ def _picture(view: View, weight: Weight, history: Past, choice: Choice, circumst
     return view.draw(weight, history, choice)
 
 
-def compose_problem(catalog: Catalog, choice: Choice, status: Status, error: Exception) -> Scene:
+def compose_problem(catalog: Catalog, choice: Choice, status: Status, error: Exception, *, clicks_wait: bool = False) -> Scene:
     """Compose what is on screen where the scene itself could not be: everything but the picture and its numbers."""
-    head = _head(catalog, choice, status, resolve(catalog, choice), clicks_wait=False)
+    head = _head(catalog, choice, status, resolve(catalog, choice), clicks_wait=clicks_wait)
     return Scene(**head, picture=EmptyPicture(f"This cannot be shown. {error}"))
 
 
@@ -184,6 +188,7 @@ def _head(catalog: Catalog, choice: Choice, status: Status, selection: Selection
         "phase": status.phase,
         "status": facts.status_words(status, clicks_wait=clicks_wait),
         "problem": status.problem,
+        "orders": facts.orders(status, clicks_wait=clicks_wait),
         "selection": selection,
         "view": choice.view_of(selection.role),
         "views": _offers(VIEWS),

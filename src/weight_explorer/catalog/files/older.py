@@ -8,23 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
+from weight_explorer.catalog import hdf5
 from weight_explorer.catalog.files.errors import misfit
 from weight_explorer.catalog.files.places import TOP_LEVEL, Places
 
 
 def older_group(file: Any) -> Any:
     """Return the group with the layers where a file has the layout of `model.save("model.h5")`, else None."""
-    groups = (file, file.get("model_weights"))
-    return next((each for each in groups if isinstance(each, h5py.Group) and _names_in(each, "layer_names") is not None), None)
+    groups = (file, hdf5.find(file, "model_weights"))
+    return next((each for each in groups if isinstance(each, h5py.Group) and _pieces_of(each, "layer_names")), None)
 
 
 def _names_in(group: Any, attribute: str) -> list[str] | None:
     """Read a list of names, which Keras cuts in pieces where it is longer than HDF5 allows; None where there is none."""
-    numbered = (f"{attribute}{number}" for number in itertools.count())
-    pieces = [attribute] if attribute in group.attrs else list(itertools.takewhile(group.attrs.__contains__, numbered))
-    names = (name for piece in pieces for name in group.attrs[piece])
+    pieces = _pieces_of(group, attribute)
+    names = (name for piece in pieces for name in np.atleast_1d(hdf5.attribute(group, piece, any_length=True)))
     return [name.decode() if isinstance(name, bytes) else str(name) for name in names] if pieces else None
+
+
+def _pieces_of(group: Any, attribute: str) -> list[str]:
+    if not isinstance(group, h5py.Group):
+        raise KeyError("a layer is missing that it lists")
+    numbered = (f"{attribute}{number}" for number in itertools.count())
+    return [attribute] if attribute in group.attrs else list(itertools.takewhile(group.attrs.__contains__, numbered))
 
 
 def older_names(path: Path, places: Places, group: Any) -> dict[str, str]:
@@ -49,7 +57,7 @@ def _older_saved(group: Any) -> dict[str, list[str]]:
     """Return the names of the weights of each layer that has some; the model's own, where it has some, come last."""
     names = _names_in(group, "layer_names") or []
     own = [TOP_LEVEL] if TOP_LEVEL in group else []
-    held = {name: _names_in(group[name], "weight_names") or [] for name in [*names, *own]}
+    held = {name: _names_in(hdf5.find(group, name), "weight_names") or [] for name in [*names, *own]}
     return {name: weights for name, weights in held.items() if weights}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import shutil
 import tempfile
@@ -15,15 +16,25 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
+import h5py.h5o
 import numpy as np
 
+from weight_explorer.catalog import hdf5
 from weight_explorer.catalog.files.errors import HOW_TO_SAVE, CheckpointError, DamagedFile, misfit
 from weight_explorer.catalog.files.older import older_group, older_names
 from weight_explorer.catalog.files.places import Places, Spot
 from weight_explorer.catalog.names import refusal
 
 _MEMBER = "model.weights.h5"
-_UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+# All that libraries raise of a damaged file: MemoryError too, where it asks for more than there is.
+_UNREADABLE = (
+    OSError, EOFError, ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+# Groups within groups: HDF5's own walk goes as deep as a file says, until the process ends.
+_DEEPEST = 200
+# What an archive may unpack to, for each byte of the model: optimizers keep four more of a weight at most. And what is beside.
+_MOST_PER_BYTE, _MOST_BESIDE = 16, 1 << 26
 
 
 def read(path: str | os.PathLike[str], places: Places, key: str) -> np.ndarray:
@@ -66,8 +77,10 @@ def open_checkpoint(path: str | os.PathLike[str], places: Places) -> Iterator[Op
     with contextlib.ExitStack() as stack:
         with _telling_damage(path):
             # Python opens the file, not HDF5, whose lock would keep a training from writing this very file meanwhile.
-            stream = _weights_stream(stack, stack.enter_context(path.open("rb")), path)
+            stream = _weights_stream(stack, stack.enter_context(path.open("rb")), path, places)
             file = stack.enter_context(h5py.File(stream, "r"))
+            if older_group(file) is not None:
+                hdf5.check_heaps(stream)  # type: ignore[arg-type] - of a window too
             opened = OpenCheckpoint(path, places, file)
         yield opened
 
@@ -93,7 +106,7 @@ class OpenCheckpoint:
         """Read one weight; see `read`."""
         spot, dataset = self._fitting(key)
         with _telling_damage(self.path):
-            values = np.asarray(_typed(dataset[()], dataset.attrs.get("dtype"), spot))
+            values = np.asarray(_typed(dataset[()], spot))
         values.setflags(write=False)
         return values
 
@@ -107,7 +120,7 @@ class OpenCheckpoint:
 
     def _check_groups(self) -> None:
         for group, expected in self._places.groups.items():
-            held = _num_arrays(self._file.get(group))
+            held = _num_arrays(hdf5.find(self._file, group))
             if held not in (expected, 0):  # where there are none, the missing weight is named
                 raise misfit(self.path, f"holds {held} arrays in {group!r} and the model writes {expected} there")
         extra = sorted(_layers_in(_groups_of(self._file)) - _layers_in(self._places.groups))
@@ -123,10 +136,12 @@ class OpenCheckpoint:
         spot = self._places.spots[key]
         if shape != spot.shape:
             raise misfit(self.path, f"does not fit the model at {key!r}: the file holds {shape} and the model {spot.shape}")
+        with _telling_damage(self.path):
+            hdf5.numbers_of(dataset)
         return spot, dataset
 
     def _dataset(self, key: str) -> Any:
-        found = self._file.get(self._names[key]) if key in self._names else None
+        found = hdf5.find(self._file, self._names[key]) if key in self._names else None
         return found if isinstance(found, h5py.Dataset) else None
 
     def _missing(self, key: str) -> CheckpointError:
@@ -155,7 +170,7 @@ def _telling_damage(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _weights_stream(stack: contextlib.ExitStack, file: BinaryIO, path: Path) -> BinaryIO | _Window:
+def _weights_stream(stack: contextlib.ExitStack, file: BinaryIO, path: Path, places: Places) -> BinaryIO | _Window:
     """Return the HDF5 file that a file is or, of a zip archive, holds."""
     is_archive = file.read(2) == b"PK"
     file.seek(0)
@@ -163,17 +178,28 @@ def _weights_stream(stack: contextlib.ExitStack, file: BinaryIO, path: Path) -> 
         return file
     archive = stack.enter_context(zipfile.ZipFile(file))
     if _MEMBER not in archive.namelist():
-        listed = ", ".join(archive.namelist()[:5])
+        listed = ", ".join(name[:40] for name in archive.namelist()[:5])
         raise CheckpointError(f"{str(path)!r} is an archive without {_MEMBER!r}; it holds {listed}. {HOW_TO_SAVE}")
     member = archive.getinfo(_MEMBER)
     if member.compress_type == zipfile.ZIP_STORED:
         return _Window(file, _start_of(file, member), member.file_size)
+    _check_packed(member, places)
     # Keras never compresses; who did pays once. HDF5 jumps about, and each jump back would decompress from the start:
     # 1.7 to 3.4 s instead of 0.8 s for one weight of 101 MB.
     unpacked = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     with archive.open(member) as packed:
         shutil.copyfileobj(packed, unpacked, 1 << 20)
     return unpacked  # type: ignore[return-value]
+
+
+def _check_packed(member: zipfile.ZipInfo, places: Places) -> None:
+    """Refuse what would unpack to far more than the model could have written, or in a way that takes memory."""
+    model = sum(math.prod(spot.shape) * np.dtype(spot.dtype).itemsize for spot in places.spots.values())
+    most = _MOST_BESIDE + _MOST_PER_BYTE * model
+    if member.file_size > most:
+        raise zipfile.BadZipFile(f"{_MEMBER!r} would unpack to {member.file_size} bytes, and the model needs less than {most}")
+    if member.compress_type != zipfile.ZIP_DEFLATED:
+        raise zipfile.BadZipFile(f"{_MEMBER!r} is packed in another way than deflated")
 
 
 def _start_of(file: BinaryIO, member: zipfile.ZipInfo) -> int:
@@ -220,17 +246,18 @@ class _Window(io.RawIOBase):
         return count
 
 
-def _typed(values: Any, noted: Any, spot: Spot) -> np.ndarray:
+def _typed(values: Any, spot: Spot) -> np.ndarray:
     """Give back the type to numbers that HDF5 has no name for and holds as bytes: bfloat16 and float8.
 
-    Keras notes bfloat16 beside it in files of its own layout only; where nothing is noted, it is the model's type.
+    Keras notes bfloat16 beside it, in files of its own layout and as text of any length, so that nobody looks: those of two
+    bytes are bfloat16, since float16 has a name, and others what the model has.
     """
     values = np.asarray(values)
     if values.dtype.kind != "V":
         return values
-    for name in filter(None, (noted, spot.dtype, "bfloat16")):
-        if np.dtype(name).itemsize == values.dtype.itemsize:
-            return values.view(np.dtype(name))
+    for dtype in (np.dtype(spot.dtype), np.dtype("bfloat16")):
+        if dtype.isbuiltin != 1 and dtype.itemsize == values.dtype.itemsize:
+            return values.view(dtype)
     raise CheckpointError(f"{spot.key!r} is saved in a type of {values.dtype.itemsize} bytes that is none of NumPy or Keras.")
 
 
@@ -239,9 +266,21 @@ def _num_arrays(group: Any) -> int:
 
 
 def _groups_of(file: Any) -> list[str]:
-    names: list[str] = []
-    file.visit(lambda name: names.append(name) if name.endswith("/vars") else None)
-    return [name for name in names if _num_arrays(file[name])]
+    """Return the groups with arrays of layers, at any depth that the model could have."""
+    found, waiting, seen = [], [("", file)], set()
+    while waiting:
+        path, group = waiting.pop()
+        place = h5py.h5o.get_info(group.id).addr
+        if place in seen:  # a group may stand in several places, in itself too
+            continue
+        seen.add(place)
+        if path.endswith("/vars") and len(group):
+            found.append(path)
+        for name in group if path.count("/") < _DEEPEST else ():
+            member = hdf5.find(group, name)
+            if isinstance(member, h5py.Group):
+                waiting.append((f"{path}/{name}".lstrip("/"), member))
+    return found
 
 
 def _layers_in(groups: Iterable[str]) -> set[str]:

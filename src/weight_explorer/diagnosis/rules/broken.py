@@ -10,7 +10,7 @@ from weight_explorer.diagnosis.case import Case, Trace
 from weight_explorer.diagnosis.findings import Finding, Place
 from weight_explorer.diagnosis.rules.standstill import COMPILE
 from weight_explorer.diagnosis.terms import Rule
-from weight_explorer.diagnosis.words import element_words, name_of
+from weight_explorer.diagnosis.words import count_words, element_words, name_of
 
 _COUNTS = ("nans", "positive_infs", "negative_infs")
 
@@ -40,7 +40,8 @@ def _not_finite(case: Case, number: int, found: list[tuple[int, Trace]]) -> Find
     kinds = " and ".join(filter(None, ("NaN" if counts["nans"] else "", "Inf" if has_infs else "")))
     index, at = _first_element(trace, number)
     where = f", first at {element_words(trace.weight, index)}{at}" if index else ""
-    others = f", and {len(found) - 1} other weights hold some too" if len(found) > 1 else ""
+    hold = "holds" if len(found) == 2 else "hold"
+    others = f", and {count_words(len(found) - 1, 'other weight')} {hold} some too" if len(found) > 1 else ""
     step = case.steps[number]
     return trace.finding(
         "not finite",
@@ -116,7 +117,8 @@ def _mask_moved(trace: Trace, mask: np.ndarray, moved: np.ndarray) -> Finding:
         f"first at {element_words(trace.weight, index)}.",
         {"moved": float(moved.sum()), "masked": float(mask.sum())},
         places=tuple(Place(axis, (entry,)) for axis, entry in enumerate(index)),
-        cure="Where fit ran before the freeze, call model.make_train_function(force=True).",
+        cure="Where fit ran before the freeze, call model.make_train_function(force=True); in a loop of your own make its "
+        "tf.function anew, and change variables by a Keras optimizer's apply alone.",
     )
 
 

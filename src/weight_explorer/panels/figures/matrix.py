@@ -52,6 +52,8 @@ def draw_matrix(figure: FigureBase, picture: MatrixPicture) -> None:
     _draw_pins(axes, picture)
     axes.set(xlabel=names_of(picture.columns, picture.column_order), ylabel=names_of(picture.rows, picture.row_order))
     axes.set(xlim=(seen.left - 0.5, seen.right - 0.5), ylim=(seen.bottom - 0.5, seen.top - 0.5))
+    if not axes.get_ylabel():  # one row, which is no entry of anything
+        axes.set_yticks([])
     if picture.fixed:
         axes.set_title(f"at {picture.fixed}", fontsize=8, parse_math=False)
     _draw_scale(figure, axes, image, picture)

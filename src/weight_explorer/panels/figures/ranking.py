@@ -14,7 +14,7 @@ from weight_explorer.views.pictures import Ranking, RankingPicture
 
 def draw_rankings(figure: FigureBase, picture: RankingPicture) -> None:
     """Draw the rankings beside each other."""
-    figure.subplots_adjust(left=0.14, wspace=0.75 if len(picture.rankings) > 1 else None)
+    figure.subplots_adjust(left=0.14, right=0.87, wspace=0.75 if len(picture.rankings) > 1 else None)
     for axes, ranking in zip(np.atleast_1d(figure.subplots(1, len(picture.rankings))), picture.rankings, strict=True):
         _draw_ranking(axes, ranking)
 

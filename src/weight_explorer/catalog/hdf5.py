@@ -1,0 +1,163 @@
+"""Read HDF5 files that anybody may have made, or that are damaged: plain arrays in plain groups, no larger than the file.
+
+HDF5 allows what Keras and the explorer never write: links into other files, arrays whose bytes stand in other files, filters
+that unpack a megabyte to terabytes, arrays that announce more than there is, text of any length. It takes memory for what is
+announced before it looks whether that is there, and where zeros are in the place of text it looks for its end forever (HDF5
+1.14). All of this is refused before anything is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import h5py
+import h5py.h5l
+import numpy as np
+
+# Bytes of names, and of other text, that are read.
+MOST_TEXT = 1 << 28
+# Bytes of the largest number.
+_LARGEST = 16
+# Chunks may be larger than what is in them; HDF5 takes memory for a whole one.
+_SPARE = 1 << 20
+# How a heap with text of any length begins, of the version that there is; and bytes that are looked through at a time.
+_HEAP = b"GCOL\1\0\0\0"
+_PIECE = 1 << 24
+_LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
+
+
+class NotPlain(ValueError):  # noqa: N818 - it says what the file is
+    """A file holds something else than plain numbers and text, or announces more than it holds."""
+
+
+def find(group: Any, path: str) -> Any:
+    """Return the group or the dataset under a path, or None. Links to other places or files are not followed.
+
+    Raises:
+        NotPlain: There is such a link.
+    """
+    found = group
+    for name in filter(None, path.split("/")):
+        if not isinstance(found, h5py.Group) or not found.id.links.exists(name.encode()):
+            return None
+        if found.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+            raise NotPlain(f"{name[:80]!r} is a link")
+        found = found[name]
+    return found
+
+
+def numbers_of(dataset: Any) -> Any:
+    """Return a dataset once it is known to be a plain array of numbers that the file holds whole: now it can be read.
+
+    Raises:
+        NotPlain: It is not.
+    """
+    _check_whole(dataset)
+    if dataset.dtype.kind not in "biufcV" or dataset.dtype.names or dataset.dtype.itemsize > _LARGEST:
+        raise NotPlain(f"{dataset.name[-80:]!r} holds {str(dataset.dtype)[:80]}, and no numbers")
+    return dataset
+
+
+def array_at(group: Any, path: str) -> np.ndarray:
+    """Read a plain array of numbers.
+
+    Raises:
+        NotPlain: It is none.
+        KeyError: There is none.
+    """
+    return numbers_of(_present(group, path))[()]
+
+
+def text_at(group: Any, path: str) -> str:
+    """Read a text that was written by `text_for`.
+
+    Raises:
+        NotPlain: It is none.
+        KeyError: There is none.
+    """
+    dataset = _present(group, path)
+    _check_whole(dataset)
+    if dataset.dtype.kind != "S" or dataset.shape != () or dataset.dtype.itemsize > MOST_TEXT:
+        raise NotPlain(f"{path!r} is no text of less than {MOST_TEXT >> 20} MB")
+    return bytes(dataset[()]).decode()
+
+
+def text_for(text: str) -> np.bytes_:
+    """Return a text as HDF5 holds it with its length known."""
+    return np.bytes_(text.encode())
+
+
+def attribute(owner: Any, name: str, *, any_length: bool = False) -> Any:
+    """Read an attribute that is numbers or text of known length; None where there is none.
+
+    Text of any length is read where that is wanted, after `check_heaps`: HDF5 takes what a file announces of it, 4 GB at most.
+
+    Raises:
+        NotPlain: It is anything else.
+    """
+    if name not in owner.attrs:
+        return None
+    found = owner.attrs.get_id(name)
+    is_text = any_length and h5py.check_string_dtype(found.dtype) is not None
+    if not (found.dtype.kind in "iufS" or is_text) or math.prod(found.shape) * found.dtype.itemsize > _SPARE:
+        raise NotPlain(f"the attribute {name!r} is {str(found.dtype)[:80]} of shape {found.shape}")
+    return owner.attrs[name]
+
+
+def check_heaps(stream: BinaryIO) -> None:
+    """Check where a file keeps text of any length: that one piece of it follows the other, up to the end of each heap.
+
+    Raises:
+        NotPlain: HDF5 would not come to the end of one.
+    """
+    for start in _places_of(stream, _HEAP):
+        stream.seek(start + len(_HEAP))
+        size = int.from_bytes(stream.read(8), "little")
+        stream.seek(start)
+        heap, place = stream.read(min(size, MOST_TEXT)), 16
+        while place + 16 <= len(heap):
+            number, length = int.from_bytes(heap[place : place + 2], "little"), heap[place + 8 : place + 16]
+            # A piece of text has a head of 16 bytes and fills whole blocks of 8; what is free counts its head.
+            step = int.from_bytes(length, "little") if number == 0 else 16 + (int.from_bytes(length, "little") + 7) // 8 * 8
+            if step <= 0 or place + step > size:
+                raise NotPlain(f"its text ends {place} bytes into a heap of {size}")
+            place += step
+
+
+def _places_of(stream: BinaryIO, mark: bytes) -> Iterator[int]:
+    """Yield where a mark stands in a file, piece by piece."""
+    place, rest = 0, b""
+    while True:
+        stream.seek(place)
+        piece = stream.read(_PIECE)
+        if not piece:
+            return
+        joined = rest + piece
+        found = joined.find(mark)
+        while found >= 0:
+            yield place - len(rest) + found
+            found = joined.find(mark, found + 1)
+        rest = joined[-len(mark) + 1 :]
+        place += len(piece)
+
+
+def _present(group: Any, path: str) -> Any:
+    found = find(group, path)
+    if not isinstance(found, h5py.Dataset):
+        raise KeyError(f"there is no {path!r} in {group.name[-80:]!r}")
+    return found
+
+
+def _check_whole(dataset: Any) -> None:
+    name, nbytes, made = f"{dataset.name[-80:]!r}", math.prod(dataset.shape or ()) * dataset.dtype.itemsize, None
+    made = dataset.id.get_create_plist()
+    if dataset.shape is None or made.get_layout() not in _LAYOUTS or made.get_external_count():
+        raise NotPlain(f"{name} is no array of this file")
+    if made.get_nfilters():
+        raise NotPlain(f"{name} is compressed, which Keras never does")
+    if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > nbytes + _SPARE:
+        raise NotPlain(f"{name} comes in pieces that are larger than the whole")
+    if nbytes > min(dataset.id.get_storage_size(), dataset.file.id.get_filesize()):
+        raise NotPlain(f"{name} announces {nbytes} bytes, and the file does not hold as many")

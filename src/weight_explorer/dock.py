@@ -1,0 +1,60 @@
+"""A place for the panel beside the notebook, by the package `sidecar`, so that it stays in sight while cells below run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import ipywidgets
+
+from weight_explorer.catalog.names import refusal
+
+# Where it can stay, and what sidecar calls that.
+PLACES: Mapping[str, str] = MappingProxyType(
+    {
+        "right": "split-right",
+        "left": "split-left",
+        "above": "split-top",
+        "below": "split-bottom",
+        "tab": "tab-after",
+        "sidebar": "right",
+    }
+)
+
+MISSING = (
+    'docking needs the package sidecar, which is not installed: pip install "weight-explorer[dock]". '
+    "Then restart the kernel and load the page of JupyterLab anew."
+)
+
+
+class Dock:
+    """The one place beside the notebook that an explorer has."""
+
+    def __init__(self) -> None:
+        self._sidecar: ipywidgets.Output | None = None
+
+    def show(self, bundle: Mapping[str, Any], title: str, where: str) -> None:
+        """Open the place with this in it, given by its mime types; one that was open before is closed.
+
+        Raises:
+            ValueError: There is no such place.
+            ImportError: The package sidecar is not installed.
+        """
+        if where not in PLACES:
+            raise ValueError(refusal("place", where, PLACES))
+        try:
+            package = importlib.import_module("sidecar")
+        except ImportError as error:
+            raise ImportError(MISSING) from error
+        self.close()
+        # It opens by itself once the page knows of it; displayed as well, it would be drawn a second time, out of sight.
+        output = {"output_type": "display_data", "data": dict(bundle), "metadata": {}}
+        self._sidecar = package.Sidecar(title=title, anchor=PLACES[where], outputs=(output,))
+
+    def close(self) -> None:
+        """Take it away."""
+        if self._sidecar is not None:
+            self._sidecar.close()
+            self._sidecar = None

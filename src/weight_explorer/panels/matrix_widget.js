@@ -1,0 +1,3 @@
+// The canvas of the matrix as a widget of its own.
+
+export default { render };

@@ -1,0 +1,98 @@
+"""The passes over float32 arrays in C, where the package was built with a compiler. Elsewhere NumPy makes them, in more time.
+
+`scan.c` knows of arrays only, so that it goes with every version of Python and NumPy. Other threads run meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+_ADDRESS, _INTEGER = ctypes.c_void_p, ctypes.c_int64
+
+_ARGUMENTS = {
+    "we_summarize": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _INTEGER, _ADDRESS, _ADDRESS),
+    "we_populate": (_ADDRESS, _INTEGER),
+    "we_tally": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _ADDRESS, _ADDRESS),
+}
+
+
+class Passes:
+    """The functions of the library, over segments that tile an array. What comes out was allocated by who calls.
+
+    Args:
+        library: Was compiled from `scan.c`.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        for name, types in _ARGUMENTS.items():
+            function = getattr(library, name)  # the library keeps it; what `library[name]` gives it does not
+            function.argtypes, function.restype = types, None
+        self._library = library
+
+    @staticmethod
+    def takes(*arrays: np.ndarray) -> bool:
+        """Say whether these can be read side by side from C: float32, without gaps, and equally many elements."""
+        size = arrays[0].size
+        return all(
+            array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned and array.size == size
+            for array in arrays
+        )
+
+    def summarize(
+        self,
+        values: np.ndarray,
+        sizes: np.ndarray,
+        references: Sequence[np.ndarray],
+        copy: np.ndarray | None,
+        rows: np.ndarray,
+    ) -> None:
+        """Fill rows of `statistics.FIELDS`, of shape (segments, 1 + references, fields), and a copy of the values.
+
+        Args:
+            values: What `takes` accepts, and so the references and the copy.
+            sizes: The number of elements of each segment, int64.
+            references: Arrays that the values are compared with.
+            copy: Where to copy the values.
+            rows: Float64.
+        """
+        befores = (_ADDRESS * len(references))(*(_address(reference) for reference in references))
+        place = None if copy is None else _address(copy)
+        self._library.we_summarize(
+            _address(values), _address(sizes), len(sizes), befores, len(references), place, _address(rows)
+        )
+
+    def tally(self, values: np.ndarray, sizes: np.ndarray, scales: np.ndarray, firsts: np.ndarray, counts: np.ndarray) -> None:
+        """Add the finite elements of each segment to its counts over bins that hold them.
+
+        Args:
+            values: What `takes` accepts.
+            sizes: The number of elements of each segment, int64.
+            scales: What one over the width of a bin is, float64; of a segment that is not to be counted 0.
+            firsts: The number of the first bin, int64.
+            counts: Uint32, of shape (segments, bins).
+        """
+        self._library.we_tally(
+            _address(values), _address(sizes), len(sizes), _address(scales), _address(firsts), _address(counts)
+        )
+
+    def populate(self, array: np.ndarray) -> None:
+        """Have the memory of an array at once that was just allocated and not filled yet."""
+        self._library.we_populate(_address(array), array.nbytes)
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _load(path: Path) -> Passes | None:
+    try:
+        return Passes(ctypes.CDLL(str(path)))
+    except OSError:  # not built here, or for another kind of machine
+        return None
+
+
+passes = _load(Path(__file__).with_name("scan.so"))

@@ -1,0 +1,240 @@
+/* Statistics and histograms of float32 arrays in one pass each: what `statistics.py` and `lattice.py` do, without the buffers
+ * that NumPy needs between two steps. Called through ctypes, which lets other threads of Python run meanwhile.
+ *
+ * Sums are taken in double, in which squares of float neither overflow nor vanish. A row is that of `statistics.FIELDS`.
+ */
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#endif
+
+#if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define FOR_ANY_PROCESSOR __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define FOR_ANY_PROCESSOR
+#endif
+
+#define EXPORT __attribute__((visibility("default")))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* Elements that are added at a time, all of them and their references in the first-level cache; and sums side by side. */
+enum { BLOCK = 2048, LANES = 16, TABLES = 4, BINS = 256 };
+
+enum { COUNT, MINIMUM, MAXIMUM, MEAN, STD, NORM, ZEROS, NANS, POSITIVE_INFS, NEGATIVE_INFS, MOVED, LARGEST, PLACE, NUM_FIELDS };
+
+/* Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown. */
+static const double CANCELED = 1e-6;
+
+/* Up to here float is scaled without loss, whatever it holds. */
+static const double WIDEST_NARROW_SCALE = 0x1p100;
+
+typedef struct {
+    double total, squares, low, high, largest;
+    int64_t place, zeros, nans, positive_infs, negative_infs, moved;
+} Sums;
+
+static int reaches_further(const Sums *sums, double value) {
+    /* Of two that are as far from zero the positive one counts. */
+    double distance = fabs(value), far = fabs(sums->largest);
+    return sums->low > sums->high || distance > far || (distance == far && value > sums->largest);
+}
+
+/* Add one number that may be NaN or infinite. */
+static void add_any(Sums *sums, double value, int64_t place) {
+    if (isnan(value)) sums->nans++;
+    else if (isinf(value)) value > 0 ? sums->positive_infs++ : sums->negative_infs++;
+    else {
+        sums->total += value;
+        sums->squares += value * value;
+        sums->zeros += value == 0;
+        if (reaches_further(sums, value)) sums->largest = value, sums->place = place;
+        if (value < sums->low) sums->low = value;
+        if (value > sums->high) sums->high = value;
+    }
+}
+
+/* An element, or its change. The difference of two near floats is exact, and zero only where they are equal. */
+#define ELEMENT(at) (before ? values[at] - before[at] : values[at])
+
+/* Add a block whose elements all are finite, else nothing; say whether they are. */
+static ALWAYS_INLINE int add_finite(Sums *sums, const float *values, const float *before, int64_t size,
+                                    int64_t start) {
+    float low = INFINITY, high = -INFINITY;
+    double total = 0, squares = 0;
+    int32_t zeros = 0;
+#pragma omp simd reduction(+ : total, squares, zeros) reduction(min : low) reduction(max : high)
+    for (int64_t at = 0; at < size; at++) {
+        float value = ELEMENT(at);
+        double wide = value;
+        low = value < low ? value : low;
+        high = value > high ? value : high;
+        zeros += value == 0;
+        total += wide;
+        squares += wide * wide;
+    }
+    if (!isfinite(squares)) return 0;
+    sums->zeros += zeros;
+    sums->moved += size - zeros;
+    sums->total += total;
+    sums->squares += squares;
+    float far = -low > high ? low : high;
+    if (reaches_further(sums, far)) {  /* only then it is worth a pass to look for it */
+        int64_t place = 0;
+        while (ELEMENT(place) != far) place++;
+        sums->largest = far;
+        sums->place = start + place;
+    }
+    if (low < sums->low) sums->low = low;
+    if (high > sums->high) sums->high = high;
+    return 1;
+}
+
+FOR_ANY_PROCESSOR static void add_values(Sums *sums, const float *values, int64_t size, int64_t start) {
+    if (add_finite(sums, values, 0, size, start)) return;
+    for (int64_t at = 0; at < size; at++) {
+        add_any(sums, values[at], start + at);
+        sums->moved += values[at] != 0;
+    }
+}
+
+FOR_ANY_PROCESSOR static void add_change(Sums *sums, const float *values, const float *before, int64_t size, int64_t start) {
+    if (add_finite(sums, values, before, size, start)) return;
+    for (int64_t at = 0; at < size; at++) {
+        add_any(sums, (double)values[at] - before[at], start + at);
+        sums->moved += values[at] != before[at] && !(isnan(values[at]) && isnan(before[at]));
+    }
+}
+
+/* Return the sum of the squared distances of the finite elements, or changes, from their mean. */
+static double squares_around(const float *values, const float *before, int64_t size, double mean) {
+    double total = 0;
+    for (int64_t at = 0; at < size; at++) {
+        double value = before ? (double)values[at] - before[at] : values[at];
+        if (isfinite(value)) total += (value - mean) * (value - mean);
+    }
+    return total;
+}
+
+static void write_row(const Sums *sums, const float *values, const float *before, int64_t size, double *row) {
+    int64_t finite = size - sums->nans - sums->positive_infs - sums->negative_infs;
+    double mean = NAN, std = NAN;
+    if (finite && sums->low == sums->high) mean = sums->low, std = 0;
+    else if (finite) {
+        mean = sums->total / finite;
+        double variance = sums->squares / finite - mean * mean;
+        if (!(variance > CANCELED * mean * mean)) variance = squares_around(values, before, size, mean) / finite;
+        std = sqrt(variance);
+    }
+    row[COUNT] = size;
+    row[MINIMUM] = finite ? sums->low : NAN;
+    row[MAXIMUM] = finite ? sums->high : NAN;
+    row[MEAN] = mean;
+    row[STD] = std;
+    row[NORM] = finite ? sqrt(sums->squares) : NAN;
+    row[ZEROS] = sums->zeros;
+    row[NANS] = sums->nans;
+    row[POSITIVE_INFS] = sums->positive_infs;
+    row[NEGATIVE_INFS] = sums->negative_infs;
+    row[MOVED] = sums->moved;
+    row[LARGEST] = finite ? sums->largest : NAN;
+    row[PLACE] = finite ? sums->place : NAN;
+}
+
+static void summarize_one(const float *values, int64_t size, const float *const *before, int64_t num_before, float *copy,
+                          double *rows) {
+    Sums sums[1 + num_before];
+    for (int64_t row = 0; row <= num_before; row++) sums[row] = (Sums){.low = INFINITY, .high = -INFINITY};
+    for (int64_t start = 0; start < size; start += BLOCK) {
+        int64_t length = size - start < BLOCK ? size - start : BLOCK;
+        add_values(&sums[0], values + start, length, start);
+        for (int64_t row = 0; row < num_before; row++)
+            add_change(&sums[1 + row], values + start, before[row] + start, length, start);
+        if (copy) memcpy(copy + start, values + start, length * sizeof(float));
+    }
+    for (int64_t row = 0; row <= num_before; row++)
+        write_row(&sums[row], values, row ? before[row - 1] : 0, size, rows + row * NUM_FIELDS);
+}
+
+/* For each of several segments, which tile the arrays, write the row of its elements, and behind it those of its differences to
+ * the references: rows of shape (segments, 1 + num_before, NUM_FIELDS). Fill `copy` with the values, where there is one. */
+EXPORT void we_summarize(const float *values, const int64_t *sizes, int64_t num_segments, const float *const *before,
+                         int64_t num_before, float *copy, double *rows) {
+    const float *parts[1 + num_before];
+    int64_t start = 0;
+    for (int64_t segment = 0; segment < num_segments; segment++) {
+        for (int64_t row = 0; row < num_before; row++) parts[row] = before[row] + start;
+        summarize_one(values + start, sizes[segment], parts, num_before, copy ? copy + start : 0, rows);
+        rows += (1 + num_before) * NUM_FIELDS;
+        start += sizes[segment];
+    }
+}
+
+FOR_ANY_PROCESSOR static int are_finite(const float *values, int64_t size) {
+    int32_t others = 0;
+    for (int64_t at = 0; at < size; at++) others |= !(fabsf(values[at]) <= FLT_MAX);
+    return !others;
+}
+
+/* Number the bins of a block, whose elements all are finite; in float where that loses nothing. */
+#define NUMBER_BINS(real)                                             \
+    for (int64_t at = 0; at < size; at++) {                           \
+        real scaled = values[at] * (real)scale;                       \
+        int32_t down = (int32_t)scaled;                               \
+        bins[at] = (uint8_t)(down - (down > scaled) - (int32_t)first); \
+    }
+
+FOR_ANY_PROCESSOR static void number_bins(const float *values, int64_t size, double scale, int64_t first, uint8_t *bins) {
+    if (scale >= 1 && scale <= WIDEST_NARROW_SCALE) NUMBER_BINS(float)
+    else NUMBER_BINS(double)
+}
+
+/* Where equal elements follow each other, a table must have counted the one before it counts the next: hence several. */
+static void tally_one(const float *values, int64_t size, double scale, int64_t first, uint32_t *counts) {
+    uint32_t tables[TABLES][BINS] = {{0}};
+    float finite[BLOCK];
+    uint8_t bins[BLOCK];
+    for (int64_t start = 0; start < size; start += BLOCK) {
+        int64_t length = 0, most = size - start < BLOCK ? size - start : BLOCK, at = 0;
+        const float *block = values + start;
+        if (are_finite(block, most)) length = most;
+        else {
+            for (int64_t next = 0; next < most; next++)
+                if (isfinite(block[next])) finite[length++] = block[next];
+            block = finite;
+        }
+        number_bins(block, length, scale, first, bins);
+        for (; at + TABLES <= length; at += TABLES)
+            for (int table = 0; table < TABLES; table++) tables[table][bins[at + table]]++;
+        for (; at < length; at++) tables[0][bins[at]]++;
+    }
+    for (int bin = 0; bin < BINS; bin++)
+        for (int table = 0; table < TABLES; table++) counts[bin] += tables[table][bin];
+}
+
+/* For each of several segments, which tile the array, add its finite elements to its counts over bins of the width 1 / scale, the
+ * first of which has the number `first`, and which hold them all. What has a scale of 0 is not counted. */
+EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segments, const double *scales,
+                     const int64_t *firsts, uint32_t *counts) {
+    for (int64_t segment = 0; segment < num_segments; segment++) {
+        if (scales[segment] > 0) tally_one(values, sizes[segment], scales[segment], firsts[segment], counts);
+        values += sizes[segment];
+        counts += BINS;
+    }
+}
+
+/* Have the pages of fresh memory at once: one by one, each when it is first written to, they take half as long again. Where
+ * that is not to be had, nothing is lost. What the memory holds stays as it is. */
+EXPORT void we_populate(void *memory, int64_t num_bytes) {
+#ifdef __linux__
+    enum { PAGE = 4096 };
+    uintptr_t first = ((uintptr_t)memory + PAGE - 1) / PAGE * PAGE, end = ((uintptr_t)memory + num_bytes) / PAGE * PAGE;
+    if (end > first) madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+#endif
+}

@@ -1,0 +1,151 @@
+"""To look: choose what is on screen, and ask what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+
+from weight_explorer.catalog.elements import Elements
+from weight_explorer.diagnosis.findings import Findings
+from weight_explorer.surface.standing import Standing
+from weight_explorer.views.asked import choice_of, comparison_of, pinned
+from weight_explorer.views.brush import brushed
+from weight_explorer.views.choice import Choice, resolve
+
+
+class Looking(Standing):
+    """Does what clicks in the panel do."""
+
+    @property
+    def selection(self) -> Elements | None:
+        """What is selected in the matrix: its `key`, its `mask` of the whole weight's shape, and `words`; None for nothing.
+
+        `explorer.freeze(explorer.selection.key, explorer.selection)` freezes it. So do `assign` and `unfreeze` take it.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.selection is None  # select with Shift and the mouse or the arrow keys
+        True
+        """
+        choice = self._screen.choice
+        weight = resolve(self._source.catalog, choice).weight
+        return brushed(weight, choice.brush) if weight else None
+
+    @property
+    def findings(self) -> Findings:
+        """What moved, what did not and why, and what looks like trouble: computed now, the gravest first.
+
+        The panel shows those of the weight on screen, and marks layers in its tree, by itself; of checkpoints of more than a
+        gigabyte in all, once they were asked for here.
+
+        Each `Finding` has a sentence, its evidence in numbers, the weights it is true of, and what usually helps;
+        `explorer.findings.to_frame()` has one row for each.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model)
+        >>> x = np.array([[1.0, 0.0, 2.0]] * 8)
+        >>> history = model.fit(x, np.ones((8, 2)), batch_size=2, callbacks=[explorer.callback], verbose=0)
+        >>> [(finding.rule, finding.places[0].entries) for finding in explorer.findings]
+        [('zero input', (1,))]
+        """
+        self._look(at_all=True)
+        if not self._is_training():
+            self._source.learn(anew=True)
+        return self._examiner.examine()
+
+    def select(
+        self,
+        layer: str | keras.layers.Layer | None = None,
+        role: str | None = None,
+        weight: str | None = None,
+        view: str | None = None,
+        quantity: str | None = None,
+        step: int | str | None = None,
+        block: str | tuple[str, ...] | None = None,
+        **options: str | bool | int,
+    ) -> None:
+        """Choose what the panel shows, as clicking does; what is not given stays.
+
+        Args:
+            layer: A layer, its name, or its path where the name is not unique.
+            role: Such as "kernel", "recurrent", "bias", "gamma".
+            weight: A weight's key, where the layer has several of the role.
+            view: "matrix", "filters", "distribution", "over_time", "units", "compare", "spectrum" or "initializer"; not every
+                weight has all. "overview" is of the whole model: a row for each weight, a column for each record.
+            quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
+            step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
+            block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
+            **options: Those of the view, as they stand above the picture. Each role keeps its own.
+
+        Raises:
+            ValueError: There is nothing of that name; the message names the nearest match.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.select("dense", role="bias", view="distribution")
+        >>> explorer.select("dens")
+        Traceback (most recent call last):
+            ...
+        ValueError: There is no layer 'dens'. Did you mean 'dense'? There are: 'tiny', 'dense'.
+        """
+        asked = {"layer": layer, "role": role, "weight": weight, "block": block}
+        asked |= {"view": view, "quantity": quantity, "step": step, "options": options}
+        self._ask(lambda before: choice_of(self._source.catalog, self._source.past.snapshot(), before, asked))
+
+    def compare(self, against: int | None, step: int | str | None = None) -> None:
+        """Show how the weights differ from those of a record, as the Compare button does; None stops it.
+
+        Args:
+            against: The number of a record whose values are kept (see `history.steps`).
+            step: The record that is compared with it, as for `select`.
+
+        Raises:
+            ValueError: The values of a record are not kept.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> explorer.select("dense", view="matrix")
+        >>> explorer.compare(0)  # how what is on screen differs from the start
+        """
+        self._ask(lambda before: comparison_of(self._source.catalog, self._source.past.snapshot(), before, against, step))
+
+    def pin(self, weight: str, index: tuple[int, ...]) -> None:
+        """Follow one element over time, as a click on its cell does; one that is pinned is followed no longer.
+
+        Args:
+            weight: The weight's key.
+            index: One index for each axis of the whole weight.
+
+        Raises:
+            ValueError: There is no such element.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> explorer.pin("tiny/dense/kernel", (2, 1))
+        >>> explorer.select("dense", role="kernel", view="over_time")
+        """
+        self._ask(lambda before: pinned(self._source.catalog, before, weight, index))
+
+    def _ask(self, change: Callable[[Choice], Choice]) -> None:
+        _ = self.catalog  # reads the model's layers anew if they changed
+        self._screen.choose(change)
+        self._screen.answer()

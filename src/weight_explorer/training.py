@@ -1,0 +1,258 @@
+"""A training on a thread of its own: the cell that starts it returns at once, and stop, pause and errors come from outside."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import inspect
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from weight_explorer.recording.callback import TrainingCallback
+from weight_explorer.recording.session import Session
+
+logger = logging.getLogger("weight_explorer")
+
+# Seconds that a training may take to end with its batch where something is closed: the explorer, or Python itself.
+PATIENCE = 10.0
+
+
+class Training:
+    """A training that runs beside the cells, as `explorer.fit` starts it.
+
+    Stop and pause come into effect when the batch ends that is being trained; both are in the panel as well.
+
+    Args:
+        fit: Trains, and returns what `wait` is to return.
+        session: Follows the training.
+        ended: Called on the training's own thread when it is over, with what `fit` raised, or None.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model)
+        >>> training = explorer.fit(np.ones((8, 3)), np.zeros((8, 2)), epochs=1_000_000)
+        >>> training.stop()
+        >>> history = training.wait()
+        >>> training
+        <Training: stopped>
+    """
+
+    def __init__(self, fit: Callable[[], Any], session: Session, ended: Callable[[BaseException | None], None]) -> None:
+        self._session = session
+        self._changing = threading.Lock()
+        self._over = threading.Event()
+        self._error: BaseException | None = None
+        self._history: Any = None
+        self._phase = ""
+        # A daemon, since Python waits for any other thread before it asks anybody to stop; `_stop_at_exit` ends it cleanly.
+        arguments = (fit, ended, _settings_here())
+        self._thread = threading.Thread(target=self._run, args=arguments, name="weight-explorer-training", daemon=True)
+
+    def start(self) -> None:
+        """Begin to train; `explorer.fit` has done so."""
+        _running.add(self)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is not over yet; one that is paused is not."""
+        return not self._over.is_set()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is called by the training itself."""
+        return threading.current_thread() is self._thread
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that ended it, or None."""
+        return self._error
+
+    def stop(self) -> None:
+        """End it when the batch has ended; the weights are those that the batch left. Also while it is paused."""
+        self._ask("stop")
+
+    def pause(self) -> None:
+        """Have it wait when the batch has ended."""
+        self._ask("pause")
+
+    def resume(self) -> None:
+        """Have it go on after `pause`."""
+        self._ask("resume")
+
+    def wait(self, timeout: float | None = None) -> keras.callbacks.History:
+        """Wait until it is over, and return what `fit` returns: Keras' History. Ctrl-C ends the waiting, not the training.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Raises:
+            TimeoutError: It is not over by then, and goes on.
+            RuntimeError: It is asked by the training itself, which would wait for its own end.
+            BaseException: Whatever the training raised.
+        """
+        if self.is_here:
+            raise RuntimeError("A training cannot wait for its own end: wait() is for other threads.")
+        if not self._over.wait(timeout):
+            raise TimeoutError(f"The training is not over after {timeout:g} s. It goes on: stop() ends it.")
+        if self._error is not None:
+            raise self._error
+        return self._history
+
+    def end(self, timeout: float = PATIENCE) -> None:
+        """Stop it, and wait for its end, though not longer than `timeout` seconds."""
+        self.stop()
+        if not self.is_here:
+            self._over.wait(timeout)
+
+    def __repr__(self) -> str:
+        where = self._session.status.phase if self.is_running else self._phase
+        return f"<Training: {where if where in _RUNNING or not self.is_running else 'beginning'}>"
+
+    def _ask(self, order: str) -> None:
+        with self._changing:  # so that it is not asked of the next
+            if self.is_running:
+                self._session.ask(order)
+
+    def _run(
+        self, fit: Callable[[], Any], ended: Callable[[BaseException | None], None], settings: tuple[dict[str, Any], ...]
+    ) -> None:
+        try:
+            _set_here(settings)
+            self._history = fit()
+        except BaseException as error:  # noqa: BLE001 - `wait` raises it, whatever it is
+            self._error = error
+        with self._session.reported():
+            ended(self._error)
+        with self._changing:
+            self._phase = self._session.status.phase if self._error is None else "failed"
+            self._session.brake.release()
+            self._over.set()
+        _running.discard(self)
+
+
+_RUNNING = ("training", "paused")
+_running: weakref.WeakSet[Training] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_at_exit() -> None:
+    """End what still trains, so that Python can: a thread that is inside TensorFlow then would crash it."""
+    trainings = list(_running)
+    for training in trainings:
+        training.stop()
+    for training in trainings:
+        training.end()
+
+
+class Background:
+    """The one training of an explorer that may run beside the cells.
+
+    Args:
+        session: Follows the training.
+        ended: Called on the training's own thread when it is over and the session knows.
+    """
+
+    def __init__(self, session: Session, ended: Callable[[], None]) -> None:
+        self._session = session
+        self._ended = ended
+        self._training: Training | None = None
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether its thread runs while the session knows of no training: before Keras tells of it, and right after."""
+        return self._training is not None and not self._session.is_training
+
+    def fit(self, model: keras.Model, callback: TrainingCallback, args: tuple[Any, ...], options: dict[str, Any]) -> Training:
+        """Begin to train on a thread of its own, with the callback and, where nothing else is said, without output."""
+        fit = completed(model.fit, args, options, callback)
+        self._training = training = Training(fit, self._session, self._end)
+        training.start()
+        return training
+
+    def check_alone(self) -> None:
+        """Refuse that another `fit` reports to the same session.
+
+        Raises:
+            RuntimeError: The training of `explorer.fit` runs, on another thread than this.
+        """
+        if (training := self._training) is not None and not training.is_here:
+            raise RuntimeError(
+                "explorer.fit still trains in the background: its stop() ends it. Two at once mix up what is shown"
+            )
+
+    def close(self) -> None:
+        """End what runs."""
+        if (training := self._training) is not None:
+            training.end()
+
+    def _end(self, error: BaseException | None) -> None:
+        self._training = None
+        if error is not None:
+            logger.error("The training that explorer.fit began met an error.", exc_info=error)
+            self._session.broke(f"{type(error).__name__}: {error}"[:300] + " (the training's wait() raises it)")
+        self._ended()
+
+
+def completed(fit: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any], callback: Any) -> Callable[[], Any]:
+    """Return a call of `fit` with the callback among its callbacks, and silent unless something else is asked for.
+
+    Raises:
+        TypeError: `fit` takes no such arguments.
+
+    >>> completed(lambda x, epochs=1, **options: (x, epochs, options), (5, 2), {"callbacks": ["other"]}, "ours")()
+    (5, 2, {'callbacks': ['other', 'ours'], 'verbose': 0})
+    """
+    signature = inspect.signature(fit)
+    bound = signature.bind(*args, **options)
+    rest = next((name for name, each in signature.parameters.items() if each.kind is each.VAR_KEYWORD), None)
+
+    def taken_in(name: str) -> dict[str, Any]:
+        return bound.arguments if name in signature.parameters or rest is None else bound.arguments.setdefault(rest, {})
+
+    taken_in("verbose").setdefault("verbose", 0)
+    taken_in("callbacks")["callbacks"] = _with(taken_in("callbacks").get("callbacks"), callback)
+    return lambda: fit(*bound.args, **bound.kwargs)
+
+
+def _with(callbacks: Any, callback: Any) -> Any:
+    """Return Keras' callbacks and this one, once."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        if not any(each is callback for each in callbacks.callbacks):
+            raise TypeError("To a CallbackList that was made before, add explorer.callback; or give the callbacks as a list.")
+        return callbacks
+    given = keras.tree.flatten(callbacks) if callbacks else []
+    return given if any(each is callback for each in given) else [*given, callback]
+
+
+# -- Keras' settings -------------------------------------------------------------------------------------------------
+
+
+def _settings_here() -> tuple[dict[str, Any], ...]:
+    """Return Keras' settings, such as the policy of types and the seed, which it keeps for each thread apart."""
+    return tuple(dict(vars(tracker)) for tracker in _trackers())
+
+
+def _set_here(settings: tuple[dict[str, Any], ...]) -> None:
+    for tracker, values in zip(_trackers(), settings, strict=True):
+        vars(tracker).update(values)
+
+
+def _trackers() -> tuple[Any, ...]:
+    """Return where Keras keeps them: it has no public way to it, so a Keras that has others trains with its defaults."""
+    with contextlib.suppress(ImportError):
+        from keras.src.backend.common import global_state  # noqa: PLC0415
+
+        names = ("GLOBAL_STATE_TRACKER", "GLOBAL_SETTINGS_TRACKER")
+        found = (getattr(global_state, name, None) for name in names)
+        return tuple(tracker for tracker in found if isinstance(tracker, threading.local))
+    return ()
