@@ -1,20 +1,55 @@
 """What the tests share: small real models, and Keras without a GPU or chatter."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import ipywidgets
 import keras
 import numpy as np
 import pytest
 from hypothesis import settings
 from keras import layers
 
+from weight_explorer.recording import compiled
+
 # How long an example takes is the machine's affair.
 settings.register_profile("promises", deadline=None)
 settings.load_profile("promises")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where two processes share the tests, one has those in the browser, which wait a lot, and the other goes file by file."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where it is in use
+
+    class ByPlace(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "browser" if nodeid.startswith("tests/browser/") else nodeid.split("::", 1)[0]
+
+    return ByPlace(config, log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left():
+    """Free what the tests of a module made: explorers that are left open hold their models, and Python looks through it all."""
+    yield
+    ipywidgets.Widget.close_all()
+    gc.collect()
+
+
+@pytest.fixture(params=["compiled", "NumPy"], scope="module")
+def each_kind_of_pass(request):
+    """Run all tests of a module with the passes that were compiled, and with those of NumPy, which stand in for them."""
+    if request.param == "compiled" and compiled.passes is None:
+        pytest.skip("the package was built without a compiler")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "NumPy":
+            patch.setattr(compiled, "passes", None)
+        yield
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from keras import layers
 
 from weight_explorer import WeightExplorer, live, screen, source
-from weight_explorer.recording import save
+from weight_explorer.recording import save, segments
 from weight_explorer.recording.callback import TrainingCallback, shielded
 from weight_explorer.views.registry import VIEWS
 
@@ -143,6 +143,14 @@ PARTS = {
     "history keeping": breaks(lambda explorer: explorer.history, "_keep"),
     "history snapshot": breaks(lambda explorer: explorer.history, "snapshot"),
     "history epoch length": breaks(lambda explorer: explorer.history, "set_epoch_length"),
+    "history memory": breaks(lambda explorer: explorer.history, "room_for", MemoryError),
+    "what runs between batches": breaks(lambda explorer: explorer._session, "_between"),
+    "holding the training": breaks(lambda explorer: explorer._session, "hold"),
+    "what waits to be done": breaks(lambda explorer: explorer._session, "_do_what_waits"),
+    "noting the batch": breaks(lambda explorer: explorer._session, "batch_ended"),
+    "small pictures": breaks(lambda explorer: explorer._session, "_sketch"),
+    "the passes": breaks(lambda explorer: segments.Segments, "summarize"),
+    "counting": breaks(lambda explorer: segments.Segments, "tally"),
     "reading a variable": breaks(lambda explorer: explorer._source.recorder, "_read"),
     "statistics": breaks(lambda explorer: explorer._source.recorder, "_record_together"),
     "reading the layers": breaks(lambda explorer: source, "signature"),

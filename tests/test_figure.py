@@ -4,8 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
+from weight_explorer import WeightExplorer
 from weight_explorer.catalog.nodes import Axis, Block
 from weight_explorer.panels import colors
 from weight_explorer.panels.figure import figure_of, png_of
@@ -95,3 +97,35 @@ def test_a_series_is_told_apart_on_light_and_dark_ground():
         for ground in ("#ffffff", "#111111"):
             brighter, darker = sorted((light(color) + 0.05, light(ground) + 0.05), reverse=True)
             assert brighter / darker >= 3
+
+
+def boxes_of(figure, artists):
+    """Return where artists are drawn, in shares of the figure."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # which places them
+    return [artist.get_window_extent(canvas.get_renderer()).transformed(figure.transFigure.inverted()) for artist in artists]
+
+
+def test_nothing_of_a_figure_is_cut_off_or_under_another(dense_model, training_data):
+    explorer = WeightExplorer(dense_model)
+    dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback])
+    explorer.select("hidden", role="kernel", view="units", by="change")
+    figure = explorer.figure()
+    numbers = [text for axes in figure.axes for text in axes.texts]
+    assert numbers
+    assert all(box.x1 <= 1 for box in boxes_of(figure, numbers))
+    for view in ("initializer", "spectrum", "over_time"):
+        explorer.select("hidden", role="kernel", view=view)
+        figure = explorer.figure()
+        (caption,) = boxes_of(figure, figure.texts[-1:])
+        labels = boxes_of(figure, [axes.xaxis.label for axes in figure.axes if axes.get_xlabel()])
+        assert labels
+        assert all(box.y0 >= caption.y1 for box in labels), view
+
+
+def test_a_vector_has_no_ticks_beside_its_one_row(dense_model):
+    explorer = WeightExplorer(dense_model)
+    explorer.select("hidden", role="bias", view="matrix")
+    axes = explorer.figure().axes[0]
+    assert len(axes.get_yticks()) == 0
+    assert len(axes.get_xticks()) > 0

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.backends import BACKEND, needs_live_weights, needs_tape, not_on
 from tests.records import history_of
 from weight_explorer import WeightExplorer
 from weight_explorer.editing import holding
@@ -66,7 +67,7 @@ def tape_loop(model, explorer, steps=8):
         explorer.record({"loss": step(*(tf.constant(part, tf.float32) for part in DATA))})
 
 
-@pytest.mark.parametrize("train", [fit, tape_loop], ids=["fit", "tape"])
+@pytest.mark.parametrize("train", [fit, pytest.param(tape_loop, marks=needs_tape)], ids=["fit", "tape"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_frozen_elements_do_not_move_by_a_bit_and_the_others_do(optimizer, policy, train):
@@ -86,7 +87,14 @@ def test_frozen_elements_do_not_move_by_a_bit_and_the_others_do(optimizer, polic
 
 @pytest.mark.parametrize(
     "compiled",
-    [{}, {"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 3}],
+    [
+        {},
+        pytest.param(
+            {"jit_compile": True}, marks=not_on("torch", why="torch.compile warns of itself, and warnings are errors here")
+        ),
+        {"run_eagerly": True},
+        pytest.param({"steps_per_execution": 3}, marks=not_on("torch", why="Keras refuses it")),
+    ],
     ids=["graph", "jit", "eager", "three"],
 )
 def test_values_that_arithmetic_would_lose_are_held(compiled):
@@ -115,7 +123,8 @@ def test_values_that_arithmetic_would_lose_are_held(compiled):
 def test_averaging_accumulating_and_scaling_move_nothing_either(more):
     model = model_of("adamw", **more)
     explorer = WeightExplorer(model)
-    fit(model, explorer)
+    if not (BACKEND == "jax" and "use_ema" in more):  # Keras 3.15 on JAX fits a model with averages only once
+        fit(model, explorer)
     before = kernel_of(model).numpy()
     explorer.freeze(KERNEL, "2:, ::2")
     fit(model, explorer)
@@ -164,6 +173,7 @@ def test_every_model_that_shares_the_layer_is_held():
     assert (hidden.kernel.numpy()[2:] != before[2:]).all()
 
 
+@needs_tape
 def test_a_traced_function_of_ones_own_follows_every_freeze_but_the_first():
     model = model_of()
     explorer = WeightExplorer(model)
@@ -307,6 +317,7 @@ class Doing(keras.callbacks.Callback):
         self.seen.append(self.model.get_layer("hidden").kernel.numpy())
 
 
+@needs_live_weights
 def test_in_a_callback_it_holds_from_the_next_step_on():
     model, answers = model_of("adam"), []
     explorer = WeightExplorer(model, record_every=1)
@@ -320,6 +331,22 @@ def test_in_a_callback_it_holds_from_the_next_step_on():
     assert (proof.since, proof.moved) == (3, 0)
 
 
+@not_on("tensorflow", "torch", why="weights can be frozen in a training")
+def test_where_keras_keeps_the_weights_to_itself_freezing_in_a_training_is_refused():
+    model, refused = model_of(), []
+    explorer = WeightExplorer(model, record_every=1)
+
+    def freeze():
+        with pytest.raises(RuntimeError, match="Freeze when it has ended"):
+            explorer.freeze(KERNEL, 0)
+        refused.append(True)
+
+    model.fit(*DATA, verbose=0, callbacks=[explorer.callback, Doing(freeze, at=0)])
+    assert refused == [True]
+    assert kernel_of(model).constraint is None
+
+
+@needs_live_weights
 def test_in_a_callback_elements_are_let_go_again():
     model = model_of()
     explorer = WeightExplorer(model, record_every=1)
@@ -332,6 +359,7 @@ def test_in_a_callback_elements_are_let_go_again():
     assert explorer.frozen()[0].of == 32
 
 
+@needs_live_weights
 def test_from_another_thread_it_holds_from_the_end_of_the_batch():
     model, answers = model_of("adam"), []
     explorer = WeightExplorer(model, record_every=1)
@@ -369,7 +397,7 @@ def test_a_fit_in_another_thread_that_we_do_not_follow_is_no_time_to_freeze():
 
     before = kernel_of(model).constraint
     model.fit(*DATA, verbose=0, callbacks=[Doing(clicked, at=0)])
-    assert "without explorer.callback" in errors[0]
+    assert ("on JAX keeps the weights to itself" if BACKEND == "jax" else "without explorer.callback") in errors[0]
     assert "A training is running" in errors[1]
     assert kernel_of(model).constraint is before
 
@@ -613,3 +641,17 @@ def test_question_5_part_of_a_matrix_is_frozen_and_stays_so(reader_model):
     assert not moved[:, 20:40].any()
     assert moved[:, :20].all()
     assert moved[:, 40:].all()
+
+
+def test_the_proof_is_of_the_model_as_it_is_also_after_a_loop_of_ones_own(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every="epoch")
+    key = "dense_model/hidden/kernel"
+    explorer.freeze(key)
+    dense_model.train_on_batch(*training_data)
+    explorer.record()
+    kernel = explorer.catalog.variables[key]
+    kernel.assign(kernel + 1.0)
+    explorer.select("out")  # something else is on screen
+    (proof,) = explorer.frozen()
+    assert (proof.moved, proof.of) == (30, 30)
+    assert repr(explorer.frozen()) == f"({proof},)"

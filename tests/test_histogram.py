@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from weight_explorer.recording.lattice import BINS, Lattice, Tally, lattice_for
+from weight_explorer.recording.histogram import Histograms
+from weight_explorer.recording.lattice import BINS, Lattice, lattice_for
 from weight_explorer.recording.segments import Segments
+from weight_explorer.recording.statistics import BLOCK, summarize
+from weight_explorer.recording.tally import tally
+
+pytestmark = pytest.mark.usefixtures("each_kind_of_pass")
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 FLOATS = arrays.arrays(np.float32, st.integers(1, 40), elements=FINITE | st.floats(-1, 1, width=32) | st.just(-0.0))
@@ -29,30 +34,44 @@ def by_hand(values, lattice):
     return counts
 
 
-def tally_of(*blocks):
-    lattice = lattice_for(float(blocks[0].min()), float(blocks[0].max())) or Lattice(-10, 0)
-    tally = Tally(lattice)
-    for block in blocks:
-        tally.add(block, float(block.min()), float(block.max()))
-    return tally
+def lattice_of(values):
+    low, high = float(values.min()), float(values.max())
+    margin = 0.0 if low < high else abs(low) / 8 or 1.0
+    return lattice_for(low - margin, high + margin)
 
 
 @pytest.mark.parametrize("elements", [FLOATS, DOUBLES], ids=["float32", "float64"])
-def test_every_element_is_counted_in_its_bin_though_the_range_grows(elements):
-    @given(st.lists(elements, min_size=1, max_size=4))
-    def holds(blocks):
-        tally = tally_of(*blocks)
-        np.testing.assert_array_equal(tally.counts, by_hand(np.concatenate(blocks), tally.lattice))
+def test_every_element_is_counted_in_its_bin(elements):
+    @given(elements, st.integers(0, 40))
+    def holds(values, halvings):
+        lattice = lattice_of(values)
+        wide = Lattice(lattice.exponent + halvings, lattice.first >> halvings)
+        for each in (lattice, wide):
+            np.testing.assert_array_equal(tally(values, each, finite=True), by_hand(values, each))
 
     holds()
 
 
+@given(FLOATS, st.lists(st.sampled_from([np.nan, np.inf, -np.inf]), max_size=3))
+def test_what_is_not_finite_is_in_no_bin(values, others):
+    both = np.random.default_rng(1).permutation(np.array([*values, *others], np.float32))
+    lattice = lattice_of(values)
+    np.testing.assert_array_equal(tally(both, lattice, finite=False), by_hand(values, lattice))
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2**20 + 3 * BLOCK + 7])
+def test_blocks_leave_nothing_out(size):
+    values = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    lattice = Lattice(-3, -BINS // 2)
+    expected = np.bincount(np.floor(values * 8).astype(int) + BINS // 2, minlength=BINS)
+    np.testing.assert_array_equal(tally(values, lattice, finite=True), expected)
+
+
 @given(FLOATS)
 def test_edges_are_where_numpy_counts_the_same(values):
-    tally = tally_of(values)
-    inside = values.astype(np.float64)
-    expected = np.histogram(inside, [*tally.lattice.edges[:-1], np.inf])[0]
-    np.testing.assert_array_equal(tally.counts, expected)
+    lattice = lattice_of(values)
+    expected = np.histogram(values.astype(np.float64), [*lattice.edges[:-1], np.inf])[0]
+    np.testing.assert_array_equal(tally(values, lattice, finite=True), expected)
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
@@ -74,18 +93,20 @@ def test_a_grown_lattice_holds_all_bins_of_the_old_one(a, b, exponent, first):
     assert grown.holds(low, high)
     assert grown.edges[0] <= old.edges[0]
     assert grown.edges[-1] >= old.edges[-1]
-    counts = np.arange(BINS)
-    assert old.moved_to(grown, counts).sum() == counts.sum()
 
 
 def test_merging_old_counts_is_counting_over_the_new_bins():
     values = np.random.default_rng(1).normal(size=10_000).astype(np.float32)
-    tally = tally_of(values)
-    fine, counts = tally.lattice, tally.counts
-    tally.add(np.array([1000.0], np.float32), 1000.0, 1000.0)
-    assert tally.lattice.exponent > fine.exponent
-    merged = fine.moved_to(tally.lattice, counts)
-    np.testing.assert_array_equal(merged, by_hand(values, tally.lattice))
+    wider = np.append(values, np.float32(1000.0))
+    fine = lattice_of(values)
+    coarse = fine.grown(float(wider.min()), float(wider.max()))
+    kinds = [(values, fine), (wider, coarse)]
+    exponents, firsts = (np.array([getattr(lattice, name) for _, lattice in kinds]) for name in ("exponent", "first"))
+    counts = np.stack([tally(part, lattice, finite=True) for part, lattice in kinds])
+    rows = np.stack([summarize(part) for part, _ in kinds])
+    merged = Histograms.of(np.arange(2), exponents, firsts, counts, rows)
+    np.testing.assert_array_equal(merged.edges, coarse.edges)
+    np.testing.assert_array_equal(merged.counts, [by_hand(part, coarse) for part, _ in kinds])
 
 
 def test_equal_elements_need_no_bins():
@@ -94,7 +115,7 @@ def test_equal_elements_need_no_bins():
 
 @given(st.lists(FLOATS, min_size=1, max_size=5))
 def test_many_at_once_are_counted_as_one_by_one(parts):
-    lattices = [tally_of(part).lattice for part in parts]
+    lattices = [lattice_of(part) for part in parts]
     arrays = (np.array([getattr(lattice, name) for lattice in lattices]) for name in ("exponent", "first"))
     counts = Segments.of([part.size for part in parts]).tally(np.concatenate(parts), *arrays)
     for part, lattice, found in zip(parts, lattices, counts, strict=True):

@@ -67,6 +67,31 @@ def test_statistics_stay_longer_than_values():
     np.testing.assert_array_equal(history.histograms("w").counts.sum(axis=1), 4000)
 
 
+@pytest.mark.parametrize("size", [100, 200_000], ids=["many at once", "one by one"])
+def test_dropped_values_lend_their_memory_to_new_ones_but_never_what_a_reader_holds(size, monkeypatch):
+    random, held, owners = np.random.default_rng(1), {}, set()
+    take = History.room_for
+
+    def room_for(self, shape, dtype):
+        found = take(self, shape, dtype)
+        owners.add(found.__array_interface__["data"][0])
+        return found
+
+    monkeypatch.setattr(History, "room_for", room_for)
+
+    def watch(history, number):
+        if random.random() < 0.2:
+            held[number] = history.value("w", number)[: size // 2]
+        for known in list(held):
+            np.testing.assert_array_equal(held[known], known)
+            if random.random() < 0.1:
+                del held[known]
+        assert history.nbytes + history._spare_nbytes <= history.memory
+
+    filled(300, memory=20 * 4 * size + 60_000, size=size, watch=watch)
+    assert len(owners) < 150
+
+
 def test_nbytes_counts_what_is_kept():
     history = filled(100, memory=100_000)
     tables = sum(table.nbytes for table in history._tables) + 2 * Sheet.empty(("w",)).nbytes

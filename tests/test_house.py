@@ -1,11 +1,20 @@
 """The house stands in order: lint, types, import contracts, and the promises that are about imports."""
 
+import inspect
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from weight_explorer import WeightExplorer
+from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
+from weight_explorer.recording import compiled
+from weight_explorer.recording.past import Past
+from weight_explorer.training import Training
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("keras", "tensorflow", "ipywidgets", "anywidget", "bqplot", "matplotlib")
@@ -14,6 +23,30 @@ HEAVY = ("keras", "tensorflow", "ipywidgets", "anywidget", "bqplot", "matplotlib
 def run(*command):
     result = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def public(owner):
+    """Yield the names and docstrings of what a class of ours offers."""
+    ours = [each for each in owner.__mro__ if each.__module__.startswith("weight_explorer.")]
+    for name, member in {name: member for each in reversed(ours) for name, member in vars(each).items()}.items():
+        if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):
+            yield f"{owner.__name__}.{name}", inspect.getdoc(getattr(owner, name))
+
+
+@pytest.mark.parametrize(
+    "owner", [WeightExplorer, Past, Training, Catalog, Weight, Axis, LayerNode], ids=lambda owner: owner.__name__
+)
+def test_all_that_is_public_is_explained(owner):
+    assert inspect.getdoc(owner)
+    assert [name for name, text in public(owner) if not text] == []
+
+
+def test_all_that_an_explorer_offers_has_an_example_and_stands_in_its_table():
+    own = dict(public(WeightExplorer))
+    refusals = {"WeightExplorer.set_model"}  # says that the explorer is no callback
+    assert {name for name, text in own.items() if ">>> " not in text} == refusals
+    table = inspect.getdoc(WeightExplorer).split("Args:")[0]
+    assert {name for name in own if f"`{name.partition('.')[2]}`" not in table} - refusals == {"WeightExplorer.close"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +87,11 @@ def test_every_module_of_the_page_stands_alone():
         assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), module  # the name of SVG is no place
 
 
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
+def test_what_was_built_with_a_compiler_uses_it():
+    assert compiled.passes is not None
+
+
 def test_the_wheel_holds_the_scripts_and_styles(tmp_path):
     run("build", "--wheel", "--no-isolation", "--outdir", str(tmp_path))
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
@@ -61,3 +99,35 @@ def test_the_wheel_holds_the_scripts_and_styles(tmp_path):
     assert assets
     assert not {path.relative_to(ROOT / "src").as_posix() for path in assets} - set(names)
     assert "weight_explorer/py.typed" in names
+    assert ("weight_explorer/recording/scan.so" in names) == (shutil.which("cc") is not None)
+
+
+# What somebody does who has nothing but the package: they train, look, and see what the recorder saw.
+SMOKE = """
+import keras, numpy as np
+import weight_explorer
+from weight_explorer import WeightExplorer
+model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="dense")], name="small")
+model.compile("adam", "mse")
+explorer = WeightExplorer(model)
+model.fit(np.ones((64, 8)), np.zeros((64, 4)), epochs=3, verbose=0, callbacks=[explorer.callback])
+assert (explorer.history.values("small/dense/kernel")[-1] == model.layers[0].kernel.numpy()).all()
+explorer.figure().savefig("kernel.png")
+assert "text/html" in explorer._repr_mimebundle_()
+print(weight_explorer.__file__)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_what_is_built_works_in_an_empty_environment(kind, tmp_path):
+    """It takes minutes, and room for TensorFlow where uv has it not yet."""
+    run("build", "--no-isolation", f"--{kind}", "--outdir", str(tmp_path))
+    (built,) = tmp_path.iterdir()
+    python = tmp_path / "empty" / "bin" / "python"
+    install = (["uv", "venv", "--python", sys.executable, "empty"], ["uv", "pip", "install", "--python", python, built])
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for command in (*install, [python, "-c", SMOKE]):
+        result = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    assert str(tmp_path) in result.stdout

@@ -54,6 +54,7 @@ def test_while_a_click_is_answered_threads_take_turns_at_least_so_often_and_afte
 
 def test_without_a_kernel_nothing_waits_and_no_cell_ends():
     assert live.answers_during_cells()
+    assert not live.waits_for_cells()
     assert live.call_after_cell(lambda: None) is False
 
 

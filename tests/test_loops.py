@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.backends import needs_tape
 from weight_explorer import WeightExplorer
 
 KERNEL = "dense_model/hidden/kernel"
@@ -134,6 +135,7 @@ def test_a_marked_loop_trains_bit_by_bit_as_without_us(training_data):
         assert ours.tobytes() == theirs.tobytes()
 
 
+@needs_tape
 def test_a_tape_loop_gives_what_fit_gives(dense_model, training_data):
     explorer = WeightExplorer(dense_model, record_every=2)
     x, y = (tf.constant(array, tf.float32) for array in training_data)
@@ -175,6 +177,7 @@ class TwiceAStep(keras.Model):
         return {"loss": loss}
 
 
+@needs_tape
 def test_a_train_step_of_ones_own_is_recorded_and_frozen_like_any(training_data):
     keras.utils.set_random_seed(1)
     model = TwiceAStep()
@@ -218,6 +221,7 @@ def play(generator, critic, optimizers, real):
     return losses
 
 
+@needs_tape
 def test_a_gan_in_a_loop_of_ones_own_has_an_explorer_for_each_side():
     generator, critic = adversaries()
     explorers = [WeightExplorer(model, record_every=1) for model in (generator, critic)]
@@ -254,6 +258,7 @@ class Gan(keras.Model):
         return {"critic_loss": critic_loss, "generator_loss": generator_loss}
 
 
+@needs_tape
 def test_a_gan_that_is_fitted_has_an_explorer_for_each_side():
     generator, critic = adversaries()
     gan = Gan(generator, critic)

@@ -202,6 +202,14 @@ def test_rows_of_parts_are_computed_once(monkeypatch):
     drawn(weight, history, lines="blocks", statistic="mean")
 
 
+def test_the_table_does_not_say_that_nan_did_not_move():
+    values = np.ones((3, 3, 4), np.float32)
+    values[1:, 1:] = np.nan
+    rows = {name: cells for name, *cells in facts.statistics_table(weight_of(), history_of(*values), Choice()).rows}
+    assert rows["update ratio"][0] == "unknown"
+    assert rows["moved"][0] == "8"
+
+
 def test_the_table_says_which_element_changed_most_and_how_large_the_last_update_was():
     values = np.ones((3, 3, 4), np.float32)
     values[1:, 2, 1] = 0.5

@@ -50,6 +50,15 @@ def test_auto_costs_no_more_than_its_share_pictures_and_epoch_ends_included(cloc
     assert pace.share <= 0.0205
 
 
+def test_what_examining_takes_beside_the_training_is_saved_on_records_and_pictures(clock):
+    pace, records = Pace("auto", 0.02, clock), 0
+    for _ in range(100):
+        records += train(pace, clock, 1, record=0.01, picture=0.01)[0]
+        pace.examined(0.01)
+    assert records >= 30
+    assert pace.share <= 0.0205
+
+
 def test_what_the_first_second_costs_is_saved_again_within_ten(clock):
     pace = Pace("auto", 0.02, clock)
     train(pace, clock, 1, record=0.001, picture=0.01)
@@ -150,3 +159,13 @@ def test_epoch_recording_leaves_batches_alone(clock):
 def test_nonsense_is_refused_with_what_came(record_every, max_overhead):
     with pytest.raises(ValueError, match=f"{record_every!r}|{max_overhead!r}"):
         check_pace(record_every, max_overhead)
+
+
+def test_no_share_is_told_of_a_training_that_has_hardly_begun(clock):
+    pace = Pace("auto", 0.02, clock)
+    clock.now += 0.501
+    pace.recorded(0.25)
+    pace.drawn(0.25)
+    assert pace.share is None  # 500 times what the training took so far
+    clock.now += 0.499
+    assert pace.share == pytest.approx(1)

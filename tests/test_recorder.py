@@ -9,6 +9,8 @@ from weight_explorer.recording.history import History
 from weight_explorer.recording.recorder import Recorder
 from weight_explorer.recording.statistics import INDEX, summarize
 
+pytestmark = pytest.mark.usefixtures("each_kind_of_pass")
+
 
 @pytest.fixture
 def live():

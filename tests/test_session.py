@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from IPython.core.interactiveshell import InteractiveShell
 
+from tests.backends import needs_tape
 from weight_explorer import WeightExplorer
 
 KERNEL = "dense_model/hidden/kernel"
@@ -31,6 +32,7 @@ def test_a_loop_with_train_on_batch_gives_epochs_and_batches(dense_model, traini
     ]  # fmt: skip
 
 
+@needs_tape
 def test_a_gradient_tape_loop_is_recorded_with_its_logs(dense_model, training_data):
     explorer = WeightExplorer(dense_model, record_every=2)
     x, y = (tf.constant(array, tf.float32) for array in training_data)

@@ -1,5 +1,6 @@
 """A browser for the tests: found, or installed, or its lack said loudly; never skipped in CI."""
 
+import functools
 import json
 import os
 import site
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser import chromium
+from tests.browser.jupyter import FrontEnd
 
 NO_BROWSER = (
     "NO BROWSER: neither Chromium nor Chrome was found, and Debian's could not be installed. "
@@ -50,20 +52,49 @@ def page(browser):
     context.close()
 
 
-@pytest.fixture(scope="session")
-def older_kernel(tmp_path_factory):
-    """A kernelspec that runs ipykernel 7.3 in an environment of its own, on top of the packages of this one."""
-    folder = tmp_path_factory.mktemp("ipykernel73")
+def make_environment(folder, *requirements):
+    """Make an environment with packages of its own, and return its Python."""
     python = folder / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "-q", "--python", sys.executable, folder / "env"], check=True)
-    subprocess.run([*uv, "pip", "install", "-q", "--python", python, "ipykernel==7.3.*"], check=True)
-    found = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    purelib = subprocess.run(found, capture_output=True, text=True, check=True).stdout.strip()
-    lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
-    (Path(purelib) / "below.pth").write_text("\n".join(lines))
-    spec = folder / "jupyter/kernels/ipykernel73/kernel.json"
+    subprocess.run([*uv, "pip", "install", "-q", "--python", python, *requirements], check=True)
+    return python
+
+
+def write_kernel(folder, name, python):
+    """Write the kernelspec of a Python's kernel, and return where Jupyter is to look for it."""
+    spec = folder / "jupyter/kernels" / name / "kernel.json"
     spec.parent.mkdir(parents=True)
     argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec.write_text(json.dumps({"argv": argv, "display_name": "ipykernel 7.3", "language": "python"}))
+    spec.write_text(json.dumps({"argv": argv, "display_name": name, "language": "python"}))
     return folder / "jupyter"
+
+
+@pytest.fixture(scope="session")
+def other_front_end(tmp_path_factory):
+    """Return what makes another front end in an environment of its own, and the kernelspec "here" of this environment."""
+
+    @functools.cache
+    def make(requirement, module, application, opens):
+        folder = tmp_path_factory.mktemp(module)
+        python = make_environment(folder, requirement)
+        return FrontEnd(str(python), module, application, opens), write_kernel(folder, "here", sys.executable)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def older_kernel(tmp_path_factory):
+    """Return what makes a kernelspec of an older ipykernel, in an environment of its own, on top of this one's packages."""
+
+    @functools.cache
+    def make(version):
+        folder = tmp_path_factory.mktemp("ipykernel")
+        python = make_environment(folder, f"ipykernel=={version}.*")
+        found = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+        purelib = subprocess.run(found, capture_output=True, text=True, check=True).stdout.strip()
+        lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
+        (Path(purelib) / "below.pth").write_text("\n".join(lines))
+        return write_kernel(folder, f"ipykernel-{version}", python)
+
+    return make

@@ -17,7 +17,7 @@ QUIET = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 DARK = {"apputils-extension/themes": {"theme": "JupyterLab Dark"}}
-STARTED = re.compile(r"http://127\.0\.0\.1:(\d+)/lab\?token=")
+STARTED = re.compile(r"http://127\.0\.0\.1:(\d+)/(?:lab|tree)\?token=")
 
 # JupyterLab gives its application to the page under this name when it is told to.
 NOTEBOOK = "Array.from(jupyterapp.shell.widgets('main')).find(widget => widget.content?.activeCell)"
@@ -29,14 +29,28 @@ class Server:
 
     port: int
     token: str
+    opens: str = "lab/tree"
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}/lab/tree/{path}?token={self.token}"
+        return f"http://127.0.0.1:{self.port}/{self.opens}/{path}?token={self.token}"
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontEnd:
+    """What serves the page: the Python of its environment, its module there, what it calls its application, and its pages."""
+
+    python: str = sys.executable
+    module: str = "jupyterlab"
+    application: str = "LabApp"
+    opens: str = "lab/tree"
 
 
 @contextlib.contextmanager
-def jupyterlab(folder, home, settings=None, kernels=None):
-    """Run JupyterLab of this environment on `folder`, with its own settings in `home` and more kernelspecs from `kernels`."""
+def jupyterlab(folder, home, settings=None, kernels=None, front_end=FrontEnd()):
+    """Run JupyterLab of this environment on `folder`, with its own settings in `home` and more kernelspecs from `kernels`.
+
+    Another `front_end` gets its widgets from this environment.
+    """
     for name, values in {**QUIET, **(settings or {})}.items():
         file = home / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +63,7 @@ def jupyterlab(folder, home, settings=None, kernels=None):
         JUPYTER_CONFIG_DIR=str(home / "config"),
         JUPYTER_DATA_DIR=str(home / "data"),
         JUPYTER_RUNTIME_DIR=str(home / "runtime"),
-        JUPYTER_PATH=str(kernels or ""),
+        JUPYTER_PATH=os.pathsep.join(filter(None, [str(kernels or ""), str(Path(sys.prefix) / "share/jupyter")])),
         IPYTHONDIR=str(home / "ipython"),
         JUPYTER_PREFER_ENV_PATH="1",
     )
@@ -58,14 +72,21 @@ def jupyterlab(folder, home, settings=None, kernels=None):
         "ServerApp.port": 0,
         "ServerApp.root_dir": folder,
         "IdentityProvider.token": token,
-        "LabApp.expose_app_in_browser": True,
+        f"{front_end.application}.expose_app_in_browser": True,
         "LabApp.extension_manager": "readonly",
     }
     log = home / "jupyterlab.log"
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *(f"--{k}={v}" for k, v in options.items())]
+    command = [
+        front_end.python,
+        "-m",
+        front_end.module,
+        "--no-browser",
+        "--allow-root",
+        *(f"--{k}={v}" for k, v in options.items()),
+    ]
     with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
         try:
-            yield Server(_port(process, log), token)
+            yield Server(_port(process, log), token, front_end.opens)
         finally:
             process.terminate()
 
@@ -88,7 +109,7 @@ class Notebook:
     """A notebook that is open in a page."""
 
     def __init__(self, page, server, path):
-        self.page = page
+        self.page, self.server = page, server
         self.errors = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(server.url(path))

@@ -41,6 +41,11 @@ def update(page, picture):
     put(page, state_of(picture))
 
 
+def tell_details(page):
+    """Note what a click is said to ask for, for a page that may have to answer by itself."""
+    page.evaluate("document.addEventListener('we-asked', event => { window.detail = event.detail; })")
+
+
 def press(page, *keys):
     page.locator("canvas").focus()
     for key in keys:
@@ -63,8 +68,10 @@ def test_walking_by_keys_reads_weight_record_and_value_and_enter_goes_to_the_wei
 def test_a_click_goes_to_the_weight_of_the_row_and_dragging_does_not(page):
     picture = Model(*KEYS).train(5).draw()
     mount_table(page, picture)
+    tell_details(page)
     page.mouse.click(*at(page, 300, 36 + 3.5 * 32))
     assert page.evaluate("model.state.asked") == KEYS[3]
+    assert page.evaluate("detail") == {"weight": KEYS[3]}
     page.evaluate("model.set('asked', '')")
     page.mouse.move(*at(page, 300, 60))
     page.mouse.down()
@@ -177,9 +184,11 @@ def test_as_many_findings_are_shown_as_fit_and_how_many_more_there_are(page, hei
 def test_a_finding_leads_to_its_weight(page):
     mount_findings(page, 2)
     assert page.locator(".we-listed-more").is_hidden()
+    tell_details(page)
     page.get_by_role("button", name="layer 1").press("Enter")
     assert page.evaluate("model.state.asked") == "m/1/k"
     assert page.evaluate("asked") == 1
+    assert page.evaluate("detail") == {"weight": "m/1/k"}
     assert page.evaluate("leaked") == []
 
 

@@ -359,8 +359,10 @@ def test_a_click_that_is_not_answered_is_said_to_be_waiting(page):
     mount(page, "status", title="m", phase="training", words="live", problem="", answered=0)
     page.evaluate("document.getElementById('host').dispatchEvent(new CustomEvent('we-asked', {bubbles: true}))")
     page.get_by_text("kernel busy, will answer when it is free").wait_for(timeout=5000)
+    page.evaluate("document.addEventListener('we-answered', event => { window.answerer = event.target.id; })")
     page.evaluate("model.set('answered', 1)")
     assert page.get_by_text("kernel busy").count() == 0
+    assert page.evaluate("answerer") == "host"
 
 
 @pytest.mark.parametrize("name", ["tree", "choices", "details", "status", "matrix"])

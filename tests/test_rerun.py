@@ -1,0 +1,139 @@
+"""In a real kernel: a cell that is run again and again leaves no widgets, threads, explorers or models behind."""
+
+import json
+import sys
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+SETUP = """
+import gc, json, threading
+import ipywidgets, keras
+from keras import layers
+from weight_explorer import WeightExplorer
+
+def make():
+    return keras.Sequential([keras.Input((6,)), layers.Dense(5, name="hidden"), layers.Dense(3, name="out")], name="small")
+
+def count():
+    gc.collect()
+    things = gc.get_objects()
+    kinds = {kind.__name__: sum(isinstance(each, kind) for each in things) for kind in (keras.Sequential, WeightExplorer)}
+    things.clear()  # it holds what holds it, and all else
+    print(json.dumps(kinds | {"widgets": len(ipywidgets.widgets.widget._instances), "threads": threading.active_count()}))
+
+model = make()
+"""
+MAKE = "model = make()\n"
+SHOW = "explorer = WeightExplorer(model)\nexplorer"
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """A kernel of this environment; runs code as the cell of a name, and returns what it printed."""
+    manager = KernelManager()
+    manager.kernel_spec.argv[0] = sys.executable
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=120)
+
+    def run(code, cell=None):
+        printed = []
+
+        def take(message):
+            content = message["content"]
+            assert message["msg_type"] != "error", "\n".join(content["traceback"])
+            printed.append(content["text"] if message["msg_type"] == "stream" and content["name"] == "stdout" else "")
+
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        message = client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        client.shell_channel.send(message)
+        while True:
+            answer = client.get_iopub_msg(timeout=120)
+            if answer["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            take(answer)
+            if answer["msg_type"] == "status" and answer["content"]["execution_state"] == "idle":
+                return "".join(printed)
+
+    yield run
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def run(kernel):
+    kernel("%reset -f\nimport ipywidgets\nipywidgets.Widget.close_all()")
+    kernel(SETUP)
+    return kernel
+
+
+@pytest.mark.parametrize(
+    ("cell", "times"),
+    [("named", 10), (None, 5), pytest.param("named", 50, marks=pytest.mark.long)],
+    ids=["the front end names cells", "it does not", "fifty times"],
+)
+def test_a_cell_that_is_run_again_and_again_leaves_nothing_behind(run, cell, times):
+    counts = []
+    for _ in range(times):
+        run(MAKE + SHOW, cell)
+        if not counts:
+            counts.append(json.loads(run("count()")))
+    counts.append(json.loads(run("count()")))
+    assert counts[0] == counts[1]
+    assert counts[0]["WeightExplorer"] == counts[0]["Sequential"] == 1
+
+
+def test_explorers_that_are_made_again_and_never_shown_do_not_pile_up(run):
+    counts = []
+    for _ in range(4):
+        run("explorer = WeightExplorer(model)", "make")
+        counts.append(json.loads(run("count()"))["WeightExplorer"])
+    assert counts == [1, 2, 2, 2]  # the one before still has the name when the next is made
+
+
+def test_what_is_held_by_a_name_or_a_list_or_shown_by_another_cell_stays_open(run):
+    run("held = []")
+    run(SHOW, "a")
+    run("other = explorer", "b")
+    run(SHOW + "\nheld.append(explorer)\nexplorer", "a")
+    run("box = ipywidgets.HBox([explorer])")
+    run(SHOW, "a")
+    first_of_c = "c = WeightExplorer(model)\nc"
+    run(first_of_c, "c")
+    run("import weakref\nseen = weakref.ref(c)\nc", "d")
+    run(first_of_c, "c")
+    assert run("print(other.comm is not None, held[0].comm is not None, seen().comm is not None)") == "True True True\n"
+    run("c", "d")
+    assert run("import gc\ngc.collect()\nprint(seen() is None)") == "True\n"
+
+
+def test_explorers_of_one_run_of_a_cell_stay_open_together(run):
+    code = "for _ in range(3):\n    display(WeightExplorer(model))"
+    run(code, "loop")
+    assert json.loads(run("count()"))["WeightExplorer"] == 3
+    run(code, "loop")
+    assert json.loads(run("count()"))["WeightExplorer"] == 3
+
+
+def test_an_explorer_that_follows_a_training_stays_open(run):
+    run("import numpy as np\nmodel.compile('sgd', 'mse')\nx, y = np.ones((8, 6)), np.ones((8, 3))")
+    run(SHOW, "a")
+    run("import weakref\ntraining, seen = explorer.fit(x, y, epochs=10**9), weakref.ref(explorer)")
+    run(SHOW, "a")
+    assert run("print(seen().comm is not None, training.is_running)") == "True True\n"
+    run("training.stop()\n_ = training.wait(60)\ndel training")
+    run(SHOW, "a")
+    assert run("import gc\ngc.collect()\nprint(seen() is None or seen().comm is None)") == "True\n"
+
+
+def test_a_closed_explorer_that_is_shown_again_shows_its_picture_and_no_panel(run):
+    run(SHOW, "a")
+    run("explorer.close()")
+    shown = run(
+        "from IPython.utils.capture import capture_output\n"
+        "with capture_output() as captured:\n    display(explorer)\n"
+        "print(sorted(captured.outputs[0].data))"
+    )
+    assert shown == "['image/png', 'text/html', 'text/plain']\n"
