@@ -440,6 +440,19 @@ def test_after_a_break_the_findings_of_the_training_stand():
     assert explorer.history.records[-1].kind == "outside"
 
 
+def test_what_others_train_unseen_takes_nothing_from_what_was_found():
+    model, data = digits_model(), digits()
+    explorer = WeightExplorer(model, record_every="epoch")
+    model.fit(*data, epochs=2, verbose=0, callbacks=[explorer.callback])
+    before = [finding.sentence for finding in explorer.findings]
+    assert any("rows of the kernel of hidden did not move" in sentence for sentence in before)
+    model.fit(*data, epochs=1, verbose=0)
+    assert [finding.sentence for finding in explorer.findings] == before
+    assert explorer.history.records[-1].kind == "outside"
+    explorer.assign("m/hidden/kernel", 0, 1.0)  # done on purpose: what moved before says nothing of these
+    assert [finding for finding in explorer.findings if finding.rule == "zero input"] == []
+
+
 def test_an_edit_is_examined_without_training():
     model = digits_model()
     explorer = settled(shown(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,8 @@ from weight_explorer.recording.time import Step
 
 # Kinds of records whose weights training has moved since the record before; others were set by somebody, or nothing moved.
 TRAINED = ("batch", "epoch", "checkpoint")
+# The kind of a record that shows a change of which nobody knows what made it.
+UNSEEN = "outside"
 _SINCE_START, _SINCE_LAST = QUANTITIES.index("since_start"), QUANTITIES.index("since_last")
 
 
@@ -28,7 +30,8 @@ class Trace:
         weight: The weight.
         numbers: Numbers of the records with statistics.
         rows: Their statistics, of shape (records, `QUANTITIES`, `FIELDS`).
-        trained: Places in `numbers` of the records that training led to, since somebody set the weights last.
+        trained: Places in `numbers` of the records that training led to, since somebody set the weights last. What was
+            changed unseen after it, as by a training that nobody recorded, takes nothing from what is known of it.
         gaps: Of these, how many batches were trained since the record before, NaN where nobody knows.
         kept: Numbers of the records with values, from the state that this training began with.
     """
@@ -40,7 +43,7 @@ class Trace:
         self.sample = column.sample
         self._column = column
         kinds = [times.steps[int(number)].kind for number in self.numbers]
-        begin = max((place for place, kind in enumerate(kinds) if kind not in (*TRAINED, "start")), default=0)
+        begin = _begin(kinds)
         gaps = np.array([times.gaps[int(number)] for number in self.numbers])
         is_trained = np.array([kind in TRAINED for kind in kinds], bool) & (gaps != 0)
         is_trained[: begin + 1] = False
@@ -121,6 +124,13 @@ class Trace:
             return None
         first, last = self.value(self.kept[0]), self.value(self.kept[-1])
         return None if first is None or last is None else (first, last)
+
+
+def _begin(kinds: Sequence[str]) -> int:
+    """Return the place of the record with which the training that is to be examined began."""
+    unseen = next((after for after, kind in enumerate(reversed(kinds)) if kind != UNSEEN), 0)
+    seen = kinds[: len(kinds) - unseen]
+    return max((place for place, kind in enumerate(seen) if kind not in (*TRAINED, "start")), default=0)
 
 
 class Times:
