@@ -23,6 +23,7 @@ NAMES = {
     "formula": "=cmd|' C calc'!A0",
     "percent": "%s %(name)s {0} {name!r}",
     "comment": "# x\nimport os",
+    "endless": "n" * 10_000,
 }
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")  # no font has all of them
 TAGS = re.compile(r"<\s*(script|img)", re.IGNORECASE)

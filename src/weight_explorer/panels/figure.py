@@ -15,6 +15,7 @@ from weight_explorer.panels.figures.heat import draw_heat
 from weight_explorer.panels.figures.matrix import draw_matrix
 from weight_explorer.panels.figures.ranking import draw_rankings
 from weight_explorer.panels.figures.tiles import draw_tiles
+from weight_explorer.views.names import both_ends
 from weight_explorer.views.pictures import (
     BoardPicture,
     ChartPicture,
@@ -25,6 +26,10 @@ from weight_explorer.views.pictures import (
     RankingPicture,
     TilesPicture,
 )
+
+# Of names that fit no figure, which may be of any length, so much is written.
+LONGEST_TITLE = 110
+MOST_LINES = 10
 
 
 class PictureFigure(Figure):
@@ -38,13 +43,17 @@ def figure_of(picture: Picture, title: str) -> Figure:
     """Draw a picture as a new figure of 8 x 4.5 inches, with its caption below."""
     figure = PictureFigure(figsize=(8, 4.5))
     # Fixed margins: matplotlib's layout engines draw everything twice, which doubles the time to display.
-    lines = [] if isinstance(picture, EmptyPicture) else textwrap.wrap(picture.caption, 120)
+    lines = [] if isinstance(picture, EmptyPicture) else _wrapped(picture.caption, 120)
     figure.subplots_adjust(left=0.1, right=0.97, top=0.86, bottom=max(0.2, 0.15 + 0.033 * len(lines)), hspace=0.45)
-    figure.suptitle(title, fontsize=11, parse_math=False)
+    figure.suptitle(both_ends(title, LONGEST_TITLE), fontsize=11, parse_math=False)
     _DRAW[type(picture)](figure, picture)
     if lines:
         figure.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=8, color="0.35", parse_math=False)
     return figure
+
+
+def _wrapped(caption: str, width: int) -> list[str]:
+    return textwrap.wrap(caption, width, max_lines=MOST_LINES, placeholder=" …")
 
 
 def png_of(figure: Figure, dpi: int = 80) -> bytes:
@@ -55,7 +64,7 @@ def png_of(figure: Figure, dpi: int = 80) -> bytes:
 
 
 def _draw_empty(figure: FigureBase, picture: EmptyPicture) -> None:
-    figure.text(0.5, 0.5, "\n".join(textwrap.wrap(picture.caption, 90)), ha="center", va="center", parse_math=False)
+    figure.text(0.5, 0.5, "\n".join(_wrapped(picture.caption, 90)), ha="center", va="center", parse_math=False)
 
 
 # For each kind of picture, how it is drawn.

@@ -1,4 +1,4 @@
-"""Names of files."""
+"""Names: of files, and those that have no end."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def file_name(*parts: str) -> str:
     words = re.sub(r"[^\w.-]+|[_\s]+", "_", "_".join(filter(None, parts)))
     name = re.sub(r"_+", "_", words)
     return name[:LONGEST].strip("._-") or "weights"
+
+
+def both_ends(name: str, most: int) -> str:
+    """Return a name, of a long one its beginning and its end: `most` characters in all.
+
+    >>> both_ends("reader/forward_lstm/lstm_cell/kernel", 20)
+    'reader/fo…ell/kernel'
+    """
+    half = most // 2
+    return name if len(name) <= most else f"{name[: most - half - 1]}…{name[-half:]}"

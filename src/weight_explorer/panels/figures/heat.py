@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from weight_explorer.panels import colors
+from weight_explorer.views.names import both_ends
 from weight_explorer.views.pictures import HeatPicture
 
 # Labels of rows that fit, and as many of their characters, half of them from the end.
@@ -92,9 +93,7 @@ def row_labels(picture: HeatPicture) -> tuple[list[int], list[str]]:
     """Return as many rows as there is room to label, and their names, of long ones both ends."""
     seen, labels = picture.seen, picture.rows[0].labels
     places = list(range(seen.top, seen.bottom, -(-seen.height // MOST_ROWS)))
-    names = [labels[place] for place in places]
-    half = MOST_CHARACTERS // 2
-    return places, [name if len(name) <= MOST_CHARACTERS else f"{name[: half - 1]}…{name[-half:]}" for name in names]
+    return places, [both_ends(labels[place], MOST_CHARACTERS) for place in places]
 
 
 def _draw_marks(axes: Axes, picture: HeatPicture) -> None:
