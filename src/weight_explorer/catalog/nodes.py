@@ -9,6 +9,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from weight_explorer.catalog.names import Weights
+
 Index = tuple[slice | int, ...]
 
 # The role of what random numbers are made from: it is a variable, but no weight.
@@ -315,6 +317,8 @@ class LayerNode:
 class Catalog:
     """Everything a model holds: `root`, the tree of layers, and `weights`, from key to `Weight`.
 
+    `weights[...]` takes any ending of a key that no other key has, such as `dense/kernel`.
+
     `variables` are the live Keras variables under the same keys; only the recorder reads them. `layers` are the live layers,
     from path to layer.
     """
@@ -323,6 +327,9 @@ class Catalog:
     weights: Mapping[str, Weight]
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
     layers: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", MappingProxyType(Weights(self.weights)))
 
     @cached_property
     def is_complete(self) -> bool:

@@ -34,7 +34,7 @@ class Changing(Looking):
         thread, from the end of the batch; the answer says so.
 
         Args:
-            key: The weight, as in `explorer.catalog.weights`.
+            key: The weight's key, or an ending of it that no other has: `list(explorer.catalog.weights)`.
             where: None for all; an index such as `np.s_[0:3, :]` or "0:3, :"; a boolean mask of the weight's shape; the name
                 of a block such as "forget gate", or a tuple of several; or `explorer.selection`.
 
@@ -62,7 +62,7 @@ class Changing(Looking):
         """Let frozen elements train again; a weight of which none is left has its own constraint back.
 
         Args:
-            key: The weight; None for all that were frozen by `freeze`.
+            key: The weight, as for `freeze`; None for all that were frozen by `freeze`.
             where: Which elements, as for `freeze`; None for all.
 
         Returns:
@@ -111,7 +111,7 @@ class Changing(Looking):
         them, such as momentum, stays.
 
         Args:
-            key: The weight, as in `explorer.catalog.weights`.
+            key: The weight's key, or an ending of it that no other has: `list(explorer.catalog.weights)`.
             where: Which elements, as for `freeze`; None for all.
             value: A number, or an array that NumPy broadcasts to the elements. With a mask it may have the weight's shape.
 
@@ -137,7 +137,7 @@ class Changing(Looking):
         Frozen elements are drawn anew too, and stay frozen at the new values.
 
         Args:
-            key: The weight, as in `explorer.catalog.weights`.
+            key: The weight's key, or an ending of it that no other has: `list(explorer.catalog.weights)`.
             initializer: None for what its layer does when it is built; the name of a Keras initializer, or one itself; or any
                 function `(shape, dtype)`.
             seed: The same gives the same values. None gives new ones each time, but for an initializer given with a seed.

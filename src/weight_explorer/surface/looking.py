@@ -76,7 +76,7 @@ class Looking(Standing):
         Args:
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
-            weight: A weight's key, where the layer has several of the role.
+            weight: A weight's key, or an ending of it such as "dense/kernel", where the layer has several of the role.
             view: "matrix", "filters", "distribution", "over_time", "units", "compare", "spectrum" or "initializer"; not every
                 weight has all. "overview" is of the whole model: a row for each weight, a column for each record.
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
@@ -127,7 +127,7 @@ class Looking(Standing):
         """Follow one element over time, as a click on its cell does; one that is pinned is followed no longer.
 
         Args:
-            weight: The weight's key.
+            weight: The weight's key, or an ending of it that no other has, such as "dense/kernel".
             index: One index for each axis of the whole weight.
 
         Raises:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from weight_explorer.catalog.names import check, find_layer
+from weight_explorer.catalog.names import check, find_layer, key_called
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import (
@@ -47,8 +47,10 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     selection = resolve(catalog, wanted)
     where = f" in layer {selection.node.name!r}"
     check("role", asked["role"], selection.roles, where=where)
-    offered = [offer.key for offer in selection.offers]
-    check("weight", asked["weight"], offered, where=f" of role {selection.role!r}{where}")
+    if asked["weight"] is not None:
+        key = key_called([offer.key for offer in selection.offers], asked["weight"], f" of role {selection.role!r}{where}")
+        wanted = replace(wanted, weight=key)
+        selection = resolve(catalog, wanted)
     _check_step(selection, history, asked["step"])
     wanted = replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
     wanted = _with_options(_with_view(wanted, selection, asked["view"]), selection, history, asked["options"])
@@ -134,7 +136,7 @@ def pinned(catalog: Catalog, before: Choice, key: str, index: tuple[int, ...]) -
     Raises:
         ValueError: There is no such weight or element; the message says what there is.
     """
-    check("weight", key, catalog.weights)
+    key = key_called(catalog.weights, key)
     shape = catalog.weights[key].shape
     is_whole = isinstance(index, tuple | list) and len(index) == len(shape)
     if not is_whole or not all(0 <= i < size for i, size in zip(index, shape, strict=True)):
