@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,11 +159,11 @@ class Workbench:
         given = f"{np.asarray(after[chosen.mask][0]):g}" if np.ndim(value) == 0 else "values"
         self._edit(weight, variable, after, chosen.mask, f"assigned {given} to {_elements(chosen)} of {weight.key}")
 
-    def reinitialize(self, key: str, initializer: Any, seed: int | None) -> None:
-        """Draw a weight anew; see `WeightExplorer.reinitialize`."""
+    def reinitialize(self, key: str, initializer: Any, seed: int | None, own: Mapping[str, Any]) -> None:
+        """Draw a weight anew; see `WeightExplorer.reinitialize`. `own` are the user's initializers, by name."""
         self._check_rest("Reinitialize")
         weight, variable = self._found(key)
-        after, by = drawn(variable, self._source.catalog.layers[weight.layer], initializer, seed)
+        after, by = drawn(variable, self._source.catalog.layers[weight.layer], initializer, seed, own)
         words = f"initialized {weight.key} anew by {by}" + ("" if seed is None else f", seed {seed}")
         self._edit(weight, variable, after, np.ones(weight.shape, bool), words)
 

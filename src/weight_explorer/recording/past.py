@@ -302,10 +302,8 @@ class Past(ABC):
         Raises:
             KeyError: No weight, or more than one, is called so.
         """
-        if isinstance(key, str):
-            column = self.column(key)
-            if column is not None or key in self.catalog.weights or key in self.expected:
-                return column
+        if isinstance(key, str) and (column := self.column(key)) is not None:
+            return column
         try:
             return self.column(key_called((*self.keys, *self.catalog.weights, *self.expected), key))
         except ValueError as error:

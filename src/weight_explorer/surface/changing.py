@@ -138,12 +138,12 @@ class Changing(Looking):
 
         Args:
             key: The weight's key, or an ending of it that no other has: `list(explorer.catalog.weights)`.
-            initializer: None for what its layer does when it is built; the name of a Keras initializer, or one itself; or any
-                function `(shape, dtype)`.
+            initializer: None for what its layer does when it is built; the name of a Keras initializer or of one of
+                `explorer.initializers`; a Keras initializer itself; or any function `(shape, dtype)`, or of the shape alone.
             seed: The same gives the same values. None gives new ones each time, but for an initializer given with a seed.
 
         Raises:
-            ValueError: There is no such weight, or the initializer does not fit it; nothing is changed.
+            ValueError: There is no such weight or initializer, or it does not fit; nothing is changed.
             TypeError: `initializer` is none; nothing is changed.
             RuntimeError: A training is running.
 
@@ -155,7 +155,7 @@ class Changing(Looking):
         >>> model.get_layer("dense").bias.numpy().tolist()
         [1.0, 1.0]
         """
-        self._workbench.reinitialize(key, initializer, seed)
+        self._workbench.reinitialize(key, initializer, seed, self.initializers)
         self._screen.draw()
 
     def undo(self) -> str:
@@ -184,9 +184,9 @@ class Changing(Looking):
 
     @property
     def initializers(self) -> Mapping[str, Any]:
-        """Initializers of your own that the view "initializer" offers beside those of Keras, by name.
+        """Initializers of your own, by name, for the view "initializer" and `reinitialize`, beside those of Keras.
 
-        Each is a Keras initializer or any function `(shape, dtype)`.
+        Each is a Keras initializer or any function `(shape, dtype)`, or of the shape alone.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
