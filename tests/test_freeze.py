@@ -433,7 +433,7 @@ def test_a_weight_that_is_not_there_or_does_not_train_is_refused():
         explorer.freeze("m/norm/moving_mean")
     with pytest.raises(ValueError, match="Nothing of 'm/norm/gamma' is frozen"):
         explorer.unfreeze("m/norm/gamma")
-    assert explorer.unfreeze() == ()
+    assert explorer.unfreeze() == ()  # to let all go that there is to let go is no error, where there is nothing
     with pytest.raises(ValueError, match="not built"):
         WeightExplorer(keras.Sequential([layers.Dense(2)])).freeze("dense/kernel")
 
@@ -655,3 +655,16 @@ def test_the_proof_is_of_the_model_as_it_is_also_after_a_loop_of_ones_own(dense_
     (proof,) = explorer.frozen()
     assert (proof.moved, proof.of) == (30, 30)
     assert repr(explorer.frozen()) == f"({proof},)"
+
+
+def test_what_was_let_go_is_proved_up_to_its_last_record_and_no_further():
+    model = model_of()
+    explorer = WeightExplorer(model, record_every="epoch")
+    explorer.freeze("hidden/bias")
+    fit(model, explorer)
+    last = explorer.history.num_recorded - 1
+    explorer.unfreeze()
+    assert [(proof.number, proof.moved) for proof in explorer.frozen()] == [(last, 0)]
+    fit(model, explorer)
+    assert explorer.frozen() == ()
+    assert [(proof.number, proof.moved) for proof in explorer.frozen(last)] == [(last, 0)]

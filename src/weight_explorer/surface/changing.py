@@ -66,10 +66,10 @@ class Changing(Looking):
             where: Which elements, as for `freeze`; None for all.
 
         Returns:
-            What is left, for each weight.
+            What is left, for each weight; nothing where no key was given and nothing is frozen.
 
         Raises:
-            ValueError: None of them is frozen.
+            ValueError: There is no such weight, or none of its elements that are asked for is frozen.
             RuntimeError: A training runs that it cannot come to between two steps.
 
         >>> import keras
@@ -86,6 +86,9 @@ class Changing(Looking):
 
     def frozen(self, step: int | None = None) -> tuple[Proof, ...]:
         """Prove from the records that what is frozen has not moved, by `freeze` or by a layer's `trainable = False`.
+
+        What counts is what was frozen at the record: what was let go since is proved up to its last record, and gone from the
+        answer with the next one.
 
         Args:
             step: The number of a record, the newest where none is given.
