@@ -603,6 +603,7 @@ def test_what_was_frozen_once_is_still_proven_at_its_records():
     explorer.freeze(KERNEL, 0)
     fit(model, explorer)
     explorer.unfreeze()
+    assert [(proof.number, proof.of) for proof in explorer.frozen()] == [(2, 8)]  # there is no newer record yet
     fit(model, explorer)
     assert [proof.of for proof in explorer.frozen(2)] == [8]
     assert explorer.frozen() == ()
@@ -655,16 +656,3 @@ def test_the_proof_is_of_the_model_as_it_is_also_after_a_loop_of_ones_own(dense_
     (proof,) = explorer.frozen()
     assert (proof.moved, proof.of) == (30, 30)
     assert repr(explorer.frozen()) == f"({proof},)"
-
-
-def test_what_was_let_go_is_proved_up_to_its_last_record_and_no_further():
-    model = model_of()
-    explorer = WeightExplorer(model, record_every="epoch")
-    explorer.freeze("hidden/bias")
-    fit(model, explorer)
-    last = explorer.history.num_recorded - 1
-    explorer.unfreeze()
-    assert [(proof.number, proof.moved) for proof in explorer.frozen()] == [(last, 0)]
-    fit(model, explorer)
-    assert explorer.frozen() == ()
-    assert [(proof.number, proof.moved) for proof in explorer.frozen(last)] == [(last, 0)]

@@ -106,9 +106,26 @@ def refusal(what: str, name: object, options: Iterable[str], where: str = "") ->
     return _refusal(what, name, options, where, _nearest(str(name), options))
 
 
+def not_offered(option: str, value: object, keys: Iterable[str], where: str) -> str:
+    """Say what an option cannot be, and what it can; `keys` as they are written, of which numbers are taken together.
+
+    >>> not_offered("channel", 7, ["0", "1", "2"], " in the view 'filters'")
+    "channel=7 is not on offer in the view 'filters'. Give a number from 0 to 2."
+    """
+    keys = list(keys)
+    said = f"{option}={value!r} is not on offer{where}."
+    if keys == [str(i) for i in range(len(keys))]:
+        return f"{said} Give a number from 0 to {len(keys) - 1}."
+    return _answer(said, keys, _nearest(str(value), keys))
+
+
 def _refusal(what: str, name: object, options: list[str], where: str, near: str) -> str:
+    return _answer(f"There is no {what} {name!r}{where}.", options, near)
+
+
+def _answer(said: str, options: list[str], near: str) -> str:
     hint = f" Did you mean {near!r}?" if near else ""
-    return f"There is no {what} {name!r}{where}.{hint} There are: {_listed(options) or 'none'}."
+    return f"{said}{hint} There are: {_listed(options) or 'none'}."
 
 
 def _nearest(name: str, options: Iterable[str]) -> str:
