@@ -116,6 +116,8 @@ class Weight:
         source: Of a slice, the key of the whole weight; `""` for a whole one.
         index: Of a slice, what NumPy is to be indexed with.
         source_shape: Of a slice, the shape of the whole weight.
+        number: Where it stands in what its layer's `get_weights()` returns; None of what is not among them, such as a random
+            state. A slice has that of the whole.
     """
 
     key: str
@@ -137,6 +139,10 @@ class Weight:
     index: Index = field(default=(), hash=False)  # Python 3.11 cannot hash a slice
     source_shape: tuple[int, ...] = ()
     initializer_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (f"{self.key}: {self.shape_text}", self.explanation, self.expression, self.number_text)))
 
     def part(self, *blocks: str) -> Weight:
         """Return the slice of named blocks, such as the forget gate; its values are `history.values(part.whole, part.index)`.
@@ -176,6 +182,20 @@ class Weight:
     def explanation(self) -> str:
         """A few plain sentences: of what the shape is made, what one row or column is, what training does to it."""
         return " ".join(filter(None, (shape_words(self.shape, self.axes), self.meaning, self.training, self.place)))
+
+    @property
+    def number_text(self) -> str:
+        """What of its layer's `get_weights()` it is, such as `its layer's get_weights()[0]`; empty where it is not among them.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="norm")], name="tiny")
+        >>> WeightExplorer(model).catalog.weights["norm/moving_mean"].number_text
+        "its layer's get_weights()[2]"
+        """
+        if self.number is None:
+            return ""
+        return f"its layer's get_weights()[{self.number}]" + (f"[{index_text(self.index)}]" if self.index else "")
 
     @property
     def shape_text(self) -> str:
