@@ -333,7 +333,7 @@ class LayerNode:
             yield from child.walk(level + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Catalog:
     """Everything a model holds: `root`, the tree of layers, and `weights`, from key to `Weight`.
 
@@ -350,6 +350,10 @@ class Catalog:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", MappingProxyType(Weights(self.weights)))
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.nodes) - 1} layers and {len(self.weights)} weights"
+        return f"<Catalog of {self.root.name!r}: {counts}; .root is the tree of layers, .weights goes from key to Weight>"
 
     @cached_property
     def is_complete(self) -> bool:

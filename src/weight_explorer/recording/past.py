@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weight_explorer.recording.frozen import FrozenPart
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Series:
     """Statistics of one weight over time.
 
@@ -45,6 +45,10 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def __repr__(self) -> str:
+        ends = f", {self.numbers[0]} to {self.numbers[-1]}" if len(self) else ""
+        return f"<Series of {len(self)} records{ends}: .numbers, .positions, and [name] for each of {', '.join(FIELDS)}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +152,12 @@ class Past(ABC):
     notes: tuple[str, ...] = ()
     # How often a weight's statistics were taken back, because another variable has taken its place.
     num_forgotten: int = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} of {len(self.keys)} weights: "
+            f"{len(self.timeline)} of {self.num_recorded} records are kept; .records, .steps(key), .values(key), .series(key), .to_frame()>"
+        )
 
     @property
     @abstractmethod
