@@ -156,7 +156,8 @@ class Past(ABC):
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} of {len(self.keys)} weights: "
-            f"{len(self.timeline)} of {self.num_recorded} records are kept; .records, .steps(key), .values(key), .series(key), .to_frame()>"
+            f"{len(self.timeline)} of {self.num_recorded} records are kept; "
+            f".records, .steps(key), .values(key), .series(key), .to_frame()>"
         )
 
     @property
