@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from weight_explorer.catalog.nodes import SEED_STATE
 from weight_explorer.catalog.walk import read_catalog, signature
+from weight_explorer.views.facts import facts
 
 
 def shared_layer_model():
@@ -312,3 +314,38 @@ def test_names_that_look_numbered_collide_with_none():
 
     model = keras.Sequential([keras.Input((3,)), Names()])
     assert len(read_catalog(model).weights) == 4
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Dense(4),
+        layers.BatchNormalization(),
+        layers.LSTM(4),
+        layers.Bidirectional(layers.LSTM(4)),
+        layers.MultiHeadAttention(2, 3),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_each_weight_says_which_of_its_layers_get_weights_it_is(layer):
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, layer(inputs, inputs) if isinstance(layer, layers.MultiHeadAttention) else layer(inputs))
+    for weight in model.weights:
+        weight.assign(np.random.default_rng(len(weight.path)).random(weight.shape))  # no two alike
+    catalog = read_catalog(model)
+    numbered = [weight for weight in catalog.weights.values() if weight.number is not None]
+    assert len(numbered) == len(model.weights)
+    for weight in numbered:
+        given = catalog.layers[weight.layer].get_weights()[weight.number]
+        np.testing.assert_array_equal(given, catalog.variables[weight.key].numpy())
+        assert weight.number_text == f"its layer's get_weights()[{weight.number}]"
+        assert weight.number_text in facts(weight)
+        assert weight.number_text in str(weight)
+
+
+def test_a_gate_says_which_part_of_get_weights_it_is_and_a_random_state_nothing():
+    model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4, name="lstm", dropout=0.5)], name="m")
+    catalog = read_catalog(model)
+    assert catalog.weights["lstm/lstm_cell/kernel"].part("forget gate").number_text == "its layer's get_weights()[0][:, 4:8]"
+    (state,) = (weight for weight in catalog.weights.values() if weight.role == SEED_STATE)
+    assert (state.number, state.number_text) == (None, "")

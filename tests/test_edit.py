@@ -280,18 +280,45 @@ def test_any_callable_of_shape_and_type_will_do(explorer):
     assert explorer.history.records[-1].name.endswith("anew by ramp")
 
 
+def of_shape_alone(shape):
+    return np.full(shape, 0.5)
+
+
+def of_keywords(shape, *, dtype):
+    return np.full(shape, 0.5, dtype)
+
+
+@pytest.mark.parametrize("initializer", [of_shape_alone, of_keywords, lambda shape: np.full(shape, 0.5), "halves"])
+def test_a_function_may_take_the_shape_alone_or_be_called_by_its_name(explorer, initializer):
+    explorer.initializers = {"halves": lambda shape: np.full(shape, 0.5)}
+    explorer.reinitialize("hidden/kernel", initializer)
+    np.testing.assert_array_equal(kernel_of(explorer), np.full((6, 5), 0.5, "float32"))
+    if initializer == "halves":
+        assert explorer.history.records[-1].name == f"initialized {KERNEL} anew by halves"
+
+
 @pytest.mark.parametrize(
     ("initializer", "seed", "error", "words"),
     [
-        ("he_norml", None, ValueError, "he_norml"),
+        ("he_norml", None, ValueError, r"no initializer 'he_norml'\. Did you mean 'he_normal'\?"),
+        ("HeNorml", None, ValueError, r"Did you mean 'HeNormal'\?"),
+        ("rmap", None, ValueError, r"Did you mean 'ramp'\? There are: 'ramp', "),
+        (
+            lambda: 0,
+            None,
+            TypeError,
+            r"<lambda>\(\) cannot be called with a shape and a type. Give a function \(shape, dtype\)",
+        ),
+        (lambda shape, dtype, more: 0, None, TypeError, r"\(shape, dtype, more\) cannot be called"),
         (lambda shape, dtype: np.zeros(3), None, ValueError, r"gave the shape \(3,\)"),
         (lambda shape, dtype: "none", None, TypeError, "real numbers"),
         (lambda shape, dtype: np.zeros(shape), 3, ValueError, "takes no seed"),
         (lambda shape, dtype: 1 / 0, None, ZeroDivisionError, "division"),
-        (17, None, ValueError, "initializer"),
+        (17, None, TypeError, "initializer=17 is no Keras initializer"),
     ],
 )
 def test_an_initializer_that_does_not_fit_changes_nothing(explorer, initializer, seed, error, words):
+    explorer.initializers = {"ramp": np.zeros}
     before, records = kernel_of(explorer), explorer.history.num_recorded
     with pytest.raises(error, match=words):
         explorer.reinitialize(KERNEL, initializer, seed=seed)

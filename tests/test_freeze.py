@@ -433,7 +433,7 @@ def test_a_weight_that_is_not_there_or_does_not_train_is_refused():
         explorer.freeze("m/norm/moving_mean")
     with pytest.raises(ValueError, match="Nothing of 'm/norm/gamma' is frozen"):
         explorer.unfreeze("m/norm/gamma")
-    assert explorer.unfreeze() == ()
+    assert explorer.unfreeze() == ()  # to let all go that there is to let go is no error, where there is nothing
     with pytest.raises(ValueError, match="not built"):
         WeightExplorer(keras.Sequential([layers.Dense(2)])).freeze("dense/kernel")
 
@@ -603,6 +603,7 @@ def test_what_was_frozen_once_is_still_proven_at_its_records():
     explorer.freeze(KERNEL, 0)
     fit(model, explorer)
     explorer.unfreeze()
+    assert [(proof.number, proof.of) for proof in explorer.frozen()] == [(2, 8)]  # there is no newer record yet
     fit(model, explorer)
     assert [proof.of for proof in explorer.frozen(2)] == [8]
     assert explorer.frozen() == ()

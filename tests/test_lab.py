@@ -202,8 +202,13 @@ def test_functions_of_the_user_are_offered_drawn_and_given(explorer):
         (["ramp"], TypeError, "and got list"),
         ({"ramp": 3}, TypeError, "'ramp': 3"),
         ({"": np.zeros}, TypeError, "''"),
-        ({"Zeros": np.zeros}, ValueError, "is the name of one that there is already"),
-        ({OWN: np.zeros}, ValueError, "is the name of one that there is already"),
+        (
+            {"Zeros": np.zeros},
+            ValueError,
+            "Keras has an initializer 'Zeros' already. Give yours another name, such as 'my_Zeros'",
+        ),
+        ({"he_normal": np.zeros}, ValueError, "Keras has an initializer 'he_normal' already"),
+        ({OWN: np.zeros}, ValueError, "'own' stands for a layer's own initializer. Give yours another name"),
     ],
 )
 def test_what_is_no_initializer_is_refused(explorer, given, error, words):

@@ -1,5 +1,7 @@
 """Loops of one's own: where they begin and end, whatever trains, with one model or two."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -74,6 +76,29 @@ def test_a_loop_of_no_steps_and_one_that_goes_on_later_leave_the_axis_right(dens
         for epoch in (5, 6):  # resumed where another session stopped
             explorer.record({"loss": dense_model.train_on_batch(*training_data)}, epoch=epoch)
     assert places(explorer) == [(0, 0, "start"), (1, 0, "epoch"), (2, 0, "epoch")]
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_an_epoch_that_comes_again_is_another_loop_with_a_seam(dense_model, training_data, marked):
+    explorer = WeightExplorer(dense_model, record_every="epoch")
+
+    def train(epochs):
+        for epoch in range(epochs):
+            for x, y in batches(training_data):
+                dense_model.train_on_batch(x, y)
+                explorer.record(epoch=epoch)
+
+    with explorer.training(epochs=3) if marked else contextlib.nullcontext():
+        train(3)
+        train(2)
+        assert explorer.callback.status.epoch == 2
+        assert explorer.callback.status.epochs_before == 3
+        assert explorer.callback.status.is_training
+    print(explorer)
+    records = explorer.history.records
+    fits = [(step.epoch, step.fit) for step in records if step.kind != "start"]
+    assert fits[:4] == [(1, 0), (2, 0), (3, 0), (4, 1)]
+    assert {step.fit for step in records[-2:]} == {1}
 
 
 def test_one_loop_at_a_time(dense_model, training_data):

@@ -1,16 +1,21 @@
 """Options of views: kept for each role, asked for by name, and gone where they have no meaning."""
 
+import inspect
+import itertools
+import re
 from dataclasses import replace
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
 from weight_explorer import WeightExplorer
-from weight_explorer.views.choice import Offer, choose
+from weight_explorer.views import lab, overview
+from weight_explorer.views.choice import Choice, Offer, choose, with_options, with_view
 from weight_explorer.views.options import ON_OR_OFF, Option, fixed, offered, switch
 from weight_explorer.views.pictures import EmptyPicture
-from weight_explorer.views.registry import VIEWS, View
+from weight_explorer.views.registry import VIEWS, View, options_of
 
 SORT = Option("tried", "sort", "sort by", fixed(("number", "number"), ("norm", "norm")))
 COMMON = switch("tried", "common", "common scale")
@@ -133,16 +138,19 @@ def test_a_view_that_is_not_there_for_a_weight_gives_way_and_comes_back(explorer
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"sort": "nrm"}, r"There is no sort 'nrm' of the view 'tried'. Did you mean 'norm'\?"),
+        ({"sort": "nrm"}, r"sort='nrm' is not on offer in the view 'tried'. Did you mean 'norm'\?"),
         ({"srot": "norm"}, r"There is no option 'srot' of the view 'tried'. Did you mean 'sort'\?"),
-        ({"channel": 6}, "There is no channel '6' of the view 'tried'"),
-        ({"channel": -1}, "There is no channel '-1'"),
-        ({"channel": "two"}, "There is no channel 'two'"),
-        ({"channel": 1.5}, "There is no channel '1.5'"),
-        ({"channel": True}, "There is no channel 'on'"),
-        ({"common": "yes"}, "There is no common 'yes' of the view 'tried'"),
-        ({"common": 1}, "There is no common '1' of the view 'tried'"),
-        ({"gate": "forget"}, "There is no option 'gate' of the view 'tried' for 'small/dense/kernel'"),
+        ({"channel": 6}, "channel=6 is not on offer in the view 'tried'. Give a number from 0 to 5."),
+        ({"channel": -1}, "channel=-1 is not on offer"),
+        ({"channel": "two"}, "channel='two' is not on offer"),
+        ({"channel": 1.5}, "channel=1.5 is not on offer"),
+        ({"channel": True}, "channel=True is not on offer"),
+        ({"common": "yes"}, "common='yes' is not on offer in the view 'tried'. There are: 'off', 'on'"),
+        ({"common": 1}, "common=1 is not on offer in the view 'tried'"),
+        (
+            {"gate": "forget"},
+            "no option 'gate' .* for 'small/dense/kernel': it has nothing to choose from there",
+        ),
     ],
     ids=str,
 )
@@ -235,3 +243,83 @@ def test_an_option_with_nothing_to_choose_is_not_shown(explorer):
         Option("tried", "zero", "zero", lambda *_: 0, "slider"),
     )
     assert offered((*alone, *single), weight, explorer.history, explorer._screen.choice) == ()
+
+
+def test_options_may_be_given_in_any_order_and_one_that_needs_another_says_so():
+    model = keras.Sequential([keras.Input((5, 5, 4)), layers.Conv2D(3, 3, name="conv")], name="small")
+    explorer = WeightExplorer(model)
+    explorer.select("conv", role="kernel", view="filters")
+    with pytest.raises(ValueError, match=r"no option 'channel' .*: it is there with channels='one'"):
+        explorer.select(channel=2)
+    explorer.select(channel=2, channels="one")
+    assert shown(explorer) == ("filters", shown(explorer)[1] | {"channels": "one", "channel": "2"})
+    explorer.select("conv", role="kernel", view="over_time", statistic="norm")
+    with pytest.raises(ValueError, match=r"statistic='spread' is not on offer in the view 'over_time'"):
+        explorer.select(statistic="spread", lines="layer")
+
+
+def table_of_select():
+    """From view to its rows in the docstring, and from those to what stands there of each option."""
+    rows, view = {}, ""
+    table = re.sub(r"\n +(?![|>])", " ", inspect.getdoc(WeightExplorer.select))
+    for first, text in re.findall(r"^\| (`\w+`)? ?\| (.*) \|$", table, re.MULTILINE):
+        view = first.strip("`") or view
+        rows.setdefault(view, {})
+        for part in text.split("; "):
+            names, _, values = part.partition(": ")
+            rows[view] |= dict.fromkeys(re.findall(r"`(\w+)`", names), re.findall(r"\w+", values))
+    for name in [f"axis_{i}" for i in range(1, 7)]:
+        rows["matrix"][name] = []  # told as axis_0 to axis_7
+    return rows
+
+
+def offered_anywhere(view, weight, past):
+    """From option to all that it offers of a weight, whatever else is chosen."""
+    options = options_of(view)
+    plain = with_view(Choice(initializers=()), weight.role, view)
+    found = [(option.name, option.offers(weight, past, plain)) for option in options]
+    chosen = [(name, offer.key) for name, offers in found if not isinstance(offers, int) for offer in offers]
+    choices = [plain, *(with_options(plain, weight.role, view, dict([each])) for each in chosen)]
+    for option, choice in itertools.product(options, choices):
+        offers = option.offers(weight, past, choice)
+        yield from ((option.name, offer.key) for offer in (() if isinstance(offers, int) else offers))
+
+
+# Offers that are the user's, Keras' or numbers, and are told in general.
+IN_GENERAL = {("compare", "compute"), ("units", "rank"), ("compare", "against"), ("matrix", "down"), ("matrix", "across")}
+IN_GENERAL |= {("initializer", option.name) for option in lab.OPTIONS}
+
+
+def test_the_table_of_options_is_that_of_the_views():
+    table = table_of_select()
+    assert {view: set(names) for view, names in table.items()} == {
+        view: {option.name for option in options_of(view)} for view in (*VIEWS, overview.VIEW)
+    }
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            layers.Conv2D(2, 2, name="conv"),
+            layers.BatchNormalization(name="norm"),
+            layers.Reshape((5, 10)),
+            layers.Conv1D(4, 2, name="line"),
+            layers.LSTM(3, name="lstm"),
+            layers.Dense(1100, name="wide"),
+            layers.Dense(7, name="out"),
+        ],
+        name="m",
+    )
+    explorer = WeightExplorer(model, record_every="epoch", labels={"out": list("abcdefg"), ("wide", "input_dim"): list("abc")})
+    model.compile("sgd", "mse")
+    model.fit(np.ones((2, 6, 6, 3)), np.ones((2, 7)), epochs=2, verbose=0, callbacks=[explorer.callback])
+    past = explorer.history.snapshot()
+    found = {(overview.VIEW, *each) for each in offered_anywhere(overview.VIEW, overview.ALL_WEIGHTS, past)}
+    for weight, view in itertools.product(explorer.catalog.weights.values(), VIEWS.values()):
+        if view.applies(weight):
+            found |= {(view.name, *each) for each in offered_anywhere(view.name, weight, past)}
+    words = {"on": "True", "off": "False"}
+    told = {(view, name, word) for view, names in table.items() for name, values in names.items() for word in values}
+    of_table = {(view, name, words.get(key, key)) for view, name, key in found if (view, name) not in IN_GENERAL}
+    numbers = {
+        (view, name) for view, names in table.items() for name, values in names.items() if values[:1] in (["a"], ["which"])
+    }
+    assert {each for each in told if each[:2] not in IN_GENERAL | numbers} == of_table

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from weight_explorer.views.initializers import NAMES
+from weight_explorer.editing.drawing import names_of_keras
 from weight_explorer.views.lab import OWN, Trial, Wanted
 from weight_explorer.views.meant import FREEZE, INITIALIZE, SET, UNDO, UNFREEZE, Answer, Order, Possible
 from weight_explorer.views.numbers import capitalized, grouped
@@ -96,7 +96,7 @@ class Deeds:
         except Exception as error:  # noqa: BLE001 - an initializer of anybody's: the picture says what is wrong
             return Trial(wanted, problem=str(error) or type(error).__name__, takes_seed=takes_seed)
         values.setflags(write=False)
-        return Trial(wanted, values, wanted.words if wanted.is_of_keras else by, takes_seed)
+        return Trial(wanted, values, by if wanted.name == OWN else wanted.words, takes_seed)
 
     def _initializer(self, wanted: Wanted) -> Any:
         if wanted.name == OWN:
@@ -155,15 +155,17 @@ def check_initializers(given: Any) -> None:
 
     Raises:
         TypeError: It is no mapping from names to functions or initializers.
-        ValueError: Keras has one of that name.
+        ValueError: A name is taken; the message says by what.
     """
     if not isinstance(given, Mapping):
         raise TypeError(f"Expected {_EXPECTED}, and got {type(given).__name__}.")
     for name, initializer in given.items():
         if not isinstance(name, str) or not name or not callable(initializer):
             raise TypeError(f"Expected {_EXPECTED}, and got {name!r}: {initializer!r:.80}.")
-        if name == OWN or name in NAMES:
-            raise ValueError(f"{name!r} is the name of one that there is already: give it another.")
+        if name == OWN:
+            raise ValueError(f"{OWN!r} stands for a layer's own initializer. Give yours another name, such as 'mine'.")
+        if name in names_of_keras():
+            raise ValueError(f"Keras has an initializer {name!r} already. Give yours another name, such as 'my_{name}'.")
 
 
 _EXPECTED = 'names with functions (shape, dtype) or Keras initializers, such as {"mine": function}'

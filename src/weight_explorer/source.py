@@ -134,7 +134,9 @@ class LiveSource(Source):
         """Read the model anew; return what is wrong with labels, which it does without."""
         # In this order: where reading fails, it is tried again the next time.
         found = signature(self.model)
-        self.catalog, errors = with_labels(read_catalog(self.model, known), self._labels)
+        catalog, errors = with_labels(read_catalog(self.model, known), self._labels)
+        self.history.expected = catalog.weights  # first: who draws in between asks the history for what the catalog has
+        self.catalog = catalog
         self._note_frozen_layers()
         self._signature = found
         return errors

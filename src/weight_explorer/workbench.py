@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from weight_explorer.catalog.names import refusal
+from weight_explorer.catalog.names import key_called
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.catalog.walk import read_values, write_values
 from weight_explorer.editing import holding
@@ -84,7 +84,7 @@ class Workbench:
         is_new = holding.hold_of(variable) is None
         holds = self._at_rest(lambda: self._freeze(weight, variable, chosen), "Freeze")
         note = OWN_LOOPS if is_new and keras.backend.backend() != "torch" else ""
-        return Frozen(key, count, weight.size, chosen.words, holds, note)
+        return Frozen(weight.key, count, weight.size, chosen.words, holds, note)
 
     def unfreeze(self, key: str | None, where: Any) -> tuple[Frozen, ...]:
         """Let elements go; see `WeightExplorer.unfreeze`."""
@@ -101,10 +101,10 @@ class Workbench:
         weight, variable = self._found(key)
         chosen, held = choose(weight, where), holding.held_elements(variable)
         if not (held & chosen.mask).any():
-            raise ValueError(f"Nothing of {key!r} is frozen by freeze" + (f" in {chosen.words}." if held.any() else "."))
+            raise ValueError(f"Nothing of {weight.key!r} is frozen by freeze" + (f" in {chosen.words}." if held.any() else "."))
         left = int(np.count_nonzero(held & ~chosen.mask))
-        holds = self._at_rest(lambda: self._release(key, variable, chosen), "Unfreeze")
-        return Frozen(key, left, weight.size, chosen.words, holds if left else f"{GONE}. {holds}")
+        holds = self._at_rest(lambda: self._release(weight.key, variable, chosen), "Unfreeze")
+        return Frozen(weight.key, left, weight.size, chosen.words, holds if left else f"{GONE}. {holds}")
 
     def _freeze(self, weight: Weight, variable: Any, chosen: Chosen) -> None:
         key, history = weight.key, self._source.history
@@ -155,16 +155,16 @@ class Workbench:
         self._check_rest("Assign")
         weight, variable = self._found(key)
         chosen = choose(weight, where)
-        after = changed(read_values(variable), chosen, value, key)
+        after = changed(read_values(variable), chosen, value, weight.key)
         given = f"{np.asarray(after[chosen.mask][0]):g}" if np.ndim(value) == 0 else "values"
-        self._edit(weight, variable, after, chosen.mask, f"assigned {given} to {_elements(chosen)} of {key}")
+        self._edit(weight, variable, after, chosen.mask, f"assigned {given} to {_elements(chosen)} of {weight.key}")
 
-    def reinitialize(self, key: str, initializer: Any, seed: int | None) -> None:
-        """Draw a weight anew; see `WeightExplorer.reinitialize`."""
+    def reinitialize(self, key: str, initializer: Any, seed: int | None, own: Mapping[str, Any]) -> None:
+        """Draw a weight anew; see `WeightExplorer.reinitialize`. `own` are the user's initializers, by name."""
         self._check_rest("Reinitialize")
         weight, variable = self._found(key)
-        after, by = drawn(variable, self._source.catalog.layers[weight.layer], initializer, seed)
-        words = f"initialized {key} anew by {by}" + ("" if seed is None else f", seed {seed}")
+        after, by = drawn(variable, self._source.catalog.layers[weight.layer], initializer, seed, own)
+        words = f"initialized {weight.key} anew by {by}" + ("" if seed is None else f", seed {seed}")
         self._edit(weight, variable, after, np.ones(weight.shape, bool), words)
 
     def tried(self, key: str, initializer: Any, seed: int | None) -> tuple[np.ndarray, str]:
@@ -177,9 +177,9 @@ class Workbench:
         self._check_rest("Initialize")
         weight, variable = self._found(key)
         chosen = choose(weight, where)
-        after = changed(read_values(variable), chosen, values[chosen.index], key)
+        after = changed(read_values(variable), chosen, values[chosen.index], weight.key)
         part = "" if chosen.mask.all() else f"{_elements(chosen)} of "
-        self._edit(weight, variable, after, chosen.mask, f"initialized {part}{key} anew by {by}")
+        self._edit(weight, variable, after, chosen.mask, f"initialized {part}{weight.key} anew by {by}")
 
     @property
     def undoable(self) -> str:
@@ -251,10 +251,12 @@ class Workbench:
             ValueError: There is none; the message names the nearest, or says that the model is not built.
         """
         catalog = self._catalog()
-        if key in catalog.weights:
-            return catalog.weights[key], catalog.variables[key]
-        unbuilt = "" if catalog.is_complete else " The model is not built: call it once, or model.build(input_shape)."
-        raise ValueError(refusal("weight", key, catalog.weights) + unbuilt)
+        try:
+            found = key_called(catalog.weights, key)
+        except ValueError as error:
+            unbuilt = "" if catalog.is_complete else " The model is not built: call it once, or model.build(input_shape)."
+            raise ValueError(f"{error}{unbuilt}") from None
+        return catalog.weights[found], catalog.variables[found]
 
 
 def _check_freezable(weight: Weight, variable: Any) -> None:

@@ -4,8 +4,56 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from weight_explorer.catalog.nodes import Catalog, LayerNode
+if TYPE_CHECKING:
+    from weight_explorer.catalog.nodes import Catalog, LayerNode
+
+
+def key_called(keys: Iterable[str], name: Any, where: str = "") -> str:
+    """Return the weight's key that is meant: this one, or the only one that ends so, as `dense/kernel` does for a path.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: No key, or more than one, ends so; the message names those, or the nearest.
+
+    >>> key_called(["small/dense/kernel", "small/dense/bias", "small/out/bias"], "dense/bias")
+    'small/dense/bias'
+    """
+    keys = list(dict.fromkeys(keys))
+    if not isinstance(name, str):
+        raise TypeError(f"A weight is named by its key, a text, and not by {type(name).__name__}: {name!s:.80}.")
+    if name in keys:
+        return name
+    found = [key for key in keys if key.endswith(f"/{name}")]
+    if len(found) > 1:
+        raise ValueError(f"{len(found)} weights are called {name!r}{where}. Say more of the key: {_listed(found)}.")
+    return found[0] if found else _no_key(keys, name, where)
+
+
+def _no_key(keys: list[str], name: str, where: str) -> str:
+    """Refuse a key, with the one that is nearest: of a layer that is named alone, its kernel."""
+    keys = sorted(keys, key=lambda key: not key.endswith("/kernel"))
+    meant: dict[str, str] = {}
+    for key in keys:
+        parts = key.split("/")
+        for each in (*parts, *("/".join(parts[i:]) for i in range(len(parts)))):
+            meant.setdefault(each, key)
+    raise ValueError(_refusal("weight", name, keys, where, meant.get(_nearest(name, meant), "")))
+
+
+class Weights(dict[str, Any]):
+    """Weights by their keys, each of which can be got by any ending that no other has.
+
+    >>> Weights({"small/dense/kernel": 1})["dense/kernel"]
+    1
+    """
+
+    def __missing__(self, name: Any) -> Any:
+        try:
+            return self[key_called(self, name)]
+        except ValueError as error:
+            raise KeyError(str(error)) from None
 
 
 def layers_called(catalog: Catalog, name: str) -> list[LayerNode]:
@@ -55,7 +103,35 @@ def check(what: str, name: str | None, options: Iterable[str], where: str = "") 
 def refusal(what: str, name: object, options: Iterable[str], where: str = "") -> str:
     """Say what came, what was expected and what is nearest to it."""
     options = list(dict.fromkeys(options))
-    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    listed = ", ".join(repr(option) for option in options[:12]) + (", ..." if len(options) > 12 else "")
-    return f"There is no {what} {name!r}{where}.{hint} There are: {listed or 'none'}."
+    return _refusal(what, name, options, where, _nearest(str(name), options))
+
+
+def not_offered(option: str, value: object, keys: Iterable[str], where: str) -> str:
+    """Say what an option cannot be, and what it can; `keys` as they are written, of which numbers are taken together.
+
+    >>> not_offered("channel", 7, ["0", "1", "2"], " in the view 'filters'")
+    "channel=7 is not on offer in the view 'filters'. Give a number from 0 to 2."
+    """
+    keys = list(keys)
+    said = f"{option}={value!r} is not on offer{where}."
+    if keys == [str(i) for i in range(len(keys))]:
+        return f"{said} Give a number from 0 to {len(keys) - 1}."
+    return _answer(said, keys, _nearest(str(value), keys))
+
+
+def _refusal(what: str, name: object, options: list[str], where: str, near: str) -> str:
+    return _answer(f"There is no {what} {name!r}{where}.", options, near)
+
+
+def _answer(said: str, options: list[str], near: str) -> str:
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"{said}{hint} There are: {_listed(options) or 'none'}."
+
+
+def _nearest(name: str, options: Iterable[str]) -> str:
+    """Return the option that is nearest to a name, or "" where none is near."""
+    return next(iter(difflib.get_close_matches(name, options, n=1, cutoff=0.4)), "")
+
+
+def _listed(options: list[str]) -> str:
+    return ", ".join(repr(option) for option in options[:12]) + (", ..." if len(options) > 12 else "")

@@ -9,6 +9,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from weight_explorer.catalog.names import Weights
+
 Index = tuple[slice | int, ...]
 
 # The role of what random numbers are made from: it is a variable, but no weight.
@@ -114,6 +116,8 @@ class Weight:
         source: Of a slice, the key of the whole weight; `""` for a whole one.
         index: Of a slice, what NumPy is to be indexed with.
         source_shape: Of a slice, the shape of the whole weight.
+        number: Where it stands in what its layer's `get_weights()` returns; None of what is not among them, such as a random
+            state. A slice has that of the whole.
     """
 
     key: str
@@ -135,6 +139,10 @@ class Weight:
     index: Index = field(default=(), hash=False)  # Python 3.11 cannot hash a slice
     source_shape: tuple[int, ...] = ()
     initializer_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (f"{self.key}: {self.shape_text}", self.explanation, self.expression, self.number_text)))
 
     def part(self, *blocks: str) -> Weight:
         """Return the slice of named blocks, such as the forget gate; its values are `history.values(part.whole, part.index)`.
@@ -174,6 +182,20 @@ class Weight:
     def explanation(self) -> str:
         """A few plain sentences: of what the shape is made, what one row or column is, what training does to it."""
         return " ".join(filter(None, (shape_words(self.shape, self.axes), self.meaning, self.training, self.place)))
+
+    @property
+    def number_text(self) -> str:
+        """What of its layer's `get_weights()` it is, such as `its layer's get_weights()[0]`; empty where it is not among them.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="norm")], name="tiny")
+        >>> WeightExplorer(model).catalog.weights["norm/moving_mean"].number_text
+        "its layer's get_weights()[2]"
+        """
+        if self.number is None:
+            return ""
+        return f"its layer's get_weights()[{self.number}]" + (f"[{index_text(self.index)}]" if self.index else "")
 
     @property
     def shape_text(self) -> str:
@@ -311,9 +333,11 @@ class LayerNode:
             yield from child.walk(level + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Catalog:
     """Everything a model holds: `root`, the tree of layers, and `weights`, from key to `Weight`.
+
+    `weights[...]` takes any ending of a key that no other key has, such as `dense/kernel`.
 
     `variables` are the live Keras variables under the same keys; only the recorder reads them. `layers` are the live layers,
     from path to layer.
@@ -323,6 +347,13 @@ class Catalog:
     weights: Mapping[str, Weight]
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
     layers: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", MappingProxyType(Weights(self.weights)))
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.nodes) - 1} layers and {len(self.weights)} weights"
+        return f"<Catalog of {self.root.name!r}: {counts}; .root is the tree of layers, .weights goes from key to Weight>"
 
     @cached_property
     def is_complete(self) -> bool:

@@ -40,11 +40,13 @@ def read_catalog(model: Any, known: Mapping[str, object] | None = None) -> Catal
     all_held = [held for place in places for held in place.held]
     keys = _unique_keys(all_held, known or {})
     homes = _homes(all_held, keys)
+    numbers = {id(place.layer): _numbers(place.layer) for place in places if place.held}
     weights, variables = {}, {}
     for held in all_held:
         key = keys[id(held.variable)]
         if key not in weights:
-            weights[key] = _weight(key, held, homes[key], frozen_root=frozen_by)
+            number = numbers[id(held.place.layer)].get(id(held.variable))
+            weights[key] = _weight(key, held, homes[key], frozen_root=frozen_by, number=number)
             variables[key] = held.variable
     node = _Nodes(places, keys, homes, reader).node(root)
     layers = {place.path: place.layer for place in places}
@@ -107,7 +109,12 @@ def _homes(all_held: list[Held], keys: dict[int, str]) -> dict[str, tuple[str, .
     return {key: tuple(paths) for key, paths in homes.items()}
 
 
-def _weight(key: str, held: Held, homes: tuple[str, ...], *, frozen_root: str) -> Weight:
+def _numbers(layer: Any) -> dict[int, int]:
+    """Return from `id` where each variable stands in what the layer's `get_weights()` returns."""
+    return {id(variable): number for number, variable in enumerate(layer.weights)}
+
+
+def _weight(key: str, held: Held, homes: tuple[str, ...], *, frozen_root: str, number: int | None) -> Weight:
     variable, place = held.variable, held.place
     subject = explain.Subject(
         layer=held.holder,
@@ -140,6 +147,7 @@ def _weight(key: str, held: Held, homes: tuple[str, ...], *, frozen_root: str) -
         meaning=explain.sentence_of(row, axes),
         training=training,
         place=" ".join(filter(None, around)),
+        number=number,
     )
 
 

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import inspect
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import keras
 import numpy as np
 
+from weight_explorer.catalog.names import refusal
 from weight_explorer.editing.values import fitted
 
 _SEEDS = 2**31
+_NONE: Mapping[str, Any] = MappingProxyType({})
+# What Keras has beside its initializers in the module of that name.
+_NO_INITIALIZERS = ("deserialize", "get", "serialize")
 
 
-def drawn(variable: Any, layer: Any, initializer: Any, seed: int | None) -> tuple[np.ndarray, str]:
+@cache
+def names_of_keras() -> tuple[str, ...]:
+    """Return the names of Keras' own initializers: as `he_normal` first, and as `HeNormal`."""
+    names = (name for name in dir(keras.initializers) if not name.startswith("_") and name not in _NO_INITIALIZERS)
+    return tuple(sorted(names, key=lambda name: (not name.islower(), name)))
+
+
+def drawn(
+    variable: Any, layer: Any, initializer: Any, seed: int | None, own: Mapping[str, Any] = _NONE
+) -> tuple[np.ndarray, str]:
     """Draw values for a weight, in its type, and say by what.
 
     Args:
         variable: The weight.
         layer: The layer that holds it.
-        initializer: None for the layer's own; a Keras initializer or the name of one; or `(shape, dtype)` to values.
+        initializer: None for the layer's own; a Keras initializer or the name of one, or of one of the user's; or `(shape,
+            dtype)`, or `(shape)`, to values.
         seed: The same gives the same values; None gives new ones each time.
+        own: The user's initializers, by name.
 
     Raises:
         TypeError: The initializer is none, or gives no real numbers.
@@ -30,30 +48,61 @@ def drawn(variable: Any, layer: Any, initializer: Any, seed: int | None) -> tupl
     if initializer is None:
         values, words = _drawn_as_built(variable, layer, seed)
     else:
-        draw, words = _seeded(initializer, seed)
-        values = draw(tuple(variable.shape), variable.dtype)
+        draw, words = _seeded(initializer, seed, own)
+        values = _call(draw, words, tuple(variable.shape), variable.dtype)
     values = fitted(values, np.dtype(np.asarray(keras.ops.convert_to_numpy(variable.value)).dtype), repr(variable.path))
     if values.shape != tuple(variable.shape):
         raise ValueError(f"The initializer gave the shape {values.shape}, and {variable.path!r} has {tuple(variable.shape)}.")
     return values, words
 
 
-def _seeded(initializer: Any, seed: int | None) -> tuple[Callable[..., Any], str]:
-    """Return what draws, with the seed in it, and its name."""
+def _call(draw: Callable[..., Any], words: str, shape: tuple[int, ...], dtype: str) -> Any:
+    """Draw in the first way that the initializer takes: Keras' own way, with the type by its name, or without."""
+    try:
+        asked = inspect.signature(draw)
+    except (TypeError, ValueError):  # of what is written in C nobody may know
+        return draw(shape, dtype)
+    for arguments, options in (((shape, dtype), {}), ((shape,), {"dtype": dtype}), ((shape,), {})):
+        try:
+            asked.bind(*arguments, **options)
+        except TypeError:
+            continue
+        return draw(*arguments, **options)
+    raise TypeError(f"The initializer {words}{asked} cannot be called with a shape and a type. Give a function (shape, dtype).")
+
+
+def _found(initializer: Any, own: Mapping[str, Any]) -> Any:
+    """Return the initializer that is meant.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: There is none of that name; the message names the nearest.
+    """
+    if isinstance(initializer, str) and initializer in own:
+        return own[initializer]
     try:
         found = keras.initializers.get(initializer)
-    except ValueError as error:
-        raise ValueError(f"{error} Give the name of a Keras initializer, one itself, or a function (shape, dtype).") from None
+    except (TypeError, ValueError):
+        found = None
+    if found is None and isinstance(initializer, str):
+        raise ValueError(refusal("initializer", initializer, (*own, *names_of_keras())))
     if not callable(found):
         raise TypeError(f"initializer={initializer!r} is no Keras initializer, nor its name, nor a function (shape, dtype).")
+    return found
+
+
+def _seeded(initializer: Any, seed: int | None, own: Mapping[str, Any]) -> tuple[Callable[..., Any], str]:
+    """Return what draws, with the seed in it, and its name."""
+    found = _found(initializer, own)
+    name = initializer if isinstance(initializer, str) and initializer in own else _name(found)
     if isinstance(found, keras.Initializer):
         config = found.get_config()
         if "seed" in config:
             # Made anew without a seed it chooses one: an initializer itself gives the same values at every call.
             found = type(found).from_config(config if seed is None else {**config, "seed": seed})
     elif seed is not None:
-        raise ValueError(f"{_name(found)} is a function, which takes no seed. Set the seed in it, and leave seed=None.")
-    return found, _name(found)
+        raise ValueError(f"{name} is a function, which takes no seed. Set the seed in it, and leave seed=None.")
+    return found, name
 
 
 def _name(initializer: Any) -> str:

@@ -465,7 +465,7 @@ class Snapshot(Past):
 
     def __init__(self, history: History) -> None:
         self.memory, self.num_recorded = history.memory, history.num_recorded
-        self.catalog = history.catalog
+        self.catalog, self.expected = history.catalog, history.expected
         self.frozen = history.frozen
         self.num_forgotten = history.num_forgotten
         self._history = history

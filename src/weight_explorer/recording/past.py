@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weight_explorer.catalog.names import key_called
 from weight_explorer.catalog.nodes import Catalog, Index, LayerNode
 from weight_explorer.recording.frame import frame_of
 from weight_explorer.recording.histogram import Histograms
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weight_explorer.recording.frozen import FrozenPart
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Series:
     """Statistics of one weight over time.
 
@@ -45,6 +45,10 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def __repr__(self) -> str:
+        ends = f", {self.numbers[0]} to {self.numbers[-1]}" if len(self) else ""
+        return f"<Series of {len(self)} records{ends}: .numbers, .positions, and [name] for each of {', '.join(FIELDS)}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,18 +135,30 @@ class Column(ABC):
 
 
 class Past(ABC):
-    """Records that one can look at. All numbers of records are those of `Step.number`."""
+    """Records that one can look at. All numbers of records are those of `Step.number`.
+
+    A weight is named by its key, or by any ending of it that no other key has, such as `dense/kernel`.
+    """
 
     memory: int = 0
     num_recorded: int = 0
     # What was recorded, as plain data.
     catalog: Catalog = Catalog(LayerNode("", "", ""), MappingProxyType({}))
+    # Keys of the weights that the model has by now, those without a record among them.
+    expected: Collection[str] = ()
     # What is, or was, said to be frozen: see `frozen.proofs`.
     frozen: tuple[FrozenPart, ...] = ()
     # What went wrong while it was read, for the user to see.
     notes: tuple[str, ...] = ()
     # How often a weight's statistics were taken back, because another variable has taken its place.
     num_forgotten: int = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} of {len(self.keys)} weights: "
+            f"{len(self.timeline)} of {self.num_recorded} records are kept; "
+            f".records, .steps(key), .values(key), .series(key), .to_frame()>"
+        )
 
     @property
     @abstractmethod
@@ -215,6 +231,9 @@ class Past(ABC):
     def steps(self, key: str) -> tuple[int, ...]:
         """Numbers of the records that keep values of this weight, or a sample of them, oldest first.
 
+        Raises:
+            KeyError: There is no such weight; the message names the nearest key.
+
         >>> import keras
         >>> import numpy as np
         >>> from weight_explorer import WeightExplorer
@@ -225,7 +244,7 @@ class Past(ABC):
         >>> explorer.history.steps("tiny/dense/kernel")
         (0, 1, 2)
         """
-        column = self.column(key)
+        column = self._column(key)
         return column.kept if column else ()
 
     def values(self, key: str, index: Index = ()) -> np.ndarray:
@@ -277,18 +296,29 @@ class Past(ABC):
 
     def value(self, key: str, number: int) -> np.ndarray | None:
         """Values of a weight at one record, read-only, or None where they are not kept, or only a sample of them."""
-        column = self.column(key)
+        column = self._column(key)
         return None if column is None or column.sample is not None else column.value(number)
 
     def _known(self, key: str) -> Column:
-        column = self.column(key)
+        column = self._column(key)
         if column is None or not column.kept:
-            raise KeyError(self._unknown(key))
+            raise KeyError(f"No values of {key!r} are kept.")
         return column
 
-    def _unknown(self, key: str) -> str:
-        near = difflib.get_close_matches(key, self.keys, n=1, cutoff=0.3)
-        return f"No values of {key!r} are kept." + (f" Did you mean {near[0]!r}?" if near and near[0] != key else "")
+    def _column(self, key: str) -> Column | None:
+        """Return what is known of a weight that may be called by an ending of its key, or None.
+
+        The key of a weight that is not recorded yet is never taken for the ending of another.
+
+        Raises:
+            KeyError: No weight, or more than one, is called so.
+        """
+        if isinstance(key, str) and (column := self.column(key)) is not None:
+            return column
+        try:
+            return self.column(key_called((*self.keys, *self.catalog.weights, *self.expected), key))
+        except ValueError as error:
+            raise KeyError(str(error)) from None
 
     # -- statistics ------------------------------------------------------------------------------------------------
 
@@ -305,7 +335,7 @@ class Past(ABC):
         >>> explorer.history.recorded("tiny/dense/kernel").tolist()
         [0, 1, 2]
         """
-        column = self.column(key)
+        column = self._column(key)
         if column is None:
             return np.empty(0, np.int64)
         return np.array(column.kept, np.int64) if compared and compared.is_computed else column.numbers
@@ -326,7 +356,7 @@ class Past(ABC):
         (np.float64(2.0), np.float64(2.0))
         """
         compared = Comparison(quantity, index, against)
-        column, numbers = self.column(key), self.recorded(key, compared)
+        column, numbers = self._column(key), self.recorded(key, compared)
         place = int(np.searchsorted(numbers, number))
         if column is None or place == len(numbers) or numbers[place] != number:
             raise KeyError(f"There is no record {number} of {key!r}. See recorded(key).")
@@ -358,7 +388,7 @@ class Past(ABC):
         ([0, 1, 2], [0.0, 6.0, 6.0])
         """
         compared = Comparison(quantity, index, against)
-        column, numbers = self.column(key), self.recorded(key, compared)
+        column, numbers = self._column(key), self.recorded(key, compared)
         if column is None or not len(numbers):
             return Series(numbers, np.empty(0), np.empty((0, len(FIELDS))))
         places = spread_places(len(numbers), most)
@@ -392,9 +422,9 @@ class Past(ABC):
         >>> histograms.edges.shape, histograms.counts.shape, int(histograms.counts.sum())
         ((257,), (1, 256), 6)
         """
-        column = self.column(key)
+        column = self._column(key)
         if column is None:
-            raise KeyError(self._unknown(key))
+            raise KeyError(f"{key!r} is not recorded yet.")
         places = spread_places(len(column.numbers), most)
         return Histograms.of(column.numbers[places], *column.bins(places), column.rows(places)[:, 0])
 

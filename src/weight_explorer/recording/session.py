@@ -288,7 +288,13 @@ class Session(Reporter):
             self._set(phase="unseen")
 
     def step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
-        """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell."""
+        """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell.
+
+        An epoch that was left behind comes again in another loop only.
+        """
+        if self.is_training and epoch is not None and epoch + 1 < self._status.epoch:
+            self.loop_ended()
+            self.begin(self._status.epochs, is_loop=True)
         if not self.is_training:
             self.begin(is_loop=True)
         if not self._status.epoch:

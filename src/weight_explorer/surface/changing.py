@@ -34,7 +34,7 @@ class Changing(Looking):
         thread, from the end of the batch; the answer says so.
 
         Args:
-            key: The weight, as in `explorer.catalog.weights`.
+            key: The weight's key, or an ending of it that no other has: `list(explorer.catalog.weights)`.
             where: None for all; an index such as `np.s_[0:3, :]` or "0:3, :"; a boolean mask of the weight's shape; the name
                 of a block such as "forget gate", or a tuple of several; or `explorer.selection`.
 
@@ -62,14 +62,14 @@ class Changing(Looking):
         """Let frozen elements train again; a weight of which none is left has its own constraint back.
 
         Args:
-            key: The weight; None for all that were frozen by `freeze`.
+            key: The weight, as for `freeze`; None for all that were frozen by `freeze`.
             where: Which elements, as for `freeze`; None for all.
 
         Returns:
-            What is left, for each weight.
+            What is left, for each weight; nothing where no key was given and nothing is frozen.
 
         Raises:
-            ValueError: None of them is frozen.
+            ValueError: There is no such weight, or none of its elements that are asked for is frozen.
             RuntimeError: A training runs that it cannot come to between two steps.
 
         >>> import keras
@@ -86,6 +86,9 @@ class Changing(Looking):
 
     def frozen(self, step: int | None = None) -> tuple[Proof, ...]:
         """Prove from the records that what is frozen has not moved, by `freeze` or by a layer's `trainable = False`.
+
+        What counts is what was frozen at the record: what was let go since is proved up to its last record, and gone from the
+        answer with the next one.
 
         Args:
             step: The number of a record, the newest where none is given.
@@ -111,7 +114,7 @@ class Changing(Looking):
         them, such as momentum, stays.
 
         Args:
-            key: The weight, as in `explorer.catalog.weights`.
+            key: The weight's key, or an ending of it that no other has: `list(explorer.catalog.weights)`.
             where: Which elements, as for `freeze`; None for all.
             value: A number, or an array that NumPy broadcasts to the elements. With a mask it may have the weight's shape.
 
@@ -137,13 +140,13 @@ class Changing(Looking):
         Frozen elements are drawn anew too, and stay frozen at the new values.
 
         Args:
-            key: The weight, as in `explorer.catalog.weights`.
-            initializer: None for what its layer does when it is built; the name of a Keras initializer, or one itself; or any
-                function `(shape, dtype)`.
+            key: The weight's key, or an ending of it that no other has: `list(explorer.catalog.weights)`.
+            initializer: None for what its layer does when it is built; the name of a Keras initializer or of one of
+                `explorer.initializers`; a Keras initializer itself; or any function `(shape, dtype)`, or of the shape alone.
             seed: The same gives the same values. None gives new ones each time, but for an initializer given with a seed.
 
         Raises:
-            ValueError: There is no such weight, or the initializer does not fit it; nothing is changed.
+            ValueError: There is no such weight or initializer, or it does not fit; nothing is changed.
             TypeError: `initializer` is none; nothing is changed.
             RuntimeError: A training is running.
 
@@ -155,7 +158,7 @@ class Changing(Looking):
         >>> model.get_layer("dense").bias.numpy().tolist()
         [1.0, 1.0]
         """
-        self._workbench.reinitialize(key, initializer, seed)
+        self._workbench.reinitialize(key, initializer, seed, self.initializers)
         self._screen.draw()
 
     def undo(self) -> str:
@@ -184,9 +187,9 @@ class Changing(Looking):
 
     @property
     def initializers(self) -> Mapping[str, Any]:
-        """Initializers of your own that the view "initializer" offers beside those of Keras, by name.
+        """Initializers of your own, by name, for the view "initializer" and `reinitialize`, beside those of Keras.
 
-        Each is a Keras initializer or any function `(shape, dtype)`.
+        Each is a Keras initializer or any function `(shape, dtype)`, or of the shape alone.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer

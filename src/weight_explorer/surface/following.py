@@ -88,7 +88,8 @@ class Following(Standing):
 
         Args:
             logs: Loss and metrics of this step, kept with the record.
-            epoch: Counted from 0; where it changes, an epoch has ended, which is always recorded.
+            epoch: Counted from 0; where it changes, an epoch has ended, which is always recorded. Where it goes back, another
+                loop has begun.
 
         >>> import keras
         >>> import numpy as np

@@ -76,22 +76,43 @@ class Looking(Standing):
         Args:
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
-            weight: A weight's key, where the layer has several of the role.
+            weight: A weight's key, or an ending of it such as "dense/kernel", where the layer has several of the role.
             view: "matrix", "filters", "distribution", "over_time", "units", "compare", "spectrum" or "initializer"; not every
                 weight has all. "overview" is of the whole model: a row for each weight, a column for each record.
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
             step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest.
             block: A part of the weight such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
-            **options: Those of the view, as they stand above the picture. Each role keeps its own.
+            **options: Those of the view, as they stand above the picture and in the table below. Each role keeps its own.
 
         Raises:
             ValueError: There is nothing of that name; the message names the nearest match.
+
+        | view | its options: what they may be, of which a weight may have less |
+        |---|---|
+        | `matrix` | `rows`, `columns`: as_is, norm, change, mean, similarity, label |
+        | | `colors`: drawn, sigma, time; `cell`: extreme, mean |
+        | | `layout`: grid, slice; `down`, `across`: an axis; `axis_0` to `axis_7`: which entry of an axis that is not shown |
+        | `filters` | `channels`: rgb, rows, strongest, one, norm, mean, filter; `channel`, `filter`, `page`: a number |
+        | | `sort`: number, norm, change, similarity, gamma; `colors`: common, own |
+        | `distribution` | `form`: histogram, ridges, percentiles; `blocks`: together, overlaid, beside |
+        | | `initializer`, `log`: True, False |
+        | `over_time` | `statistic`: spread, mean, std, minimum, maximum, median, q01, q99, norm, change, update_ratio, moved,
+            zeros, nans, infs; `lines`: this, layer, role, blocks; `below`: logs, sizes, nothing; `log`: True, False |
+        | `units` | `rank`: filters, channels, units, gates, inputs, and the like; `by`: magnitude, value, change |
+        | | `window`: True, False; `unit`: a number |
+        | `compare` | `against`: start, before, record, or "weight" and a key; `show`: all, dots; `compute`: now |
+        | `spectrum` | `show`: values, vectors; `vector`: a number; `random`: now, start; `log`: True, False; `compute`: now |
+        | `initializer` | `initializer`: own, a class such as HeNormal, or one of `explorer.initializers`; `seed`: a number |
+        | | `value`, `mean`, `stddev`, `minval`, `maxval`, `gain`, `scale`, `mode`, `distribution`: as their menus have them |
+        | `overview` | `statistic`: update_ratio, batch_ratio, since_start, moved, norm, std, largest_change, zeros, broken |
+        | | `rows`: common, own |
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> explorer = WeightExplorer(model)
         >>> explorer.select("dense", role="bias", view="distribution")
+        >>> explorer.select("dense", role="kernel", view="matrix", rows="norm", columns="mean")
         >>> explorer.select("dens")
         Traceback (most recent call last):
             ...
@@ -127,7 +148,7 @@ class Looking(Standing):
         """Follow one element over time, as a click on its cell does; one that is pinned is followed no longer.
 
         Args:
-            weight: The weight's key.
+            weight: The weight's key, or an ending of it that no other has, such as "dense/kernel".
             index: One index for each axis of the whole weight.
 
         Raises:

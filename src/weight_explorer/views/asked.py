@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from weight_explorer.catalog.names import check, find_layer
+from weight_explorer.catalog.names import check, find_layer, key_called, not_offered
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import (
@@ -47,8 +47,10 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     selection = resolve(catalog, wanted)
     where = f" in layer {selection.node.name!r}"
     check("role", asked["role"], selection.roles, where=where)
-    offered = [offer.key for offer in selection.offers]
-    check("weight", asked["weight"], offered, where=f" of role {selection.role!r}{where}")
+    if asked["weight"] is not None:
+        key = key_called([offer.key for offer in selection.offers], asked["weight"], f" of role {selection.role!r}{where}")
+        wanted = replace(wanted, weight=key)
+        selection = resolve(catalog, wanted)
     _check_step(selection, history, asked["step"])
     wanted = replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
     wanted = _with_options(_with_view(wanted, selection, asked["view"]), selection, history, asked["options"])
@@ -83,15 +85,28 @@ def _with_options(choice: Choice, selection: Selection, history: Past, asked: Ma
     if weight is None:
         raise ValueError(f"There is no option {next(iter(asked))!r}: layer {selection.node.name!r} shows no weight.")
     view = OVERVIEW if selection.is_overview else view_of(weight, choice).name
+    # All together, in whatever order they are given: what one offers may hang on another.
+    chosen = {name: _option_text(value) for name, value in asked.items()}
+    choice = with_options(choice, selection.role, view, chosen)
     for name, value in asked.items():
-        chosen, where = _option_text(value), f" of the view {view!r}"
-        check("option", name, [option.name for option in options_of(view) or ()], where=where)
+        check("option", name, [option.name for option in options_of(view) or ()], where=f" of the view {view!r}")
         keys = _keys_on_offer(view, name, weight, history, choice)
         if not keys:
-            raise ValueError(f"There is no option {name!r}{where} for {weight.key!r}: it has nothing to choose from there.")
-        check(name, chosen, keys, where=where)
-        choice = with_options(choice, selection.role, view, {name: chosen})
+            why = _where_offered(view, name, weight, history, choice) or "it has nothing to choose from there"
+            raise ValueError(f"There is no option {name!r} of the view {view!r} for {weight.key!r}: {why}.")
+        if chosen[name] not in keys:
+            raise ValueError(not_offered(name, value, keys, f" in the view {view!r}"))
     return choice
+
+
+def _where_offered(view: str, name: str, weight: Weight, history: Past, choice: Choice) -> str:
+    """Say with which other option there would be something to choose, or ""."""
+    others = [option.name for option in options_of(view) or () if option.kind in ("menu", "switch") and option.name != name]
+    for other in others:
+        for key in _keys_on_offer(view, other, weight, history, choice):
+            if _keys_on_offer(view, name, weight, history, with_options(choice, weight.role, view, {other: key})):
+                return f"it is there with {other}={key!r}"
+    return ""
 
 
 def _keys_on_offer(view: str, name: str, weight: Weight, history: Past, choice: Choice) -> list[str]:
@@ -134,7 +149,7 @@ def pinned(catalog: Catalog, before: Choice, key: str, index: tuple[int, ...]) -
     Raises:
         ValueError: There is no such weight or element; the message says what there is.
     """
-    check("weight", key, catalog.weights)
+    key = key_called(catalog.weights, key)
     shape = catalog.weights[key].shape
     is_whole = isinstance(index, tuple | list) and len(index) == len(shape)
     if not is_whole or not all(0 <= i < size for i, size in zip(index, shape, strict=True)):

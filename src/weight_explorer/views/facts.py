@@ -37,7 +37,8 @@ def facts(weight: Weight) -> tuple[str, ...]:
     """Say what a weight is, in a few short pieces for one line."""
     trainable = f"not trainable: {weight.reason}" if weight.reason else "trainable"
     shared = f"shared by {len(weight.shared_by)} layers" if len(weight.shared_by) > 1 else ""
-    return tuple(piece for piece in (weight.shape_text, weight.dtype, trainable, weight.initializer, shared) if piece)
+    pieces = (weight.shape_text, weight.dtype, trainable, weight.initializer, shared, weight.number_text)
+    return tuple(piece for piece in pieces if piece)
 
 
 def explanation(weight: Weight, place: str) -> str:

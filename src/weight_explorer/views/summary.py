@@ -8,7 +8,7 @@ from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.status import Status
-from weight_explorer.views.facts import status_words
+from weight_explorer.views.facts import empty_words, status_words
 from weight_explorer.views.numbers import grouped, rough, share
 
 MOST_ROWS = 40
@@ -27,11 +27,16 @@ def one_line(catalog: Catalog, history: Past, status: Status) -> str:
 def plain_text(catalog: Catalog, history: Past, status: Status) -> str:
     """List every weight with its shape, its size and how it moved, as a table of plain text."""
     weights = _weights(catalog)
+    if not weights:
+        return "\n".join([one_line(catalog, history, status), empty_words(catalog.root)])
     rows = [("weight", "shape", "mean", "std", "moved"), *(_row(weight, history) for weight in weights[:MOST_ROWS])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(weights) > MOST_ROWS:
         lines.append(f"... and {len(weights) - MOST_ROWS} more")
+    lines += [
+        f"{weight.key} is one variable in {len(weight.shared_by)} layers: {_places(weight)}" for weight in _shared(weights)
+    ]
     return "\n".join([one_line(catalog, history, status), *lines])
 
 
@@ -45,6 +50,14 @@ def html_line(catalog: Catalog, history: Past, status: Status, png: str) -> str:
 def _weights(catalog: Catalog) -> list[Weight]:
     """Return what `get_weights()` would give: no random states."""
     return [weight for weight in catalog.weights.values() if weight.role != SEED_STATE]
+
+
+def _shared(weights: list[Weight]) -> list[Weight]:
+    return [weight for weight in weights if len(weight.shared_by) > 1][:MOST_ROWS]
+
+
+def _places(weight: Weight) -> str:
+    return ", ".join(weight.shared_by[:4]) + (", ..." if len(weight.shared_by) > 4 else "")
 
 
 def _row(weight: Weight, history: Past) -> tuple[str, str, str, str, str]:
