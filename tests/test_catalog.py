@@ -338,7 +338,7 @@ def test_each_weight_says_which_of_its_layers_get_weights_it_is(layer):
     for weight in numbered:
         given = catalog.layers[weight.layer].get_weights()[weight.number]
         np.testing.assert_array_equal(given, catalog.variables[weight.key].numpy())
-        assert weight.number_text == f"its layer's get_weights()[{weight.number}]"
+        assert weight.number_text == f"get_weights()[{weight.number}] of {catalog.layers[weight.layer].name}"
         assert weight.number_text in facts(weight)
         assert weight.number_text in str(weight)
 
@@ -346,6 +346,6 @@ def test_each_weight_says_which_of_its_layers_get_weights_it_is(layer):
 def test_a_gate_says_which_part_of_get_weights_it_is_and_a_random_state_nothing():
     model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4, name="lstm", dropout=0.5)], name="m")
     catalog = read_catalog(model)
-    assert catalog.weights["lstm/lstm_cell/kernel"].part("forget gate").number_text == "its layer's get_weights()[0][:, 4:8]"
+    assert catalog.weights["lstm/lstm_cell/kernel"].part("forget gate").number_text == "get_weights()[0][:, 4:8] of lstm"
     (state,) = (weight for weight in catalog.weights.values() if weight.role == SEED_STATE)
     assert (state.number, state.number_text) == (None, "")

@@ -185,17 +185,18 @@ class Weight:
 
     @property
     def number_text(self) -> str:
-        """What of its layer's `get_weights()` it is, such as `its layer's get_weights()[0]`; empty where it is not among them.
+        """What of its layer's `get_weights()` it is, such as `get_weights()[0] of dense`; empty where it is not among them.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="norm")], name="tiny")
         >>> WeightExplorer(model).catalog.weights["norm/moving_mean"].number_text
-        "its layer's get_weights()[2]"
+        'get_weights()[2] of norm'
         """
         if self.number is None:
             return ""
-        return f"its layer's get_weights()[{self.number}]" + (f"[{index_text(self.index)}]" if self.index else "")
+        part = f"[{index_text(self.index)}]" if self.index else ""
+        return f"get_weights()[{self.number}]{part} of {self.layer.rpartition('/')[2]}"
 
     @property
     def shape_text(self) -> str:
