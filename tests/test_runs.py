@@ -56,6 +56,16 @@ def test_a_run_comes_back_bit_by_bit(trained, dense_model, tmp_path, with_model)
         assert loaded.catalog.root == trained.catalog.root
 
 
+def test_a_model_that_has_more_than_was_recorded_says_what_is_not_there(trained, dense_model, tmp_path):
+    trained.history.save(tmp_path / "run.h5")
+    dense_model.add(layers.Dense(2, name="later"))
+    loaded = WeightExplorer.load(tmp_path / "run.h5", dense_model)
+    loaded.select("later", role="kernel")
+    assert loaded._panel.status.problem == ""
+    assert loaded.history.steps("later/kernel") == ()
+    loaded.close()
+
+
 def vars_of(histograms):
     return histograms.numbers, histograms.edges, histograms.counts
 

@@ -222,6 +222,7 @@ class StillSource(Source):
 
     def __init__(self, past: Past, catalog: Catalog, model: keras.Model | None = None) -> None:
         self._past = past
+        self._past.expected = catalog.weights  # a model may have more than was recorded
         self.catalog = catalog
         self.model = model
 
