@@ -43,7 +43,7 @@ print(json.dumps([kinds, float(np.abs(model.get_layer('hidden').kernel.numpy() -
 """
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.long)])
 def lab(request, page, tmp_path):
     cells = [SETUP, BITS, SHORT, BITS, HIDDEN, HIDDEN, HIDDEN, LONG, REPORT]
     with open_lab(page, tmp_path, cells, settings=DARK if request.param == "dark" else None) as server:

@@ -81,7 +81,9 @@ def use_the_time_axis(page):
     page.locator(".we-words", has_text="The value, at record").wait_for(timeout=20_000)
 
 
-@pytest.mark.parametrize("version", ["installed", "7.3", "6.31", pytest.param("7.1", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "version", ["installed", "6.31", *(pytest.param(each, marks=pytest.mark.long) for each in ("7.3", "7.1"))]
+)
 def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works(version, page, tmp_path, request):
     kernels = None if version == "installed" else request.getfixturevalue("older_kernel")(version)
     kernel = f"ipykernel-{version}" if kernels else "python3"
