@@ -1,5 +1,9 @@
 """Custom loops are recorded like `fit`, several trainings share one axis, and logs stay with their records."""
 
+import contextlib
+import sys
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +14,13 @@ from tests.backends import needs_tape
 from weight_explorer import WeightExplorer
 
 KERNEL = "dense_model/hidden/kernel"
+
+
+class BreakOff(keras.callbacks.Callback):
+    """Ends a training with its first batch, as Ctrl-C does."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
 
 
 def loop(explorer, model, data, epochs=3, **options):
@@ -129,15 +140,40 @@ def test_an_error_of_ours_in_a_loop_is_shown_and_not_raised(dense_model, trainin
     assert "ZeroDivisionError" in explorer._panel.status.problem
 
 
+def test_a_fit_whose_thread_broke_off_is_noticed_when_one_looks(dense_model, training_data):
+    explorer = WeightExplorer(dense_model)
+
+    def train():
+        with contextlib.suppress(KeyboardInterrupt):
+            dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback, BreakOff()])
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert explorer.callback.status.phase == "training"
+    explorer.select("out")
+    assert explorer.callback.status.phase == "interrupted"
+
+
+def test_a_click_during_fit_looks_at_no_frame_of_another_thread(dense_model, training_data, monkeypatch):
+    explorer, asked, answered = WeightExplorer(dense_model), [], []
+    monkeypatch.setattr(sys, "_current_frames", lambda: asked.append(1) or {})
+
+    class Click(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            thread = threading.Thread(target=lambda: answered.append(explorer.select("out")))
+            thread.start()
+            thread.join()
+
+    dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback, Click()])
+    assert answered
+    assert not asked
+
+
 def test_a_fit_that_breaks_off_inside_a_try_is_noticed_when_one_looks(dense_model, training_data):
     explorer = WeightExplorer(dense_model, record_every=1)
-
-    class Stop(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback, Stop()])
+        dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback, BreakOff()])
     assert explorer.callback.status.phase == "training"
     explorer.restore(0)
     assert explorer.callback.status.phase == "interrupted"

@@ -125,7 +125,8 @@ def check_training(make):
     for one, other in zip(plain.optimizer.variables, model.optimizer.variables, strict=True):
         assert same(values_of(one), values_of(other)), one.path
 
-    assert not clicker.errors
+    for error in clicker.errors:
+        raise error
     assert clicker.answered == len(clicker.threads) > 0
     assert not explorer.callback.status.problem
     assert witness.phases == {"training"}

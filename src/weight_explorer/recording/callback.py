@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import traceback
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate, repeat, takewhile
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 
@@ -14,6 +16,8 @@ import keras
 
 from weight_explorer.recording.session import Session
 from weight_explorer.recording.status import Status
+
+_WHAT_RUNS = attrgetter("f_code.co_name", "f_globals")
 
 
 def shielded(hook: Callable[..., None]) -> Callable[..., None]:
@@ -27,8 +31,16 @@ def shielded(hook: Callable[..., None]) -> Callable[..., None]:
     return safe
 
 
+def still_trains(thread: threading.Thread) -> bool:
+    """Say whether a `fit` that began on this thread may be running: one that broke off, inside a `try`, never says so.
+
+    Of a thread that runs meanwhile nobody looks at the frames: under torch, which makes its own, some are none.
+    """
+    return fit_runs_here() if thread is threading.current_thread() else thread.is_alive()
+
+
 def fit_is_running() -> bool:
-    """Say whether any thread is inside a `fit` of Keras: one that broke off, inside a `try`, never says so."""
+    """Say whether any thread is inside a `fit` of Keras, which need not be one of ours."""
     frames = sys._current_frames()  # noqa: SLF001 - the public way to it is `faulthandler`, which only prints
     try:
         return any(_is_in_fit(frame) for frame in frames.values())
@@ -44,10 +56,10 @@ def fit_runs_here() -> bool:
 
 
 def _is_in_fit(frame: FrameType) -> bool:
-    return any(
-        caller.f_code.co_name == "fit" and caller.f_globals.get("__name__", "").startswith("keras.")
-        for caller, _ in traceback.walk_stack(frame)
-    )
+    # In one go, which no other thread comes between: a frame that ends while it is held may lead to what is none.
+    callers = takewhile(bool, accumulate(repeat("f_back"), getattr, initial=frame))
+    called = list(map(_WHAT_RUNS, callers))
+    return any(name == "fit" and given.get("__name__", "").startswith("keras.") for name, given in called)
 
 
 class TrainingCallback(keras.callbacks.Callback):

@@ -128,6 +128,8 @@ class Session(Reporter):
         # What is to be done between two steps; asked for by other threads.
         self._soon: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.brake = Brake()
+        # Where the training runs that began last.
+        self.thread = threading.main_thread()
 
     @property
     def status(self) -> Status:
@@ -156,7 +158,8 @@ class Session(Reporter):
             self._epochs_done += 1  # the fit before this one ended in mid-epoch
         self._history.begin_fit()
         fresh = Status("training", epochs=epochs, batches=batches, epochs_before=self._epochs_done, is_loop=is_loop)
-        is_beside = threading.current_thread() is not threading.main_thread()
+        self.thread = threading.current_thread()
+        is_beside = self.thread is not threading.main_thread()
         self._batch = 0
         self._set(**asdict(fresh) | {"is_beside": is_beside, "asked": self.brake.asked})
         if not is_loop:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.recording.callback import TrainingCallback, fit_is_running
+from weight_explorer.recording.callback import TrainingCallback, still_trains
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.session import Reporter, Session
 from weight_explorer.source import LiveSource, Source
@@ -76,7 +76,7 @@ class Standing:
             return self._background is not None and self._background.is_unseen
         if session.is_loop:
             return threading.current_thread() is not threading.main_thread()
-        if fit_is_running():
+        if still_trains(session.thread):
             return True
         session.finish("interrupted")
         return False
