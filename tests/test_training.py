@@ -415,6 +415,18 @@ def test_settings_of_keras_hold_on_its_thread(training_data):
     explorer.close()
 
 
+def test_what_is_built_on_its_thread_is_no_burden_to_what_is_built_here(dense_model, training_data, explorer):
+    """For each thread apart Keras lists the variables that wait for the end of a scope; on torch each model is built in one."""
+
+    def build():
+        with keras.StatelessScope():
+            layers.Dense(3).build((None, 2))
+
+    build()
+    explorer.fit(*training_data, callbacks=[At(1, build)]).wait(SOON)
+    build()
+
+
 def test_a_fit_that_meets_it_is_told_so(dense_model, training_data, explorer):
     paused = watch(explorer, "paused")
     training = explorer.fit(*training_data, epochs=FOREVER)

@@ -123,9 +123,7 @@ class Training:
             if self.is_running:
                 self._session.ask(order)
 
-    def _run(
-        self, fit: Callable[[], Any], ended: Callable[[BaseException | None], None], settings: tuple[dict[str, Any], ...]
-    ) -> None:
+    def _run(self, fit: Callable[[], Any], ended: Callable[[BaseException | None], None], settings: dict[str, Any]) -> None:
         try:
             _set_here(settings)
             self._history = fit()
@@ -237,22 +235,30 @@ def _with(callbacks: Any, callback: Any) -> Any:
 # -- Keras' settings -------------------------------------------------------------------------------------------------
 
 
-def _settings_here() -> tuple[dict[str, Any], ...]:
-    """Return Keras' settings, such as the policy of types and the seed, which it keeps for each thread apart."""
-    return tuple(dict(vars(tracker)) for tracker in _trackers())
+# Of what Keras keeps for each thread apart, that which somebody chose. The rest is of what runs just now, such as open scopes,
+# and the variables that wait for the end of one: on two threads they would be initialized twice.
+_SETTINGS = (
+    *("dtype_policy", "global_random_seed", "global_seed_generator", "distribution", "torch_device", "flash_attention"),
+    *("nnx_enabled", "custom_objects_scope_dict", "object_name_uids", "interactive_logging", "traceback_filtering"),
+)
 
 
-def _set_here(settings: tuple[dict[str, Any], ...]) -> None:
-    for tracker, values in zip(_trackers(), settings, strict=True):
-        vars(tracker).update(values)
+def _settings_here() -> dict[str, Any]:
+    """Return Keras' settings on this thread, as far as anything was set."""
+    keeper = _keeper()
+    found = {name: keeper.get_global_attribute(name) for name in _SETTINGS} if keeper else {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _trackers() -> tuple[Any, ...]:
-    """Return where Keras keeps them: it has no public way to it, so a Keras that has others trains with its defaults."""
+def _set_here(settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        _keeper().set_global_attribute(name, value)
+
+
+def _keeper() -> Any:
+    """Return what keeps them: Keras has no public way to it, so a Keras that has another trains with its defaults."""
     with contextlib.suppress(ImportError):
         from keras.src.backend.common import global_state  # noqa: PLC0415
 
-        names = ("GLOBAL_STATE_TRACKER", "GLOBAL_SETTINGS_TRACKER")
-        found = (getattr(global_state, name, None) for name in names)
-        return tuple(tracker for tracker in found if isinstance(tracker, threading.local))
-    return ()
+        return global_state
+    return None
