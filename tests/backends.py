@@ -12,4 +12,5 @@ def not_on(*backends, why):
 
 
 needs_tape = not_on("jax", "torch", why="GradientTape and tf.function are TensorFlow's own")
+needs_many_steps = not_on("torch", why="Keras refuses steps_per_execution")
 needs_live_weights = not_on("jax", why="in a training Keras keeps the weights to itself, so nothing can be frozen then")

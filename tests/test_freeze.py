@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tests.backends import BACKEND, needs_live_weights, needs_tape, not_on
+from tests.backends import BACKEND, needs_live_weights, needs_many_steps, needs_tape, not_on
 from tests.records import history_of
 from weight_explorer import WeightExplorer
 from weight_explorer.editing import holding
@@ -93,7 +93,7 @@ def test_frozen_elements_do_not_move_by_a_bit_and_the_others_do(optimizer, polic
             {"jit_compile": True}, marks=not_on("torch", why="torch.compile warns of itself, and warnings are errors here")
         ),
         {"run_eagerly": True},
-        pytest.param({"steps_per_execution": 3}, marks=not_on("torch", why="Keras refuses it")),
+        pytest.param({"steps_per_execution": 3}, marks=needs_many_steps),
     ],
     ids=["graph", "jit", "eager", "three"],
 )

@@ -120,7 +120,7 @@ def check_interrupts(bench, lines, caplog):
         explorer = WeightExplorer(model, record_every=1)
         places.add(interrupt(explorer, data, line))
         within_deadline(functools.partial(explorer.select, "out", role="bias"))
-        explorer.select("out", role="kernel")  # where there are no cells, only the thread that trained can tell that it broke off
+        explorer.select("out", role="kernel")  # where there are no cells, only this thread can tell
         assert explorer._panel.status.phase == "interrupted"
         assert_whole(explorer)
         before = explorer.history.num_recorded

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tests.backends import BACKEND, not_on
+from tests.backends import BACKEND, needs_many_steps, not_on
 from weight_explorer import WeightExplorer
 from weight_explorer.recording.callback import fit_is_running, shielded
 
@@ -48,7 +48,7 @@ def train(data, *, explore, clicker=None, **options):
             {"jit_compile": True}, marks=not_on("torch", why="torch.compile warns of itself, and warnings are errors here")
         ),
         {"jit_compile": False},
-        pytest.param({"steps_per_execution": 3}, marks=not_on("torch", why="Keras refuses it")),
+        pytest.param({"steps_per_execution": 3}, marks=needs_many_steps),
         {"run_eagerly": True},
     ],
     ids=["default", "jit", "no jit", "steps_per_execution", "eager"],

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tests.backends import needs_many_steps
 from weight_explorer import WeightExplorer
 from weight_explorer.recording.pace import Pace
 from weight_explorer.recording.status import Status
@@ -102,6 +103,7 @@ def test_a_stop_that_comes_during_validation_ends_the_fit_with_the_epoch(dense_m
     assert len(history.history["loss"]) == 1
 
 
+@needs_many_steps
 def test_steps_per_execution_can_be_stopped(dense_model, training_data, explorer):
     dense_model.compile("adam", "mse", steps_per_execution=3)
     at = At(2, lambda: click(explorer, "stop"))
