@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
+from playwright import sync_api
 
 QUIET = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -133,8 +134,15 @@ class Notebook:
     def wait_until_trained(self, words):
         self.page.locator(".we-status-words", has_text=words).wait_for(timeout=60_000)
 
-    def interrupt(self):
-        self.page.evaluate(f"{NOTEBOOK}.sessionContext.session.kernel.interrupt()")
+    def interrupt(self, index):
+        """End a cell by Ctrl-C: by another where it fell into a finalizer, of which Python swallows every error."""
+        for _ in range(5):
+            self.page.evaluate(f"{NOTEBOOK}.sessionContext.session.kernel.interrupt()")
+            with contextlib.suppress(sync_api.TimeoutError):
+                # A cell that is asked for before this one has replied is dropped.
+                self.page.wait_for_function(f"index => {self._count}(index) != null", arg=index, timeout=20_000)
+                return
+        raise AssertionError(f"Cell {index} still runs.")
 
     def printed(self, index):
         """What the cell printed."""

@@ -43,7 +43,7 @@ def test_while_the_kernel_is_busy_the_page_draws_what_was_clicked_and_the_kernel
         page.get_by_role("treeitem", name="reader", expanded=False).wait_for(timeout=5000)
         assert notebook.is_running(1)
 
-        notebook.interrupt()
+        notebook.interrupt(1)
         page.locator(".we-status-words", has_text="interrupted · epoch").wait_for(timeout=60_000)
         facts_of(page, "(8, 80) = (input_dim, 4 gates x 20 units)")
         sketches.wait_for(state="hidden", timeout=20_000)

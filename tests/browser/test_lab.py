@@ -128,7 +128,7 @@ def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works
         )
         assert notebook.is_running(1)
 
-        notebook.interrupt()
+        notebook.interrupt(1)
         page.locator(".we-status-words", has_text="interrupted · epoch").wait_for(timeout=60_000)
         page.get_by_role("treeitem", name="out").click()
         facts_of(page, "not trainable")

@@ -64,6 +64,6 @@ def test_rows_lead_to_their_weights_while_fit_runs_and_nothing_jumps(page, tmp_p
 
         page.get_by_role("treeitem", name="hidden").click()
         page.get_by_role("tab", name="Bias", selected=True).wait_for(timeout=20_000)
-        notebook.interrupt()
+        notebook.interrupt(1)
         page.locator(".we-status-words", has_text="interrupted · epoch").wait_for(timeout=60_000)
         assert notebook.errors == []

@@ -60,7 +60,7 @@ def zoo(request, page, tmp_path):
         page.locator(".we-status-words", has_text=re.compile(r"live · epoch ([2-9]|\d\d)")).wait_for(timeout=90_000)
         complaints.clear()  # JupyterLab's own, while it starts
         yield notebook, request.param, complaints
-        notebook.interrupt()
+        notebook.interrupt(1)
 
 
 def tree_paths(page):
