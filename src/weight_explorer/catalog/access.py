@@ -46,7 +46,7 @@ def ways_from(owner: Any) -> dict[int, Way]:
     private: dict[int, Way] = {}
     public: dict[int, Way] = {}
     household = _household()
-    for name, value in list(vars(owner).items()):  # a property that is asked may add to them
+    for name, value in _attributes_of(owner).items():
         if name in household or not isinstance(value, _HOLDERS) or name.startswith(_BOOKS):
             continue
         if not name.isidentifier() or keyword.iskeyword(name):
@@ -63,6 +63,11 @@ def ways_from(owner: Any) -> dict[int, Way]:
     if isinstance(owner, keras.Model):
         ways |= {key: _named(ways.get(key), access) for key, access in _layers_of(owner)}
     return ways
+
+
+def _attributes_of(owner: Any) -> dict[str, Any]:
+    """Return what stands on an owner; on torch the layers on a layer are kept apart from its other attributes."""
+    return vars(owner) | vars(owner).get("_modules", {})  # a new one: a property that is asked may add to them
 
 
 @cache
