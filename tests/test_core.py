@@ -1,5 +1,6 @@
 """The core promises on every engine of one backend: `KERAS_BACKEND=jax pytest tests/test_core.py` asks them of another."""
 
+import contextlib
 import threading
 
 import keras
@@ -7,7 +8,7 @@ import pytest
 
 from tests import engines
 from tests.backends import BACKEND
-from tests.engines import Clicker, check_freezing, check_return, check_training, fit, model_of, shown
+from tests.engines import Clicker, check_freezing, check_return, check_training, fit, model_of, same, shown
 
 ENGINES = {
     "default": {},
@@ -55,6 +56,47 @@ def test_what_is_frozen_stays_and_the_records_prove_it(engine):
 @each_engine(quick=[], slow=["default", "float16"])
 def test_the_way_back_leads_to_the_same_bits(engine):
     check_return(lambda: model_of(**engine))
+
+
+class CtrlC(keras.callbacks.Callback):
+    """Has Ctrl-C come while a step is trained: when that has taken the weights, and before Keras has got new ones."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_begin(self, logs=None):
+        train, steps = self.model.train_function, iter(range(1, self.step + 1))
+
+        def broken_off(*args):
+            trained = train(*args)
+            if next(steps) == self.step:
+                raise KeyboardInterrupt
+            return trained
+
+        self.model.train_function = broken_off
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="other backends leave the weights where they are")
+@pytest.mark.parametrize("step", [1, 3])
+def test_weights_that_a_step_of_jax_took_with_it_are_missed_in_words_and_come_back_from_a_record(step):
+    model = model_of()
+    explorer = shown(model)
+    with contextlib.suppress(Exception), pytest.raises(KeyboardInterrupt):
+        fit(model, CtrlC(step), explorer.callback)
+    last = explorer.history.num_recorded - 1
+    for view in ("matrix", "over_time"):
+        explorer.select("hidden", role="kernel", view=view)
+    assert explorer.callback.status.phase == "interrupted"
+    assert "explorer.restore(...) puts recorded ones back; then compile" in explorer.callback.status.problem
+    assert explorer.history.num_recorded == last + 1
+    explorer.restore(last)
+    for key, variable in explorer.catalog.variables.items():
+        assert same(engines.values_of(variable), explorer.history.value(key, last))
+    model.compile("sgd", "mse")
+    fit(model, explorer.callback)
+    assert explorer.callback.status.phase == "finished"
+    assert not explorer.callback.status.problem
 
 
 def test_no_click_reads_a_variable_while_a_model_trains(monkeypatch):

@@ -172,7 +172,7 @@ def test_an_output_without_a_loss():
     assert all("no way leads from it to an output that has a loss" in finding.sentence for finding in findings)
 
 
-@not_on("torch", why="Keras refuses to train what the optimizer does not know")
+@not_on("jax", "torch", why="Keras refuses to train what the optimizer does not know")
 def test_unfrozen_without_compiling_again():
     model = two_layers()
     model.get_layer("hidden").trainable = False
@@ -233,6 +233,7 @@ def test_a_mask_explains_what_it_holds_and_is_held_to_it():
     assert [place.entries for place in error.places] == [(5,), (1,)]
 
 
+@not_on("jax", why="Keras refuses to train what the optimizer does not know")
 @not_on("torch", why="Keras asks at each step what is frozen")
 def test_a_layer_that_was_frozen_after_compiling():
     model = two_layers()

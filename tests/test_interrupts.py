@@ -14,6 +14,7 @@ import pytest
 from keras import layers
 
 import weight_explorer
+from tests.backends import not_on
 from weight_explorer import WeightExplorer
 
 HERE = str(Path(weight_explorer.__file__).parent)
@@ -200,6 +201,7 @@ finally:
 """
 
 
+@not_on("jax", why="Keras loses the weights where Ctrl-C falls into a step")
 @pytest.mark.parametrize(("number", "seed"), [(10, 1), pytest.param(100, 2, marks=pytest.mark.long)])
 def test_ctrl_c_at_random_moments_in_a_notebook_leaves_everything_working(number, seed):
     command = [sys.executable, "-c", SCRIPT, str(number), str(seed)]

@@ -72,14 +72,34 @@ def _all_layers(model: Any) -> list[Any]:
     return list(model._flatten_layers())  # noqa: SLF001
 
 
+class WeightsLostError(RuntimeError):
+    """The model has no weights any more: Keras on JAX gives them to each step, and from one that broke off none come back."""
+
+
 def read_values(variable: Any) -> np.ndarray:
-    """Return a variable's values in its own dtype, where possible not copied: the next step of training may overwrite them."""
+    """Return a variable's values in its own dtype, where possible not copied: the next step of training may overwrite them.
+
+    Raises:
+        WeightsLostError: There are none to read.
+    """
+    if _is_lost(variable):
+        raise WeightsLostError(
+            "The training broke off within a step of JAX, and the model's weights are lost with it. explorer.restore(...) puts "
+            "recorded ones back; then compile the model again, since what its optimizer had learned is lost too."
+        )
     value = variable.value
     if hasattr(value, "read_value"):
         # TensorFlow: of the variable itself, or through Keras, NumPy would make a copy, or two. `read_value` is slow.
         return np.asarray(value.value())
     values: Any = keras.ops.convert_to_numpy(value)
     return values
+
+
+def _is_lost(variable: Any) -> bool:
+    value = getattr(variable, "_value", variable)
+    if value is None:
+        return getattr(variable, "_initializer", None) is None  # else it waits for its first
+    return hasattr(value, "is_deleted") and value.is_deleted()
 
 
 def write_values(variable: Any, values: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.catalog.walk import WeightsLostError
 from weight_explorer.recording.callback import TrainingCallback, still_trains
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.session import Reporter, Session
@@ -87,8 +88,13 @@ class Standing:
             return
         session = self._session
         self._source.refresh(session.report)
-        if not isinstance(session, Session):
-            return
+        if isinstance(session, Session):
+            try:
+                self._compare(session, kind, at_all=at_all)
+            except WeightsLostError as error:
+                session.note(error)  # what was recorded can be looked at all the same
+
+    def _compare(self, session: Session, kind: str, *, at_all: bool) -> None:
         if session.broke_off():
             self._live.record_rest(session.place)
         selection = resolve(self._source.catalog, self._screen.choice)
