@@ -255,7 +255,7 @@ def test_an_edit_of_a_layer_that_is_called_twice_shows_at_both_places():
     explorer = WeightExplorer(model)
     explorer.select("shared", role="kernel")
     order(explorer, "set", "0.5")
-    left, right = (model.get_layer("shared")(np.eye(4, dtype="float32")).numpy() for _ in inputs)
+    left, right = model.predict([np.eye(4), np.eye(4)], verbose=0).reshape(4, 2, 3).swapaxes(0, 1)
     assert (left == 0.5).all()
     assert (right == 0.5).all()
 

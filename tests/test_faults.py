@@ -41,6 +41,7 @@ class Bench:
         self.model.optimizer.build(self.model.trainable_variables)
         self.variables = [*self.model.variables, *self.model.optimizer.variables]
         self.start = [variable.numpy() for variable in self.variables]
+        self.train()  # on torch the first fit draws random numbers of its own
         self.plain = self.train()
 
     def train(self, *callbacks):

@@ -76,7 +76,7 @@ def test_it_tells_how_to_make_it_move_before_training_and_no_longer_after(dense_
     assert explorer._panel.hook.sections[0]["code"] == "callbacks=[explorer.callback]"
     dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback])
     assert explorer._panel.hook.sections == []
-    assert explorer._panel.status.words.startswith("finished · epoch 1 of 1 · recording costs")
+    assert explorer._panel.status.words.startswith("finished · epoch 1 of 1")
 
 
 def test_folds_and_filter_stay_through_training_and_rebuilds(dense_model, training_data):

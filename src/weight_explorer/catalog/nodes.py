@@ -109,7 +109,7 @@ class Weight:
         initializer_config: Of an initializer of Keras' own its `class_name` and `config`, as Keras has them, and in `starts`
             the blocks that start at another number; empty where that is not known. Never changed.
         shared_by: Paths of all tree nodes that hold this very variable.
-        expression: Python that evaluates, with `model` in scope, to this very variable (of a slice, to its values).
+        expression: Python that evaluates, with `model` in scope, to this very variable (of a slice, to its values in NumPy).
         meaning: What one row, one column or one filter is.
         training: What training does to it, or why it does nothing.
         place: What else is to be said of where it stands, such as the direction it belongs to.
@@ -155,7 +155,7 @@ class Weight:
         >>> model = keras.Sequential([keras.Input((7, 3)), keras.layers.LSTM(2, name="lstm")], name="reader")
         >>> kernel = WeightExplorer(model).catalog.weights["reader/lstm/lstm_cell/kernel"].part("forget gate")
         >>> kernel.shape, kernel.expression
-        ((3, 2), 'model.get_layer("lstm").cell.kernel[:, 2:4]')
+        ((3, 2), 'model.get_layer("lstm").cell.kernel.numpy()[:, 2:4]')
         """
         names = [block.name for axis in self.axes for block in axis.blocks]
         unknown = [name for name in blocks if name not in names]
@@ -227,7 +227,7 @@ def cut(weight: Weight, *blocks: str) -> Weight:
     >>> whole = Weight("lstm/kernel", "kernel", "kernel", "lstm", (3, 4), "float32", axes, expression="cell.kernel")
     >>> forget = cut(whole, "forget gate")
     >>> forget.key, forget.shape, forget.expression
-    ('lstm/kernel[forget gate]', (3, 2), 'cell.kernel[:, 2:4]')
+    ('lstm/kernel[forget gate]', (3, 2), 'cell.kernel.numpy()[:, 2:4]')
     """
     chosen = [next((block for block in axis.blocks if block.name in blocks), None) for axis in weight.axes]
     names = [block.name for block in chosen if block]
@@ -244,7 +244,7 @@ def cut(weight: Weight, *blocks: str) -> Weight:
         shape=tuple(axis.size for axis in axes),
         axes=axes,
         initializer=_initializer_of(weight, names),
-        expression=f"{weight.expression}[{index_text(index)}]",
+        expression=f"{weight.expression}.numpy()[{index_text(index)}]",
         meaning=_meaning_of(weight, axes, [block for block in chosen if block]),
         source=weight.key,
         index=index,
