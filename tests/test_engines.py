@@ -17,7 +17,8 @@ OTHERS = [each for each in ("jax", "torch") if each != BACKEND]
 # Besides the core: what knows Keras and not only the history.
 MODULES = (
     *("activity", "by_hand", "catalog", "checkpoints", "edit", "every_layer", "files", "findings", "freeze", "interrupts"),
-    *("loops", "no_false_alarms", "places", "promises", "recorder", "runs", "session", "training", "views"),
+    *("keys", "loops", "no_false_alarms", "places", "promises", "proofs", "recorder", "runs", "session", "slices"),
+    *("training", "views"),
 )
 
 

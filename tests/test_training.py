@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tests.backends import needs_many_steps
+from tests.backends import needs_live_weights, needs_many_steps
 from weight_explorer import WeightExplorer
 from weight_explorer.recording.pace import Pace
 from weight_explorer.recording.status import Status
@@ -155,6 +155,7 @@ def test_what_is_paused_can_be_stopped(dense_model, training_data, explorer):
     assert (at.trained, explorer.callback.status.phase) == (2, "stopped")
 
 
+@needs_live_weights
 def test_a_freeze_while_paused_is_done_at_once(dense_model, training_data, explorer):
     def freeze():
         assert paused.wait(SOON)
