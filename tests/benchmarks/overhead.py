@@ -15,9 +15,9 @@ from keras import layers
 
 from weight_explorer import WeightExplorer
 
-ROUNDS = 5
-# A fit of a dozen seconds: what the first second costs is saved again in the first ten.
-EPOCHS = 15
+# Rounds, and epochs of 500 batches in each. Of "auto" the fit is long: what its first second costs is saved in the first ten.
+# Of all else it is short, so that a machine whose pace changes from minute to minute is the same to both of a pair.
+LONG, SHORT = (5, 15), (15, 2)
 
 
 def make_model():
@@ -45,15 +45,15 @@ class Hook(keras.callbacks.Callback):
             self.model.get_weights()
 
 
-def fit_ratio(model, callback):
-    """Return the median of (time with / time without) over the rounds, the least and the most, of epochs of 500 batches."""
+def fit_ratio(model, callback, rounds, epochs):
+    """Return the median of (time with / time without) over the rounds, the least and the most."""
     random = np.random.default_rng(1)
     x, y = random.random((16_000, 784), "float32"), random.random((16_000, 10), "float32")
     model.fit(x, y, batch_size=32, verbose=0, callbacks=[callback])
     ratios = []
-    for _ in range(ROUNDS):
-        plain = seconds(lambda: model.fit(x, y, batch_size=32, epochs=EPOCHS, verbose=0))
-        watched = seconds(lambda: model.fit(x, y, batch_size=32, epochs=EPOCHS, verbose=0, callbacks=[callback]))
+    for _ in range(rounds):
+        plain = seconds(lambda: model.fit(x, y, batch_size=32, epochs=epochs, verbose=0))
+        watched = seconds(lambda: model.fit(x, y, batch_size=32, epochs=epochs, verbose=0, callbacks=[callback]))
         ratios.append(watched / plain)
     return statistics.median(ratios), min(ratios), max(ratios)
 
@@ -61,11 +61,11 @@ def fit_ratio(model, callback):
 def main():
     """Print how many times as long a fit takes, and how long it takes to make an explorer."""
     for name, hook in {"a hook that does nothing": Hook(), "get_weights() every 10 batches": Hook(10)}.items():
-        write_ratio(name, fit_ratio(make_model(), hook))
-    for options in ({"record_every": "auto", "max_overhead": 0.02}, {"record_every": 10}, {"record_every": "epoch"}):
+        write_ratio(name, fit_ratio(make_model(), hook, *SHORT))
+    for options in ({"record_every": 10}, {"record_every": "epoch"}, {"record_every": "auto", "max_overhead": 0.02}):
         model = make_model()
         explorer = WeightExplorer(model, **options)
-        ratios = fit_ratio(model, explorer.callback)
+        ratios = fit_ratio(model, explorer.callback, *(LONG if options["record_every"] == "auto" else SHORT))
         write_ratio(options, ratios, f", the panel says {explorer.callback.status.cost:.1%}")
     models = {"MLP, 109 386 parameters": make_model(), "ResNet50, 25.6 M": keras.applications.ResNet50(weights=None)}
     for name, model in models.items():
