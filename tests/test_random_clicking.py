@@ -102,7 +102,7 @@ class Hand:
     def layer(self):
         path = self.any_of(self.explorer._source.catalog.nodes)
         self.click(self.panel.tree, selected=path)
-        assert self.explorer._screen.choice.layer == path
+        assert resolve(self.explorer._source.catalog, self.explorer._screen.choice).node.path == path
 
     def role(self):
         self.click(self.panel.roles, selected=self.any_of(key for key, _ in self.panel.roles.options))
