@@ -88,15 +88,16 @@ def test_weights_that_a_step_of_jax_took_with_it_are_missed_in_words_and_come_ba
     for view in ("matrix", "over_time"):
         explorer.select("hidden", role="kernel", view=view)
     assert explorer.callback.status.phase == "interrupted"
-    assert "explorer.restore(...) puts recorded ones back; then compile" in explorer.callback.status.problem
+    assert "explorer.restore(...) puts a record back; then compile" in explorer.callback.status.problem
     assert explorer.history.num_recorded == last + 1
     explorer.restore(last)
     for key, variable in explorer.catalog.variables.items():
         assert same(engines.values_of(variable), explorer.history.value(key, last))
+    assert not explorer.callback.status.problem
+    assert explorer._panel.status.problem == ""
     model.compile("sgd", "mse")
     fit(model, explorer.callback)
     assert explorer.callback.status.phase == "finished"
-    assert not explorer.callback.status.problem
 
 
 def test_no_click_reads_a_variable_while_a_model_trains(monkeypatch):

@@ -84,8 +84,7 @@ def read_values(variable: Any) -> np.ndarray:
     """
     if _is_lost(variable):
         raise WeightsLostError(
-            "The training broke off within a step of JAX, and the model's weights are lost with it. explorer.restore(...) puts "
-            "recorded ones back; then compile the model again, since what its optimizer had learned is lost too."
+            "a step of JAX broke off and lost them. explorer.restore(...) puts a record back; then compile the model again."
         )
     value = variable.value
     if hasattr(value, "read_value"):

@@ -76,6 +76,11 @@ class Reporter:
             logger.warning("Weight Explorer met a problem; a running training goes on.", exc_info=error)
         self._set(problem=problem)
 
+    def overcome(self, kind: type[Exception]) -> None:
+        """Show a problem of this kind no longer."""
+        if self._status.problem.startswith(f"{kind.__name__}: "):
+            self._set(problem="")
+
     def answered(self) -> None:
         """Note that a click was answered; called from another thread."""
 

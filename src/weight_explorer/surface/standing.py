@@ -93,6 +93,8 @@ class Standing:
                 self._compare(session, kind, at_all=at_all)
             except WeightsLostError as error:
                 session.note(error)  # what was recorded can be looked at all the same
+            else:
+                session.overcome(WeightsLostError)
 
     def _compare(self, session: Session, kind: str, *, at_all: bool) -> None:
         if session.broke_off():
