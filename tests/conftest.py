@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 from keras import layers
 
+from weight_explorer import live
 from weight_explorer.recording import compiled
 
 # How long an example takes is the machine's affair.
@@ -33,6 +34,14 @@ def pytest_xdist_make_scheduler(config, log):
             return "browser" if nodeid.startswith("tests/browser/") else nodeid.split("::", 1)[0]
 
     return ByPlace(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _seen():
+    """Have all drawn as in a kernel, in the middle of a training too: the tests look at the panel as a page would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "may_be_seen", lambda: True)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,7 +16,7 @@ import pytest
 from keras import layers
 
 from tests.backends import BACKEND, needs_many_steps, not_on
-from weight_explorer import WeightExplorer
+from weight_explorer import WeightExplorer, live
 from weight_explorer.recording.callback import fit_is_running, shielded
 
 
@@ -200,6 +200,17 @@ def test_a_script_without_a_kernel_records_all_the_same(dense_model, training_da
     assert np.array_equal(values[-1], dense_model.get_layer("hidden").kernel.numpy())
     assert not np.array_equal(values[0], values[-1])
     assert explorer.figure().axes
+
+
+def test_a_script_without_a_kernel_draws_nothing_in_the_middle_of_a_training(dense_model, training_data, monkeypatch):
+    monkeypatch.setattr(live, "may_be_seen", live.is_in_kernel)
+    explorer = WeightExplorer(dense_model, record_every=1)
+    drawn = []
+    show = explorer._panel.show
+    monkeypatch.setattr(explorer._panel, "show", lambda *args, **options: (drawn.append(1), show(*args, **options)))
+    dense_model.fit(*training_data, epochs=3, verbose=0, callbacks=[explorer.callback])
+    assert len(drawn) == 1
+    assert explorer._panel.status.phase == "finished"
 
 
 def test_the_same_callback_serves_fit_after_fit_on_one_axis(dense_model, training_data):

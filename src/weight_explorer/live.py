@@ -164,8 +164,13 @@ def pump() -> Pump:
 
 
 def is_in_kernel() -> bool:
-    """Whether this runs in a kernel, so that there may be a page that shows what is drawn."""
+    """Whether this runs in a kernel."""
     return _kernel() is not None
+
+
+def may_be_seen() -> bool:
+    """Whether there may be a page that shows what is drawn: where there is no kernel, there is none."""
+    return is_in_kernel()
 
 
 def call_after_cell(callback: Callable[[bool], None]) -> bool:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from weight_explorer.catalog import files
 from weight_explorer.catalog.labels import Labels, with_labels
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
-from weight_explorer.catalog.walk import read_catalog, read_values, signature, write_values
+from weight_explorer.catalog.walk import read_catalog, signature, write_values
 from weight_explorer.diagnosis.facts import NO_FACTS, Facts
 from weight_explorer.diagnosis.model import learning_rate_of, read_facts
 from weight_explorer.editing.holding import follow
@@ -109,14 +110,22 @@ class Source(ABC):
 class LiveSource(Source):
     """A model, and the history of what is recorded of it.
 
+    Args:
+        model: The live model.
+        history: Where records go.
+        labels: What the axes and elements of weights are called.
+        read: Gives the values of a variable; see `Recorder`.
+
     Raises:
         ValueError: A label does not fit.
     """
 
-    def __init__(self, model: keras.Model, history: History, labels: Sequence[Labels]) -> None:
+    def __init__(
+        self, model: keras.Model, history: History, labels: Sequence[Labels], read: Callable[[Any], np.ndarray]
+    ) -> None:
         self.model = model
         self.history = history
-        self.recorder = Recorder(history, read_values)
+        self.recorder = Recorder(history, read)
         self._labels = labels
         # What the facts were read of, and how many records there were.
         self._learned_of: Catalog | None = None

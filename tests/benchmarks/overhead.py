@@ -1,8 +1,10 @@
 """What the explorer costs a fit, and how long it takes to make one: `python -m tests.benchmarks.overhead`.
 
-Runs with and without alternate in one process, so that the machine's own pace divides out. Beside the explorer stand a hook
-that does nothing, for which Keras leaves its faster way of calling hooks, and one that copies the weights every ten batches:
-no record can cost less. What a single record costs is in `record_cost`.
+Fits with and without alternate in one process, so that the machine's own pace divides out. Beside the explorer stands a hook
+that does nothing, for which Keras leaves its faster way of calling hooks. What costs the same in every batch is measured within
+one fit, in which stretches with and without alternate: that tells a hundredth apart also where the machine's pace changes from
+second to second. There a hook that copies the weights is the other: no record can cost less. What a single record costs is in
+`record_cost`.
 """
 
 import statistics
@@ -18,6 +20,9 @@ from weight_explorer import WeightExplorer
 # Rounds, and epochs of 500 batches in each. Of "auto" the fit is long: what its first second costs is saved in the first ten.
 # Of all else it is short, so that a machine whose pace changes from minute to minute is the same to both of a pair.
 LONG, SHORT = (5, 15), (15, 2)
+
+# Batches of a stretch, and epochs of the fit that has them.
+STRETCH, EPOCHS = 50, 40
 
 
 def make_model():
@@ -58,10 +63,54 @@ def fit_ratio(model, callback, rounds, epochs):
     return statistics.median(ratios), min(ratios), max(ratios)
 
 
+class InTurns(keras.callbacks.Callback):
+    """Lets every other stretch of batches pass by a hook, and takes the time of each but the first, in which an epoch begins."""
+
+    def __init__(self, hook):
+        super().__init__()
+        self.hook = hook
+        self.pairs = []
+
+    def on_train_begin(self, logs=None):
+        self.hook.set_model(self.model)
+        self.hook.set_params(self.params)
+        self.hook.on_train_begin(logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.hook.on_epoch_begin(epoch, logs)
+        self.began = perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        number, last = divmod(batch, STRETCH)
+        if number % 2:
+            self.hook.on_train_batch_end(batch, logs)
+        if last == STRETCH - 1:
+            now = perf_counter()
+            if number % 2:
+                self.watched = now - self.began
+            elif number:
+                self.pairs.append((self.watched, now - self.began))
+            self.began = now
+
+
+def stretch_ratio(model, hook):
+    """Return the median of (time with / time without) over neighbouring stretches, and the quartiles."""
+    random = np.random.default_rng(1)
+    x, y = random.random((16_000, 784), "float32"), random.random((16_000, 10), "float32")
+    model.fit(x, y, batch_size=32, verbose=0)
+    turns = InTurns(hook)
+    model.fit(x, y, batch_size=32, epochs=EPOCHS, verbose=0, callbacks=[turns])
+    least, median, most = statistics.quantiles((watched / plain for watched, plain in turns.pairs), n=4)
+    return median, least, most
+
+
 def main():
     """Print how many times as long a fit takes, and how long it takes to make an explorer."""
-    for name, hook in {"a hook that does nothing": Hook(), "get_weights() every 10 batches": Hook(10)}.items():
-        write_ratio(name, fit_ratio(make_model(), hook, *SHORT))
+    hooks = {"get_weights()": lambda model: Hook(10), "a record": lambda model: WeightExplorer(model, record_every=10).callback}
+    for name, hook_of in hooks.items():
+        model = make_model()
+        write_ratio(f"{name} every 10 batches, stretch by stretch", stretch_ratio(model, hook_of(model)))
+    write_ratio("a hook that does nothing", fit_ratio(make_model(), Hook(), *SHORT))
     for options in ({"record_every": 10}, {"record_every": "epoch"}, {"record_every": "auto", "max_overhead": 0.02}):
         model = make_model()
         explorer = WeightExplorer(model, **options)

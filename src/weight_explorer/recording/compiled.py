@@ -65,18 +65,20 @@ class Passes:
             _address(values), _address(sizes), len(sizes), befores, len(references), place, _address(rows)
         )
 
-    def tally(self, values: np.ndarray, sizes: np.ndarray, scales: np.ndarray, firsts: np.ndarray, counts: np.ndarray) -> None:
+    def tally(
+        self, values: np.ndarray, sizes: np.ndarray, exponents: np.ndarray, firsts: np.ndarray, counts: np.ndarray
+    ) -> None:
         """Add the finite elements of each segment to its counts over bins that hold them.
 
         Args:
             values: What `takes` accepts.
             sizes: The number of elements of each segment, int64.
-            scales: What one over the width of a bin is, float64; of a segment that is not to be counted 0.
+            exponents: Of the lattice of each segment, int16; where that is `lattice.UNSET`, nothing is counted.
             firsts: The number of the first bin, int64.
             counts: Uint32, of shape (segments, bins).
         """
         self._library.we_tally(
-            _address(values), _address(sizes), len(sizes), _address(scales), _address(firsts), _address(counts)
+            _address(values), _address(sizes), len(sizes), _address(exponents), _address(firsts), _address(counts)
         )
 
     def populate(self, array: np.ndarray) -> None:

@@ -75,11 +75,12 @@ def _centered(low: int, high: int) -> int:
 
 
 class Lattices:
-    """The lattices of several weights, as arrays, and the range of all that each has been. `UNSET` where that is one value."""
+    """The lattices of several weights, as arrays. `UNSET` where all elements so far were the same, or there was none."""
 
     def __init__(self, count: int) -> None:
         self.exponents = np.full(count, UNSET, np.int16)
         self.firsts = np.zeros(count, np.int64)
+        # The range of what there was before the lattice was laid, and of what it was widened for.
         self._lows = np.full(count, np.inf)
         self._highs = np.full(count, -np.inf)
         # Where the lattice begins and ends.
@@ -107,10 +108,13 @@ class Lattices:
 
     def cover(self, places: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> None:
         """Lay or widen the lattices at these places so that they hold the ranges; NaN stands for none."""
-        self._lows[places] = lows = np.fmin(self._lows[places], lows)
-        self._highs[places] = highs = np.fmax(self._highs[places], highs)
         is_inside = (lows >= self._begins[places]) & (highs < self._ends[places])
-        for place in places[~is_inside].tolist():
+        if is_inside.all():
+            return
+        outside = places[~is_inside]
+        self._lows[outside] = np.fmin(self._lows[outside], lows[~is_inside])
+        self._highs[outside] = np.fmax(self._highs[outside], highs[~is_inside])
+        for place in outside.tolist():
             self._widen(place)
 
     def cover_one(self, place: int, low: float, high: float) -> None:

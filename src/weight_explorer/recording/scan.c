@@ -16,7 +16,7 @@
 #endif
 
 #if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_ANY_PROCESSOR __attribute__((target_clones("arch=x86-64-v3", "default")))
+#define FOR_ANY_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define FOR_ANY_PROCESSOR
 #endif
@@ -24,10 +24,13 @@
 #define EXPORT __attribute__((visibility("default")))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* Elements that are added at a time, all of them and their references in the first-level cache; and sums side by side. */
-enum { BLOCK = 2048, LANES = 16, TABLES = 4, BINS = 256 };
+/* Elements that are added at a time, all of them and their references in the first-level cache; and tables side by side. */
+enum { BLOCK = 2048, TABLES = 4, BINS = 256 };
 
 enum { COUNT, MINIMUM, MAXIMUM, MEAN, STD, NORM, ZEROS, NANS, POSITIVE_INFS, NEGATIVE_INFS, MOVED, LARGEST, PLACE, NUM_FIELDS };
+
+/* The exponent of a lattice that is not laid yet. */
+static const int16_t UNSET = INT16_MIN;
 
 /* Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown. */
 static const double CANCELED = 1e-6;
@@ -218,12 +221,13 @@ static void tally_one(const float *values, int64_t size, double scale, int64_t f
         for (int table = 0; table < TABLES; table++) counts[bin] += tables[table][bin];
 }
 
-/* For each of several segments, which tile the array, add its finite elements to its counts over bins of the width 1 / scale, the
- * first of which has the number `first`, and which hold them all. What has a scale of 0 is not counted. */
-EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segments, const double *scales,
+/* For each of several segments, which tile the array, add its finite elements to its counts over bins of a width of two to the
+ * exponent, the first of which has the number `first`, and which hold them all. What has no exponent is not counted. */
+EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segments, const int16_t *exponents,
                      const int64_t *firsts, uint32_t *counts) {
     for (int64_t segment = 0; segment < num_segments; segment++) {
-        if (scales[segment] > 0) tally_one(values, sizes[segment], scales[segment], firsts[segment], counts);
+        if (exponents[segment] != UNSET)
+            tally_one(values, sizes[segment], ldexp(1, -exponents[segment]), firsts[segment], counts);
         values += sizes[segment];
         counts += BINS;
     }

@@ -121,15 +121,16 @@ class Segments:
 
         Where no lattice is laid yet, nothing is counted.
         """
-        is_laid = exponents != UNSET
-        scales = np.ldexp(1.0, np.where(is_laid, -exponents.astype(np.int64), 0))
         if compiled.passes and compiled.passes.takes(flat):
             counts = np.zeros((len(self), BINS), np.uint32)
-            compiled.passes.tally(flat, self.sizes, scales * is_laid, firsts.astype(np.int64), counts)
+            laid = exponents.astype(np.int16, copy=False), firsts.astype(np.int64, copy=False)
+            compiled.passes.tally(flat, self.sizes, *laid, counts)
             return counts
-        return self._tally_by_numpy(flat, is_laid, scales, firsts)
+        return self._tally_by_numpy(flat, exponents, firsts)
 
-    def _tally_by_numpy(self, flat: np.ndarray, is_laid: np.ndarray, scales: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    def _tally_by_numpy(self, flat: np.ndarray, exponents: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+        is_laid = exponents != UNSET
+        scales = np.ldexp(1.0, np.where(is_laid, -exponents.astype(np.int64), 0))
         shift = firsts - BINS * np.arange(len(self))
         counted = np.isfinite(flat) & self.spread(is_laid)
         if not counted.all():

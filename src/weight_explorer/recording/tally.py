@@ -5,8 +5,6 @@ Pillow counts bytes twice as fast as `np.bincount`, and five times as fast as `n
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from PIL import Image
 
@@ -45,8 +43,8 @@ def tally(values: np.ndarray, lattice: Lattice, *, finite: bool, room: TallyRoom
     """
     if compiled.passes and compiled.passes.takes(values):
         counts = np.zeros(BINS, np.uint32)
-        scales, firsts = np.array([math.ldexp(1.0, -lattice.exponent)]), np.array([lattice.first])
-        compiled.passes.tally(values, np.array([values.size]), scales, firsts, counts)
+        exponents, firsts = np.array([lattice.exponent], np.int16), np.array([lattice.first])
+        compiled.passes.tally(values, np.array([values.size]), exponents, firsts, counts)
         return counts
     return _tally_by_numpy(values.reshape(-1), lattice, finite, room or TallyRoom())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from weight_explorer import live
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import WeightsLostError
 from weight_explorer.recording.callback import TrainingCallback, still_trains
@@ -108,6 +109,9 @@ class Standing:
                 return
 
     def _redraw(self) -> None:
+        """Draw; in the middle of a training only where there may be somebody who sees it, which in a script there is not."""
         if not self._session.is_training:
             self._look()
+        elif not live.may_be_seen():
+            return
         self._screen.draw(wait=False)
