@@ -64,7 +64,7 @@ def fit_ratio(model, callback, rounds, epochs):
 
 
 class InTurns(keras.callbacks.Callback):
-    """Lets every other stretch of batches pass by a hook, and takes the time of each but the first, in which an epoch begins."""
+    """Lets every other stretch of batches pass by a hook, and takes the time of all but the first, in which an epoch begins."""
 
     def __init__(self, hook):
         super().__init__()
