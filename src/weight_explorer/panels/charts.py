@@ -23,8 +23,9 @@ from weight_explorer.views.words import words_of
 # The same with and without a name of the x axis: margins that change while a chart is being made are an error in the page.
 MARGINS = {"top": 8, "right": 16, "bottom": 40, "left": 72}
 FEW_POINTS = 30
-# Charts that were drawn are kept for when they are drawn again, but not more than so many: every one has a dozen widgets.
-MOST_CHARTS = 24
+# Charts that were drawn are kept for when they are drawn again, as long as all have no more widgets than this: each has a
+# dozen, and one for each mark. Those that are shown stay in any case.
+MOST_WIDGETS = 150
 
 _Range = tuple[float, float]
 
@@ -58,7 +59,7 @@ class ChartsPanel(ipywidgets.GridBox):
             self.layout.grid_template_columns = columns
         if list(self.children) != shown:
             self.children = shown
-        self._forget()
+        self._forget(len(picture.charts))
 
     @property
     def parts(self) -> list[ipywidgets.Widget]:
@@ -72,10 +73,15 @@ class ChartsPanel(ipywidgets.GridBox):
         self._charts[key] = panel
         return panel
 
-    def _forget(self) -> None:
-        """Close the charts that were not drawn for the longest time."""
-        for key in list(self._charts)[:-MOST_CHARTS]:
-            close_family(*self._charts.pop(key).parts)
+    def _forget(self, num_shown: int) -> None:
+        """Close the charts that were not drawn for the longest time, all but those of the last picture."""
+        num_widgets = sum(len(chart.parts) for chart in self._charts.values())
+        for key in list(self._charts)[: len(self._charts) - num_shown]:
+            if num_widgets <= MOST_WIDGETS:
+                return
+            parts = self._charts.pop(key).parts
+            num_widgets -= len(parts)
+            close_family(*parts)
 
 
 class _ChartPanel:
