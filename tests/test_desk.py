@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tests.backends import needs_live_weights
 from weight_explorer import WeightExplorer
 from weight_explorer.views.brush import read_brush
 from weight_explorer.views.meant import DEEDS, Answer, Desk, Possible
@@ -166,6 +167,7 @@ def test_what_the_optimizer_does_not_move_is_not_frozen_and_says_why(model):
     assert "moved by no optimizer" in words
 
 
+@needs_live_weights
 def test_during_a_fit_edits_are_refused_and_a_freeze_says_when_it_holds(explorer, model):
     """As in the page: another thread takes the click while the main one trains."""
     answers, frozen_at = {}, []

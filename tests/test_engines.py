@@ -16,9 +16,9 @@ HOUR = 3600
 OTHERS = [each for each in ("jax", "torch") if each != BACKEND]
 # Besides the core: what knows Keras and not only the history.
 MODULES = (
-    *("activity", "by_hand", "catalog", "checkpoints", "edit", "every_layer", "files", "findings", "freeze", "interrupts"),
-    *("keys", "loops", "no_false_alarms", "places", "promises", "proofs", "recorder", "runs", "session", "slices"),
-    *("training", "views"),
+    *("activity", "by_hand", "catalog", "checkpoints", "desk", "edit", "every_layer", "export", "faults", "files", "findings"),
+    *("freeze", "initializers", "interrupts", "keys", "live", "loops", "no_false_alarms", "places", "promises", "proofs"),
+    *("random_clicking", "recorder", "runs", "session", "slices", "training", "views", "widget"),
 )
 
 

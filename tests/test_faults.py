@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tests.backends import BACKEND
 from weight_explorer import WeightExplorer, live, screen, source
 from weight_explorer.recording import save, segments
 from weight_explorer.recording.callback import TrainingCallback, shielded
@@ -326,6 +327,23 @@ CHANGES = {
 }
 
 
+# On JAX a fit takes the model's values when an epoch begins and gives them back at its end, by their places.
+NOT_ON_JAX = {
+    **dict.fromkeys(CHANGES, "Keras itself fails where a model has other variables than when the fit began"),
+    "layer renamed": "",
+    "all weights NaN": "",
+    "one weight Inf": "",
+}
+
+
+def skip_what_jax_refuses(name, when):
+    if BACKEND != "jax":
+        return
+    lost = "what is written in mid-epoch holds only where a callback reads the model, as ours does"
+    if why := NOT_ON_JAX[name] or (lost if when == "on_train_batch_begin" and name != "layer renamed" else ""):
+        pytest.skip(f"on jax: {why}")
+
+
 def said(explorer):
     """All words on screen."""
     panel = explorer._panel
@@ -339,6 +357,7 @@ def said(explorer):
 )
 @pytest.mark.parametrize("name", CHANGES)
 def test_whatever_becomes_of_the_model_the_panel_shows_it_as_it_is(name, when, eagerly, bench):
+    skip_what_jax_refuses(name, when)
     change, words = CHANGES[name]
 
     def train(explored):
