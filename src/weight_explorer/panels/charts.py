@@ -25,7 +25,7 @@ MARGINS = {"top": 8, "right": 16, "bottom": 40, "left": 72}
 FEW_POINTS = 30
 # Charts that were drawn are kept for when they are drawn again, as long as all have no more widgets than this: each has a
 # dozen, and one for each mark. Those that are shown stay in any case.
-MOST_WIDGETS = 150
+MOST_WIDGETS = 250
 
 _Range = tuple[float, float]
 
