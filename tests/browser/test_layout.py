@@ -144,6 +144,23 @@ def test_segments_that_do_not_fit_any_more_become_a_menu_and_back(page):
     assert menu.count() == 0
 
 
+@pytest.mark.parametrize("width", [380, 640])
+def test_in_a_narrow_head_a_long_name_ends_before_the_buttons_and_where_the_training_stands_has_a_line_of_its_own(page, width):
+    mount(page, width)
+    height = box(page, ".we-head")["height"]
+    status = {"title": "model_" * 30, "words": "live · epoch 2 of 200 · " * 5, "orders": ["pause", "stop"]}
+    page.evaluate("status => Object.entries(status).forEach(([name, value]) => models[0].set(name, value))", status)
+    title, words, orders = (box(page, f".we-status-{part}") for part in ("title", "words", "orders"))
+    assert title["right"] < orders["x"]
+    assert words["y"] >= title["bottom"]
+    assert words["width"] > 0.9 * (orders["right"] - title["x"])
+    assert box(page, ".we-head")["height"] == height
+    page.evaluate("models[0].set('orders', [])")
+    dot, words = (box(page, f".we-status-{part}") for part in ("dot", "words"))
+    assert dot["right"] < words["x"]
+    assert words["y"] < dot["y"] < words["bottom"]
+
+
 @pytest.mark.parametrize("width", [380, 640, 1300])
 def test_a_problem_has_a_line_of_its_own_and_takes_nothing_from_the_others(page, width):
     mount(page, width)
