@@ -448,7 +448,8 @@ from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
 shell.run_cell('''
 import keras, numpy as np, threading
-from weight_explorer import WeightExplorer
+from weight_explorer import WeightExplorer, live
+live.may_be_seen = lambda: True  # as in a kernel, so that the panel follows
 model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
 model.compile("sgd", "mse")
 explorer = WeightExplorer(model)
