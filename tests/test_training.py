@@ -177,8 +177,9 @@ def test_a_freeze_while_paused_is_done_at_once(dense_model, training_data, explo
 CTRL_C = """
 import os, signal, threading
 import keras, numpy as np
-from weight_explorer import WeightExplorer
+from weight_explorer import WeightExplorer, live
 
+live.may_be_seen = lambda: True  # as in a kernel, so that the panel follows
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
 model.compile("sgd", "mse")
