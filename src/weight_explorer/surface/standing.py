@@ -33,6 +33,7 @@ class Standing:
     _background: Background | None
     _bench: Workbench | None
     _deeds: Deeds | None
+    _is_displayed: bool
 
     @property
     def catalog(self) -> Catalog:
@@ -112,6 +113,6 @@ class Standing:
         """Draw; in the middle of a training only where there may be somebody who sees it, which in a script there is not."""
         if not self._session.is_training:
             self._look()
-        elif not live.may_be_seen():
+        elif not (self._is_displayed or live.may_be_seen()):
             return
         self._screen.draw(wait=False)
