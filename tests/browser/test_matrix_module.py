@@ -238,6 +238,7 @@ def test_another_weight_is_shown_whole_and_what_is_looked_at_of_one_stays_throug
     page.wait_for_function("document.querySelectorAll('button')[3].disabled")
 
 
+@pytest.mark.long  # beside another test that computes, any task of the page is long
 def test_ten_updates_a_second_of_512_x_512_make_no_long_task(page):
     random = np.random.default_rng(1)
     frames = [b64encode(random.normal(size=(512, 512)).astype("<f4").tobytes()).decode() for _ in range(4)]

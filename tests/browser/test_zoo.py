@@ -46,7 +46,7 @@ BOXES = """() => ['.weight-explorer', '.we-tree', '.we-roles', '.we-views', '.we
     return [name, ...[x, y - top, width, height].map(Math.round)]; })"""
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.long)])
 def zoo(request, page, tmp_path):
     """The zoo on screen with fit running, and all that the page complained about."""
     complaints = []
