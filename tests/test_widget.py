@@ -9,7 +9,8 @@ import pytest
 from keras import layers
 
 from weight_explorer import WeightExplorer
-from weight_explorer.views.pictures import ChartPicture
+from weight_explorer.panels import charts
+from weight_explorer.views.pictures import Chart, ChartPicture, Mark
 from weight_explorer.views.registry import VIEWS
 
 
@@ -325,3 +326,15 @@ def test_closing_takes_the_widgets_away_and_leaves_the_history(dense_model):
     assert all(widget.comm is None for widget in widgets)
     assert explorer.history.values("dense_model/out/bias").shape == (1, 3)
     explorer.close()
+
+
+def test_charts_of_many_shapes_keep_a_bounded_number_of_widgets_and_those_that_are_shown():
+    panel, x = charts.ChartsPanel(), np.arange(3.0)
+    for number in range(1, 30):
+        marks = tuple(Mark("line", "", "now", x, x) for _ in range(number))
+        picture = ChartPicture((Chart("", "", "", marks), Chart("", "", "", marks[:1], log=True)), "")
+        panel.show(picture, "weight")
+        assert len(panel.children) == 3
+        assert all(child.comm is not None for child in panel.children)
+        assert sum(len(chart.parts) for chart in panel._charts.values()) <= charts.MOST_WIDGETS
+    assert len(panel._charts) > 2
