@@ -35,7 +35,7 @@ class Variable:
 def history_of(*records, memory=10**8, key="w"):
     """A history of one weight that had these values, one after the other, at the ends of epochs."""
     history, variable = History(memory), Variable(np.asarray(records[0]))
-    recorder = Recorder(history, lambda variable: variable.values)
+    recorder = Recorder(history, lambda variables: [each.values for each in variables])
     weights = {key: weight_of(key, variable.values)}
     catalog = Catalog(LayerNode("m", "m", "Sequential", weights=(key,)), weights, {key: variable})
     for epoch, values in enumerate(records):

@@ -37,7 +37,7 @@ def recorded(*changes):
     """Record the model, and again after each change of some of its weights."""
     catalog, live = nested()
     history = History(10**8)
-    recorder = Recorder(history, lambda values: values)
+    recorder = Recorder(history, list)
     record(recorder, catalog, kind="start")
     for batch, change in enumerate(changes):
         for key, factor in change.items():
@@ -93,7 +93,7 @@ def test_the_same_numbers_come_from_the_newest_sheet_and_from_columns():
     for key, column in columns.items():
         row = column.rows(slice(-1, None))[0]
         assert quick[key] == pytest.approx(row[2, 5] / row[0, 5])
-    recorder = Recorder(history, lambda values: values)
+    recorder = Recorder(history, list)
     for batch in range(4):  # the snapshot's newest record is none of the last two any more
         record(recorder, catalog, batch=3 + batch)
     assert old.last_change().number == 2
@@ -103,7 +103,7 @@ def test_the_same_numbers_come_from_the_newest_sheet_and_from_columns():
 def test_a_weight_that_became_nan_or_nothing_does_not_hide_the_others():
     live = {"a": np.ones(3, np.float32), "b": np.ones(3, np.float32), "c": np.ones(3, np.float32)}
     catalog, history = catalog_of(live), History(10**6)
-    recorder = Recorder(history, lambda values: values)
+    recorder = Recorder(history, list)
     record(recorder, catalog, kind="start")
     live["a"][:], live["b"][:], live["c"][0] = np.nan, 0, 1.5
     record(recorder, catalog, batch=1)

@@ -65,7 +65,7 @@ def two_weights():
     catalog = catalog_of({key: variable.values for key, variable in live.items()})
     catalog = replace(catalog, variables=live)
     history.catalog = catalog
-    record(Recorder(history, lambda variable: variable.values), catalog, kind="start")
+    record(Recorder(history, lambda variables: [each.values for each in variables]), catalog, kind="start")
     return history, live
 
 

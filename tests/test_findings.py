@@ -305,7 +305,7 @@ def records_of(values, batches):
     weight = Weight("w", "kernel", "kernel", "m", variable.values.shape, "float32", AXES)
     catalog = Catalog(LayerNode("m", "m", "Sequential", weights=("w",)), {"w": weight}, {"w": variable})
     history = History(10**8)
-    recorder = Recorder(history, lambda variable: variable.values)
+    recorder = Recorder(history, lambda variables: [each.values for each in variables])
     for number, each in enumerate(values):
         variable.values = np.asarray(each, np.float32)
         record(recorder, catalog, batch=number * batches, kind="batch" if number else "start")

@@ -15,7 +15,7 @@ from weight_explorer.recording.time import Step
 def filled(count, memory, size=100, watch=lambda history, number: None):
     """A history of one weight whose elements are the number of the record."""
     history, live = History(memory), {"w": np.zeros(size, np.float32)}
-    recorder, catalog = Recorder(history, lambda values: values), catalog_of(live)
+    recorder, catalog = Recorder(history, list), catalog_of(live)
     for number in range(count):
         live["w"][:] = number
         record(recorder, catalog, epoch=number, kind="epoch")

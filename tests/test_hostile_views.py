@@ -36,7 +36,7 @@ def unit_weight(size):
 def recording(weights, variables, memory=10**8):
     history = History(memory)
     catalog = Catalog(LayerNode("m", "m", "Sequential", weights=tuple(weights)), weights, variables)
-    return history, Recorder(history, lambda variable: variable.values), catalog
+    return history, Recorder(history, lambda variables: [each.values for each in variables]), catalog
 
 
 # -- memory --------------------------------------------------------------------------------------------------------------

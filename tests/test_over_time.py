@@ -28,7 +28,7 @@ def weight_of(key="w", shape=(3, 4), layer="l", role="kernel", gates=()):
 def run_of(weights, epochs=6, fits=(0, 3)):
     """A history of several weights with logs; all elements of a weight are its place plus the epoch."""
     history, variables = History(10**8), {weight.key: Variable(None) for weight in weights}
-    recorder = Recorder(history, lambda variable: variable.values)
+    recorder = Recorder(history, lambda variables: [each.values for each in variables])
     known = {weight.key: weight for weight in weights}
     catalog = Catalog(LayerNode("m", "m", "Sequential", weights=tuple(known)), known, variables)
     for epoch in range(epochs):

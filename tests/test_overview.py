@@ -40,7 +40,7 @@ class Model:
     def __init__(self, *keys, memory=10**8, shape=(3, 4)):
         self.random = np.random.default_rng(1)
         self.history = History(memory)
-        self.recorder = Recorder(self.history, lambda variable: variable.values)
+        self.recorder = Recorder(self.history, lambda variables: [each.values for each in variables])
         self.shape = shape
         self.values = {}
         self.grow(*keys)

@@ -27,7 +27,7 @@ def live():
 
 
 def recorder_of(memory=10**7):
-    return Recorder(History(memory), lambda values: values)
+    return Recorder(History(memory), list)
 
 
 def test_changes_are_measured_against_the_start_and_against_the_last_record(live):

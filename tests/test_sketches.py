@@ -22,7 +22,7 @@ def recorded(live_arrays, memory=10**9):
     """Catalog and history of weights that have these values."""
     catalog = catalog_of(live_arrays)
     history = History(memory)
-    record(Recorder(history, lambda values: values), catalog, kind="start")
+    record(Recorder(history, list), catalog, kind="start")
     return catalog, history
 
 

@@ -114,14 +114,18 @@ class LiveSource(Source):
         model: The live model.
         history: Where records go.
         labels: What the axes and elements of weights are called.
-        read: Gives the values of a variable; see `Recorder`.
+        read: Gives the values of variables; see `Recorder`.
 
     Raises:
         ValueError: A label does not fit.
     """
 
     def __init__(
-        self, model: keras.Model, history: History, labels: Sequence[Labels], read: Callable[[Any], np.ndarray]
+        self,
+        model: keras.Model,
+        history: History,
+        labels: Sequence[Labels],
+        read: Callable[[Sequence[Any]], Sequence[np.ndarray]],
     ) -> None:
         self.model = model
         self.history = history

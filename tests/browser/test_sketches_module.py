@@ -24,7 +24,7 @@ class Model:
         self.values = {key: np.zeros(shape, np.float32) for key, shape in CELLS.items()}
         variables = {key: Variable(values) for key, values in self.values.items()}
         self.history, self.epoch = History(10**8), 0
-        self.recorder = Recorder(self.history, lambda variable: variable.values)
+        self.recorder = Recorder(self.history, lambda variables: [each.values for each in variables])
         gates = tuple(
             Block(name, 20 * i, 20 * i + 20) for i, name in enumerate(("input gate", "forget gate", "cell", "output gate"))
         )

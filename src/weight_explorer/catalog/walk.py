@@ -89,9 +89,17 @@ def read_values(variable: Any) -> np.ndarray:
     value = variable.value
     if hasattr(value, "read_value"):
         # TensorFlow: of the variable itself, or through Keras, NumPy would make a copy, or two. `read_value` is slow.
-        return np.asarray(value.value())
+        return array_of(value.value())
     values: Any = keras.ops.convert_to_numpy(value)
     return values
+
+
+def array_of(tensor: Any) -> np.ndarray:
+    """Return a tensor of TensorFlow as an array, not copied."""
+    try:
+        return np.asarray(tensor)
+    except ValueError:  # a single bfloat16 or float8
+        return np.asarray(tensor.numpy())
 
 
 def _is_lost(variable: Any) -> bool:

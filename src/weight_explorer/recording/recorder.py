@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from weight_explorer.recording.time import Step
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
+# Gives the values of each of some variables.
+Read = Callable[[Sequence[Any]], Sequence[np.ndarray]]
+
 MEAN, MINIMUM, MAXIMUM = INDEX["mean"], INDEX["minimum"], INDEX["maximum"]
 
 
@@ -30,10 +34,10 @@ class Recorder:
 
     Args:
         history: Where records go.
-        read: Gives the values of a variable. They are used at once and may be overwritten afterwards.
+        read: Gives values. They are used at once and may be overwritten afterwards.
     """
 
-    def __init__(self, history: History, read: Callable[[object], np.ndarray]) -> None:
+    def __init__(self, history: History, read: Read) -> None:
         self.history = history
         self._read = read
         self._lock = threading.Lock()
@@ -60,7 +64,7 @@ class Recorder:
             return False
         if last is None:
             return not self.history.num_recorded or plan.keeps(key)
-        now = self._read(catalog.variables[key])
+        (now,) = self._read([catalog.variables[key]])
         sample = plan.samples.get(key)
         now = now.reshape(-1) if sample is None else sample.take(now)
         bits = np.dtype(f"u{now.itemsize}")  # as bits, in which NaN equals NaN
@@ -90,7 +94,7 @@ class Recorder:
 
     def _record_alone(self, catalog: Catalog, key: str, plan: Plan, sheet: Sheet) -> np.ndarray | None:
         """Fill in what one weight has to say, and return what is kept of its values."""
-        now, place = self._read(catalog.variables[key]), plan.places[key]
+        (now,), place = self._read([catalog.variables[key]]), plan.places[key]
         references = [store[key] for store in (self._start, self._last) if key in store]
         if key in plan.samples:
             sheet.rows[place, 0] = self._scan(now, [], sheet, place, None)[0]
@@ -134,7 +138,9 @@ class Recorder:
         if not plan.together:
             return {}
         now = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32))
-        np.concatenate([self._read(catalog.variables[key]).reshape(-1) for key in plan.together], out=now)
+        found = self._read([catalog.variables[key] for key in plan.together])
+        np.concatenate([values.reshape(-1) for values in found], out=now)
+        del found  # while TensorFlow's own memory is held, its next step copies it
         start, _ = self._flat_of("start", self._start, plan, now)
         last, missing = self._flat_of("last", self._last, plan, now)
         self._flats["now"] = plan, now

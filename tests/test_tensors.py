@@ -1,0 +1,63 @@
+"""Weights are read while a model trains: all at once where TensorFlow can, bit by bit what they are."""
+
+import keras
+import numpy as np
+import pytest
+
+from weight_explorer import tensors
+from weight_explorer.catalog import walk
+from weight_explorer.tensors import read_values
+
+DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "int8", "int32", "bool", "float64"]
+SHAPES = [(), (0,), (3,), (4, 5), (2, 0, 3)]
+on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow")
+
+
+def variables():
+    made = []
+    for dtype in DTYPES:
+        for shape in SHAPES:
+            values = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+            made.append(keras.Variable(values, dtype=dtype, trainable=False))
+    return made
+
+
+def check(given):
+    for variable, found in zip(given, read_values(given), strict=True):
+        expected = walk.read_values(variable)
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        assert found.tobytes() == expected.tobytes()
+
+
+def test_what_is_read_together_is_what_each_is():
+    check(variables())
+
+
+@on_tensorflow
+def test_all_are_read_by_one_operation(monkeypatch):
+    given = variables()
+    assert len(tensors._read_together()([variable.value for variable in given])) == len(given)
+    monkeypatch.setattr(walk, "read_values", lambda variable: pytest.fail("read by itself"))
+    assert len(read_values(given)) == len(given)
+
+
+@on_tensorflow
+def test_what_the_operation_does_not_know_is_read_one_by_one():
+    tf = pytest.importorskip("tensorflow")
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        mirrored = keras.Variable(np.arange(6.0).reshape(2, 3), dtype="float32")
+    check([*variables(), mirrored])
+
+
+@on_tensorflow
+def test_what_was_read_holds_no_memory_of_the_variable():
+    """Held, it would have the next step of the training copy the variable."""
+    variable = keras.Variable(np.zeros(1000), dtype="float32")
+
+    def place():
+        return read_values([variable])[0].__array_interface__["data"][0]
+
+    before = place()
+    variable.value.assign_add(np.ones(1000, "float32"))
+    assert place() == before
