@@ -86,7 +86,7 @@ def test_dropped_values_lend_their_memory_to_new_ones_but_never_what_a_reader_ho
             np.testing.assert_array_equal(held[known], known)
             if random.random() < 0.1:
                 del held[known]
-        assert history.nbytes + history._spare_nbytes <= history.memory
+        assert history.nbytes + history._rooms.spare_nbytes <= history.memory
 
     filled(300, memory=20 * 4 * size + 60_000, size=size, watch=watch)
     assert len(owners) < 150

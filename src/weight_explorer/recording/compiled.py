@@ -16,6 +16,7 @@ _ADDRESS, _INTEGER = ctypes.c_void_p, ctypes.c_int64
 _ARGUMENTS = {
     "we_summarize": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _INTEGER, _ADDRESS, _ADDRESS),
     "we_populate": (_ADDRESS, _INTEGER),
+    "we_release": (_ADDRESS, _INTEGER),
     "we_tally": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _ADDRESS, _ADDRESS),
 }
 
@@ -84,6 +85,10 @@ class Passes:
     def populate(self, array: np.ndarray) -> None:
         """Have the memory of an array at once that was just allocated and not filled yet."""
         self._library.we_populate(_address(array), array.nbytes)
+
+    def release(self, array: np.ndarray) -> None:
+        """Give the memory of an array back to the system, until it is written to again; what it holds is lost."""
+        self._library.we_release(_address(array), array.nbytes)
 
 
 def _address(array: np.ndarray) -> int:

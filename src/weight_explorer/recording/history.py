@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording import compiled
 from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
+from weight_explorer.recording.rooms import Rooms
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
@@ -67,36 +66,8 @@ def kept_nbytes(values: Mapping[str, np.ndarray]) -> int:
     return sum(array.nbytes + ARRAY_BYTES for array in values.values()) + (ROOM if values else 0)
 
 
-def _memory_of(values: Mapping[str, np.ndarray]) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Yield what owns the memory of arrays: the owner, how many of them are views of it, and all references to these."""
-    for arrays in _by_owner(values).values():
-        owner = _owner(arrays[0])
-        num_views = 0 if owner is arrays[0] else len(arrays)
-        yield owner, num_views, sys.getrefcount(owner) + sum(sys.getrefcount(array) for array in arrays)
-
-
-def _by_owner(values: Mapping[str, np.ndarray]) -> dict[int, list[np.ndarray]]:
-    owners: dict[int, list[np.ndarray]] = {}
-    for array in values.values():
-        owners.setdefault(id(_owner(array)), []).append(array)
-    return owners
-
-
-def _owner(array: np.ndarray) -> np.ndarray:
-    return array if array.base is None else array.base
-
-
-def _unheld(num_views: int) -> int:
-    """Count the references to memory that only a record has: to an array that owns it, or to so many views of one."""
-    owner = np.empty(max(num_views, 1))
-    values = {str(place): owner[place : place + 1] for place in range(num_views)} or {"": owner}
-    del owner
-    return next(_memory_of(values))[2]
-
-
-# Python's versions differ in how many references a call takes.
-_UNHELD = (_unheld(0), _unheld(1))
-_UNHELD_FURTHER = _unheld(2) - _unheld(1)
+def _is_part(array: np.ndarray) -> bool:
+    return array.base is not None and array.base.nbytes > array.nbytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,8 +117,8 @@ class History(Past):
         self._kept: dict[int, _Kept] = {}
         self._samples: dict[str, Sample] = {}
         # Memory of values that were dropped, for records to come. With what is kept it stays within the bound.
-        self._spare: list[np.ndarray] = []
-        self._spare_nbytes = self._record_nbytes = 0
+        self._rooms = Rooms(memory)
+        self._record_nbytes = 0
         self._first_of: dict[str, int] = {}
         self._values_stride = self._records_stride = 1
         self._values_nbytes = self._tables_nbytes = self._samples_nbytes = 0
@@ -157,7 +128,7 @@ class History(Past):
     @property
     def nbytes(self) -> int:
         """Bytes that are kept, at most `memory` once there are more than three records."""
-        return self._statistics_nbytes + self._values_nbytes
+        return self._statistics_nbytes + self._values_nbytes + self._rooms.ahead_nbytes
 
     @property
     def _statistics_nbytes(self) -> int:
@@ -241,26 +212,13 @@ class History(Past):
             while self.nbytes + nbytes > self.memory and self._thin():
                 pass
             # The record takes its arrays from the spare ones, but for one of other weights than the last.
-            self._let_spare_go(self.memory - self.nbytes if nbytes == self._record_nbytes else 0)
+            self._rooms.let_go(self.memory - self.nbytes if nbytes == self._record_nbytes else 0)
             self._record_nbytes = nbytes
 
     def room_for(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array to be filled, one of those that were dropped if it fits: fresh memory costs more than filling it."""
+        """Return an array to be filled."""
         with self._lock:
-            for place, array in enumerate(self._spare):
-                if array.shape == shape and array.dtype == dtype:
-                    del self._spare[place]
-                    self._spare_nbytes -= array.nbytes
-                    array.setflags(write=True)
-                    return array
-        fresh = np.empty(shape, dtype)
-        if compiled.passes:
-            compiled.passes.populate(fresh)
-        return fresh
-
-    def _let_spare_go(self, room: int) -> None:
-        while self._spare and self._spare_nbytes > room:
-            self._spare_nbytes -= self._spare.pop().nbytes
+            return self._rooms.take(shape, dtype)
 
     def append(self, sheet: Sheet, values: Mapping[str, np.ndarray], step: Step) -> Step:
         """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
@@ -278,7 +236,7 @@ class History(Past):
                 self._settle(self._newest.pop(0))
             while self.nbytes > self.memory and self._thin():
                 pass
-            self._let_spare_go(self.memory - self.nbytes)
+            self._rooms.let_go(self.memory - self.nbytes)
             return step
 
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
@@ -329,14 +287,6 @@ class History(Past):
             self._kept[number] = _Kept(MappingProxyType(dict(values)))
         elif before:
             del self._kept[number]
-            self._spare_memory(before.values)
-
-    def _spare_memory(self, values: Mapping[str, np.ndarray]) -> None:
-        """Keep the memory of values that are dropped, but for what a reader holds."""
-        for owner, num_views, num_references in _memory_of(values):
-            if num_references <= _UNHELD[min(num_views, 1)] + _UNHELD_FURTHER * max(num_views - 1, 0):
-                self._spare.append(owner)
-                self._spare_nbytes += owner.nbytes
 
     def _settle(self, record: _Newest) -> None:
         """Decide about a record that is not one of the last two any more."""
@@ -360,7 +310,7 @@ class History(Past):
         values = self._kept[number].values
         first = {key: array for key, array in values.items() if self._first_of.get(key) == number}
         if len(first) < len(values):  # a part of common memory would hold on to the whole of it
-            first = {key: array if array.base is None else array.copy() for key, array in first.items()}
+            first = {key: array.copy() if _is_part(array) else array for key, array in first.items()}
         self._keep(number, first)
 
     def _add_to_table(self, number: int, sheet: Sheet) -> None:

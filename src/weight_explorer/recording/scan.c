@@ -13,6 +13,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#else
+#define MADV_POPULATE_WRITE 0
+#define MADV_DONTNEED 0
 #endif
 
 #if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -233,12 +236,18 @@ EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segm
     }
 }
 
-/* Have the pages of fresh memory at once: one by one, each when it is first written to, they take half as long again. Where
- * that is not to be had, nothing is lost. What the memory holds stays as it is. */
-EXPORT void we_populate(void *memory, int64_t num_bytes) {
+/* Tell the system what is to become of all pages that lie within some memory. Where it cannot, nothing is lost. */
+static void advise(void *memory, int64_t num_bytes, int advice) {
 #ifdef __linux__
     enum { PAGE = 4096 };
     uintptr_t first = ((uintptr_t)memory + PAGE - 1) / PAGE * PAGE, end = ((uintptr_t)memory + num_bytes) / PAGE * PAGE;
-    if (end > first) madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+    if (end > first) madvise((void *)first, end - first, advice);
 #endif
 }
+
+/* Have the pages of fresh memory at once: one by one, each when it is first written to, they take half as long again. What the
+ * memory holds stays as it is. */
+EXPORT void we_populate(void *memory, int64_t num_bytes) { advise(memory, num_bytes, MADV_POPULATE_WRITE); }
+
+/* Give the pages back to the system: what they held is lost. */
+EXPORT void we_release(void *memory, int64_t num_bytes) { advise(memory, num_bytes, MADV_DONTNEED); }

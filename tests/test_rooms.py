@@ -1,0 +1,98 @@
+"""Memory of values that were let go of serves the next ones, never while anybody looks at it, and never beyond its bound."""
+
+import numpy as np
+import pytest
+
+from weight_explorer.recording import compiled
+from weight_explorer.recording.rooms import FEWEST_SLABS, SLAB, SMALLEST, Rooms
+
+PLENTY = FEWEST_SLABS * SLAB
+
+needs_slabs = pytest.mark.skipif(compiled.passes is None, reason="slabs are there where the package was built with a compiler")
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def taken(rooms, nbytes, dtype=np.uint8):
+    return rooms.take((nbytes // np.dtype(dtype).itemsize,), np.dtype(dtype))
+
+
+@pytest.fixture(params=[PLENTY, PLENTY - 1], ids=["slabs", "no slabs"])
+def rooms(request):
+    return Rooms(request.param)
+
+
+@pytest.mark.parametrize("nbytes", [SMALLEST, SMALLEST + 4, SLAB // 4, SLAB // 4 + 4, SLAB + 4])
+def test_what_nobody_holds_is_taken_again_whatever_it_was_used_as(rooms, nbytes):
+    first = rooms.take((nbytes // 4,), np.dtype(np.float32))
+    place = address(first)
+    del first
+    assert rooms.spare_nbytes == nbytes
+    second = rooms.take((nbytes // 2, 1), np.dtype(np.float16))
+    assert (address(second), second.shape, second.dtype, second.flags.writeable) == (place, (nbytes // 2, 1), np.float16, True)
+    assert rooms.spare_nbytes == 0
+
+
+@pytest.mark.parametrize("view", [lambda a: a[7:9], lambda a: a.reshape(2, -1).T, memoryview, lambda a: a.view("u1")])
+def test_a_view_holds_its_place(rooms, view):
+    array = taken(rooms, 1 << 17, np.float32)
+    array.setflags(write=False)
+    held = view(array)
+    place = address(array)
+    del array
+    assert rooms.spare_nbytes == 0
+    other = taken(rooms, 1 << 17, np.float32)
+    assert address(other) != place
+    del held, other
+    assert rooms.spare_nbytes == 2 << 17
+
+
+def test_arrays_never_overlap(rooms):
+    random, held = np.random.default_rng(1), {}
+    for number in range(400):
+        nbytes = int(random.choice([1000, SMALLEST, SMALLEST + 12, 200_000, SLAB // 4]))
+        held[number] = taken(rooms, nbytes, np.uint32)
+        held[number][:] = number
+        if len(held) > 30:
+            del held[int(random.choice(list(held)))]
+        if not number % 20:
+            rooms.let_go(int(random.integers(0, 3 * SLAB)))
+    for number, array in held.items():
+        assert (array == number).all()
+
+
+def test_no_more_than_allowed_stays_spare_also_of_what_comes_back_later(rooms):
+    arrays = [taken(rooms, 1 << 17) for _ in range(10)]
+    rooms.let_go(3 << 17)
+    del arrays
+    assert rooms.spare_nbytes == 3 << 17
+    rooms.let_go(0)
+    assert rooms.spare_nbytes == 0
+
+
+@needs_slabs
+def test_what_is_let_go_of_is_given_back_to_the_system_and_its_place_is_used_again():
+    rooms, num_arrays = Rooms(PLENTY), 200
+    arrays = [taken(rooms, 1 << 18) for _ in range(num_arrays)]
+    places = {address(array) for array in arrays}
+    before = resident()
+    del arrays
+    rooms.let_go(0)
+    assert before - resident() > 0.9 * num_arrays * (1 << 18)
+    again = [taken(rooms, 1 << 18) for _ in range(num_arrays)]
+    assert {address(array) for array in again} == places
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+@needs_slabs
+def test_arrays_of_a_slab_begin_at_lines_of_the_cache_and_the_rest_of_it_is_counted():
+    rooms = Rooms(PLENTY)
+    arrays = [taken(rooms, SMALLEST + 4, np.uint32) for _ in range(3)]
+    assert all(address(array) % 64 == 0 for array in arrays)
+    assert rooms.ahead_nbytes == SLAB - 3 * (SMALLEST + 64)
