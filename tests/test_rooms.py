@@ -1,5 +1,9 @@
 """Memory of values that were let go of serves the next ones, never while anybody looks at it, and never beyond its bound."""
 
+import _thread
+import mmap
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -73,7 +77,8 @@ def test_no_more_than_allowed_stays_spare_also_of_what_comes_back_later(rooms):
 
 
 @needs_slabs
-def test_what_is_let_go_of_is_given_back_to_the_system_and_its_place_is_used_again():
+def test_what_is_let_go_of_is_given_back_to_the_system_and_its_place_is_used_again(monkeypatch):
+    monkeypatch.setattr(_thread, "start_new_thread", lambda function, arguments: function(*arguments))
     rooms, num_arrays = Rooms(PLENTY), 200
     arrays = [taken(rooms, 1 << 18) for _ in range(num_arrays)]
     places = {address(array) for array in arrays}
@@ -86,8 +91,8 @@ def test_what_is_let_go_of_is_given_back_to_the_system_and_its_place_is_used_aga
 
 
 def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
+    """Return bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 
 @needs_slabs
@@ -96,3 +101,25 @@ def test_arrays_of_a_slab_begin_at_lines_of_the_cache_and_the_rest_of_it_is_coun
     arrays = [taken(rooms, SMALLEST + 4, np.uint32) for _ in range(3)]
     assert all(address(array) % 64 == 0 for array in arrays)
     assert rooms.ahead_nbytes == SLAB - 3 * (SMALLEST + 64)
+
+
+@needs_slabs
+def test_the_next_slab_is_there_before_it_is_needed():
+    rooms = Rooms(PLENTY)
+    arrays = [taken(rooms, SLAB // 4) for _ in range(2)]
+    assert rooms.ahead_nbytes == SLAB // 2
+    arrays.append(taken(rooms, SLAB // 4))
+    assert rooms.ahead_nbytes == SLAB // 4 + SLAB
+    arrays += [taken(rooms, SLAB // 4) for _ in range(2)]
+    assert rooms.ahead_nbytes == 3 * SLAB // 4
+
+
+@needs_slabs
+def test_without_a_thread_to_be_had_there_is_memory_all_the_same(monkeypatch):
+    def start(function, arguments):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", start)
+    rooms = Rooms(PLENTY)
+    arrays = [taken(rooms, SLAB // 4) for _ in range(9)]
+    assert len({address(array) for array in arrays}) == 9

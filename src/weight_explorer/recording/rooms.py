@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import math
 import weakref
 from collections import defaultdict, deque
@@ -14,7 +16,7 @@ from weight_explorer.recording import compiled
 SMALLEST = 1 << 16
 
 # Arrays of up to a quarter of this are cut from slabs, for which NumPy asks the system for huge pages: those come in a quarter
-# of the time of small ones. A bound on memory of less than so many slabs has none.
+# of the time of small ones, and a thread waits for them. A bound on memory of less than so many slabs has none.
 SLAB = 1 << 22
 FEWEST_SLABS = 16
 
@@ -35,12 +37,14 @@ class Rooms:
 
     def __init__(self, memory: int) -> None:
         self._has_slabs = compiled.passes is not None and memory >= FEWEST_SLABS * SLAB
-        self._slab = memoryview(b"")
+        # The rest of the slab that is being cut; the next one, which gets its memory meanwhile; and what was left of the last.
+        self._slab = self._next_slab = self._rest = memoryview(b"")
         # By their size: places with memory, and such whose memory was given back to the system.
         self._spare: defaultdict[int, list[memoryview]] = defaultdict(list)
         self._bare: defaultdict[int, list[memoryview]] = defaultdict(list)
         self._spare_nbytes, self._most_spare = 0, memory
-        # What nobody holds any more; whoever was the last to hold it adds it here.
+        # What somebody holds, and what nobody holds any more: whoever was the last adds it here.
+        self._held: dict[int, _Holding] = {}
         self._returned: deque[memoryview] = deque()
 
     @property
@@ -51,8 +55,8 @@ class Rooms:
 
     @property
     def ahead_nbytes(self) -> int:
-        """Bytes of a slab that were not given out yet."""
-        return len(self._slab)
+        """Bytes of slabs that were not given out yet."""
+        return len(self._slab) + len(self._next_slab)
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Return an array to be filled. Its place is taken again once it and all views of it are gone."""
@@ -62,8 +66,13 @@ class Rooms:
         place = self._place(nbytes)
         # Of an array made otherwise a view would hold not it but what it was made of.
         array = np.frombuffer(place, dtype)
-        weakref.finalize(array, self._returned.append, place).atexit = False
+        holding = _Holding(array, self._let_go_of)
+        holding.place = place
+        self._held[id(holding)] = holding
         return array.reshape(shape)
+
+    def _let_go_of(self, holding: _Holding) -> None:
+        self._returned.append(self._held.pop(id(holding)).place)
 
     def let_go(self, most: int) -> None:
         """Keep no more than so many bytes spare from now on, and give the others back to the system."""
@@ -93,25 +102,47 @@ class Rooms:
         if self._spare[nbytes]:
             self._spare_nbytes -= nbytes
             return self._spare[nbytes].pop()
-        place = self._bare[nbytes].pop() if self._bare[nbytes] else self._fresh(nbytes)
-        if compiled.passes:
-            compiled.passes.populate(np.asarray(place))
-        return place
+        if self._bare[nbytes]:
+            return _populated(self._bare[nbytes].pop())
+        return self._cut(nbytes) if self._is_cut(nbytes) else _populated(np.empty(nbytes, np.uint8).data)
 
     def _is_cut(self, nbytes: int) -> bool:
         return self._has_slabs and nbytes <= SLAB // 4
 
-    def _fresh(self, nbytes: int) -> memoryview:
-        if not self._is_cut(nbytes):
-            return np.empty(nbytes, np.uint8).data
+    def _cut(self, nbytes: int) -> memoryview:
         if len(self._slab) < nbytes:
-            _release(self._slab)
-            slab = np.empty(SLAB + _HUGE_PAGE, np.uint8)
-            start = -slab.ctypes.data % _HUGE_PAGE
-            self._slab = slab[start : start + SLAB].data
-        place = self._slab[:nbytes]
-        self._slab = self._slab[-(-nbytes // _LINE) * _LINE :]
+            self._rest, self._slab, self._next_slab = self._slab, self._next_slab or _slab(), memoryview(b"")
+        place, self._slab = self._slab[:nbytes], self._slab[-(-nbytes // _LINE) * _LINE :]
+        if not self._next_slab and len(self._slab) < SLAB // 2:
+            self._next_slab = _slab()
+            # Who is early has the rest of the memory as it is written to. `threading` would wait until the thread runs.
+            with contextlib.suppress(RuntimeError):  # there may be none to be had
+                _thread.start_new_thread(_turn, (self._next_slab, self._rest))
         return place
+
+
+class _Holding(weakref.ref[np.ndarray]):
+    """Tells when nobody holds an array any more, and where that was."""
+
+    __slots__ = ("place",)
+    place: memoryview
+
+
+def _slab() -> memoryview:
+    slab = np.empty(SLAB + _HUGE_PAGE, np.uint8)
+    start = -slab.ctypes.data % _HUGE_PAGE
+    return slab[start : start + SLAB].data
+
+
+def _turn(next_slab: memoryview, rest: memoryview) -> None:
+    _populated(next_slab)
+    _release(rest)
+
+
+def _populated(place: memoryview) -> memoryview:
+    if compiled.passes:
+        compiled.passes.populate(np.asarray(place))
+    return place
 
 
 def _release(place: memoryview) -> None:
