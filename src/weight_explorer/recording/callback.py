@@ -96,11 +96,15 @@ class TrainingCallback(keras.callbacks.Callback):
         """Note where the training stands."""
         self._session.epoch_began(epoch + 1, (self.params or {}).get("steps"))
 
-    @shielded
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Record if the pace allows it, and wait or end if the user wants it so."""
+        if not self._session.passes(batch + 1):
+            self._batch_ended(batch + 1, logs)
+
+    @shielded
+    def _batch_ended(self, batch: int, logs: Any) -> None:
         with self._obeying():
-            self._session.batch_ended(batch + 1, logs)
+            self._session.batch_ended(batch, logs)
 
     @shielded
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # pyright: ignore[reportMissingImports] - `signal` looks for names of handlers, which takes far longer
 import contextlib
-import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -12,7 +12,7 @@ from types import FrameType
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
     """Have Ctrl-C wait until this is done, so that nothing of ours is left half done; one that comes again does not wait."""
-    before = signal.getsignal(signal.SIGINT)
+    before = _signal.getsignal(_signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
@@ -24,10 +24,10 @@ def held_back() -> Iterator[None]:
         if num_came > 1:
             before(number, frame)
 
-    signal.signal(signal.SIGINT, came)
+    _signal.signal(_signal.SIGINT, came)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        _signal.signal(_signal.SIGINT, before)
         if num_came == 1:
-            signal.raise_signal(signal.SIGINT)
+            _signal.raise_signal(_signal.SIGINT)

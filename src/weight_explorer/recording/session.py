@@ -229,6 +229,22 @@ class Session(Reporter):
         self._batch = 0
         self._set(phase="training", epoch=epoch, batches=batches)
 
+    def passes(self, batch: int) -> bool:
+        """Note a batch that was trained if nothing else is to be done after it, and say so; never raises.
+
+        Most batches are such: then this takes a third of what `batch_ended` and `hold` take.
+        """
+        try:
+            if self._found_nothing or self.brake.asked or not self._soon.empty():
+                return False
+            num_new, self._batch = batch - self._batch, batch
+            if self._pace.is_due(num_new):
+                return False
+            self._between()
+        except Exception:  # noqa: BLE001 - `batch_ended` meets it again, where it is reported
+            return False
+        return True
+
     def batch_ended(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Record if the pace allows it; `batch` says how many of this epoch are trained."""
         self._do_what_waits()
