@@ -151,7 +151,7 @@ PARTS = {
     "what waits to be done": breaks(lambda explorer: explorer._session, "_do_what_waits"),
     "noting the batch": breaks(lambda explorer: explorer._session, "batch_ended"),
     "small pictures": breaks(lambda explorer: explorer._session, "_sketch"),
-    "the passes": breaks(lambda explorer: segments.Segments, "summarize"),
+    "the passes": breaks(lambda explorer: segments.Segments, "scan"),
     "counting": breaks(lambda explorer: segments.Segments, "tally"),
     "reading a variable": breaks(lambda explorer: explorer._source.recorder, "_read"),
     "statistics": breaks(lambda explorer: explorer._source.recorder, "_record_together"),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from weight_explorer.recording import compiled
 from weight_explorer.recording.histogram import Histograms
-from weight_explorer.recording.lattice import BINS, Lattice, lattice_for
+from weight_explorer.recording.lattice import BINS, UNSET, Lattice, lattice_for
 from weight_explorer.recording.segments import Segments
 from weight_explorer.recording.statistics import BLOCK, summarize
 from weight_explorer.recording.tally import tally
@@ -120,3 +121,24 @@ def test_many_at_once_are_counted_as_one_by_one(parts):
     counts = Segments.of([part.size for part in parts]).tally(np.concatenate(parts), *arrays)
     for part, lattice, found in zip(parts, lattices, counts, strict=True):
         np.testing.assert_array_equal(found, by_hand(part, lattice))
+
+
+PARTS = st.tuples(FLOATS, st.sampled_from([1, 100]), st.sampled_from([0.0, np.nan, -np.inf]), st.integers(0, 2))
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4))
+def test_what_is_copied_is_counted_on_the_way_where_the_bins_hold_it_and_else_left(given_parts):
+    """Of three lattices the first holds the part, the second may not, and the third is not laid."""
+    lattices = [(lattice_of(part), Lattice(-3, 0), None)[kind] for part, _, _, kind in given_parts]
+    parts = [np.append(np.tile(part, times), np.float32(last)) for part, times, last, _ in given_parts]
+    exponents = np.array([lattice.exponent if lattice else UNSET for lattice in lattices])
+    firsts = np.array([lattice.first if lattice else 0 for lattice in lattices])
+    segments = Segments.of([part.size for part in parts])
+    copy = np.empty(segments.num_elements, np.float32)
+    _, counts, missed = segments.scan(parts, [], exponents, firsts, copy)
+    np.testing.assert_array_equal(copy, np.concatenate(parts))
+    for part, lattice, found, is_missed in zip(parts, lattices, counts, missed, strict=True):
+        finite = part[np.isfinite(part)]
+        held = lattice is not None and lattice.holds(float(finite.min()), float(finite.max()))
+        assert is_missed == (not held or compiled.passes is None)
+        np.testing.assert_array_equal(found, 0 if is_missed else by_hand(finite, lattice))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from weight_explorer.recording import statistics
+from weight_explorer.recording.lattice import UNSET
 from weight_explorer.recording.segments import Segments
 from weight_explorer.recording.statistics import COUNTS, FIELDS, INDEX, Reference, no_change, scan, summarize
 
@@ -35,6 +36,18 @@ DTYPES = [
     np.float64,
     bool,
 ]
+
+
+def together(parts, references=()):
+    """The rows of several arrays that are summarized at once, and copied on the way, but counted later."""
+    segments = Segments.of([part.size for part in parts])
+    unlaid, firsts = np.full(len(parts), UNSET), np.zeros(len(parts), np.int64)
+    copy = np.empty(segments.num_elements, np.float32)
+    rows, counts, missed = segments.scan(parts, references, unlaid, firsts, copy)
+    np.testing.assert_array_equal(copy, np.concatenate([part.ravel() for part in parts]))
+    assert missed.all()
+    assert not counts.any()
+    return rows
 
 
 def reference(values, moved=None):
@@ -137,15 +150,14 @@ def test_the_deviation_of_a_gamma_near_one_is_right():
     """E[x^2] - E[x]^2 in float32 is four times off here."""
     values = (1 + 1e-4 * np.random.default_rng(1).normal(size=4096)).astype(np.float32)
     assert summarize(values)[INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
-    segments = Segments.of([4096])
-    assert segments.summarize(values)[0, 0, INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
+    assert together([values])[0, 0, INDEX["std"]] == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
 
 
 @pytest.mark.parametrize("value", [0.1, 1.0, -3e-8, 1e20], ids=str)
 def test_the_deviation_of_a_constant_is_exactly_zero(value):
     for row in (
         summarize(np.full(12_345, value, np.float32)),
-        Segments.of([50]).summarize(np.full(50, value, np.float32))[0, 0],
+        together([np.full(50, value, np.float32)])[0, 0],
     ):
         assert row[INDEX["std"]] == 0
         assert row[INDEX["mean"]] == np.float32(value)
@@ -205,7 +217,7 @@ def test_a_nan_or_inf_that_stays_as_it_was_did_not_move():
     before = np.array([np.nan, np.inf, -np.inf, 1, 2, np.nan])
     after = np.array([np.nan, np.inf, np.inf, 1, 3, 0])
     assert summarize(after, before)[INDEX["moved"]] == 3
-    assert Segments.of([6]).summarize(after.astype(np.float32), [before.astype(np.float32)])[0, 1, INDEX["moved"]] == 3
+    assert together([after.astype(np.float32)], [before.astype(np.float32)])[0, 1, INDEX["moved"]] == 3
 
 
 @pytest.mark.parametrize("size", [0, 7])
@@ -219,9 +231,7 @@ def test_many_at_once_are_as_one_by_one(parts, compare):
     flat = np.concatenate(parts)
     before = flat[::-1].copy() if compare else None
     segments = Segments.of([part.size for part in parts])
-    kept = flat.copy()
-    rows = segments.summarize(flat, [before] if compare else [])
-    np.testing.assert_array_equal(flat, kept)
+    rows = together(parts, [before] if compare else [])
     for number, part in enumerate(parts):
         alone = summarize(part, None if before is None else segments.cut(before, number))
         top = float(np.abs(part[np.isfinite(part)]).max(initial=0.0))

@@ -8,17 +8,36 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 _ADDRESS, _INTEGER = ctypes.c_void_p, ctypes.c_int64
 
+_FLOAT32 = np.dtype(np.float32)
+
 _ARGUMENTS = {
-    "we_summarize": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _INTEGER, _ADDRESS, _ADDRESS),
+    "we_scan": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _INTEGER, *[_ADDRESS] * 6),
     "we_populate": (_ADDRESS, _INTEGER),
     "we_release": (_ADDRESS, _INTEGER),
     "we_tally": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _ADDRESS, _ADDRESS),
 }
+
+
+class Bins(NamedTuple):
+    """Lattices of several segments, and what is counted over them.
+
+    Attributes:
+        exponents: Of the lattices, int16; `lattice.UNSET` where there is none.
+        firsts: The numbers of the first bins, int64.
+        counts: Uint32, of shape (segments, bins).
+        missed: Bool; becomes true where a lattice does not hold all finite elements, or is none: then nothing is counted.
+    """
+
+    exponents: np.ndarray
+    firsts: np.ndarray
+    counts: np.ndarray
+    missed: np.ndarray
 
 
 class Passes:
@@ -38,32 +57,33 @@ class Passes:
     def takes(*arrays: np.ndarray) -> bool:
         """Say whether these can be read side by side from C: float32, without gaps, and equally many elements."""
         size = arrays[0].size
-        return all(
-            array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned and array.size == size
-            for array in arrays
-        )
+        return all(array.size == size and _is_plain(array) for array in arrays)
 
-    def summarize(
+    def scan(
         self,
-        values: np.ndarray,
+        values: Sequence[np.ndarray],
         sizes: np.ndarray,
         references: Sequence[np.ndarray],
         copy: np.ndarray | None,
         rows: np.ndarray,
+        bins: Bins | None = None,
     ) -> None:
-        """Fill rows of `statistics.FIELDS`, of shape (segments, 1 + references, fields), and a copy of the values.
+        """Fill rows of `statistics.FIELDS`, of shape (segments, 1 + references, fields), a copy of the values, and counts.
 
         Args:
-            values: What `takes` accepts, and so the references and the copy.
+            values: Each segment, an array that `takes` accepts.
             sizes: The number of elements of each segment, int64.
-            references: Arrays that the values are compared with.
-            copy: Where to copy the values.
+            references: Arrays that the values are compared with, the segments behind each other, as `takes` accepts them.
+            copy: Such an array, where to copy the values.
             rows: Float64.
+            bins: Where to count them.
         """
+        places = (_ADDRESS * len(values))(*(_address(each) for each in values))
         befores = (_ADDRESS * len(references))(*(_address(reference) for reference in references))
-        place = None if copy is None else _address(copy)
-        self._library.we_summarize(
-            _address(values), _address(sizes), len(sizes), befores, len(references), place, _address(rows)
+        counted = (None,) * 4 if bins is None else tuple(_address(array) for array in bins)
+        self._library.we_scan(
+            *(places, _address(sizes), len(sizes), befores, len(references)),
+            *(None if copy is None else _address(copy), _address(rows), *counted),
         )
 
     def tally(
@@ -89,6 +109,11 @@ class Passes:
     def release(self, array: np.ndarray) -> None:
         """Give the memory of an array back to the system, until it is written to again; what it holds is lost."""
         self._library.we_release(_address(array), array.nbytes)
+
+
+def _is_plain(array: np.ndarray) -> bool:
+    flags = array.flags
+    return array.dtype == _FLOAT32 and flags.c_contiguous and flags.aligned
 
 
 def _address(array: np.ndarray) -> int:

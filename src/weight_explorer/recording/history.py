@@ -19,7 +19,7 @@ from weight_explorer.recording.rooms import Rooms
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.sheets import Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
-from weight_explorer.recording.time import Step, Timeline, placed
+from weight_explorer.recording.time import Step, Timeline, placed, position_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +76,7 @@ class _Newest:
 
     step: Step
     sheet: Sheet
+    nbytes: int
 
     def piece(self, key: str) -> Piece:
         slot = self.sheet.keys.index(key)
@@ -132,7 +133,7 @@ class History(Past):
 
     @property
     def _statistics_nbytes(self) -> int:
-        newest = sum(record.sheet.nbytes for record in self._newest)
+        newest = sum([record.nbytes for record in self._newest])
         return self._tables_nbytes + newest + self._samples_nbytes + RECORD_BYTES * len(self._steps)
 
     @property
@@ -223,15 +224,17 @@ class History(Past):
     def append(self, sheet: Sheet, values: Mapping[str, np.ndarray], step: Step) -> Step:
         """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
         with self._lock:
-            step = replace(step, number=self.num_recorded, fit=max(self.num_fits - 1, 0))
+            number, fit = self.num_recorded, max(self.num_fits - 1, 0)
             self.num_recorded += 1
             if step.epoch not in self._measured:
                 # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
                 self._lengths[step.epoch] = max(self._lengths.get(step.epoch, 0), step.batch + 1)
-            step = self._steps[step.number] = placed(step, self._lengths)
-            self._newest.append(_Newest(step, sheet))
-            self._keep(step.number, values)
-            self._first_of = dict.fromkeys(sheet.keys, step.number) | self._first_of
+            step = replace(step, number=number, fit=fit, position=position_of(step, self._lengths))
+            self._steps[number] = step
+            self._newest.append(_Newest(step, sheet, sheet.nbytes))
+            self._keep(number, values)
+            for key in sheet.keys:
+                self._first_of.setdefault(key, number)
             if len(self._newest) > 2:
                 self._settle(self._newest.pop(0))
             while self.nbytes > self.memory and self._thin():
@@ -269,7 +272,9 @@ class History(Past):
             self.frozen = tuple(part for part in self.frozen if part.key != key)
             for table in self._tables:
                 table.without(key)
-            self._newest = [_Newest(record.step, record.sheet.without(key)) for record in self._newest]
+            for place, record in enumerate(self._newest):
+                sheet = record.sheet.without(key)
+                self._newest[place] = replace(record, sheet=sheet, nbytes=sheet.nbytes)
             self._samples.pop(key, None)
             self._first_of.pop(key, None)
             self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())

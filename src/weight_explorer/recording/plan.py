@@ -31,24 +31,23 @@ class Plan:
 
     Attributes:
         places: All weights, in the catalog's order, and where each stands in a record's arrays.
-        together: Those that are summarized together, laid out as `segments`, and `together_places`, where they stand.
+        together: Those that are summarized together, laid out as `segments`; `together_places`, where they stand in a record's
+            arrays; and `parts`, the slice of each in the flat array, and its shape.
         alone: The others.
         samples: Of those that are kept as a sample, which elements; None where not even a sample fits.
         nbytes: What one record keeps.
+        blank: A sheet that says nothing yet of all of them.
     """
 
     places: dict[str, int]
     together: tuple[str, ...]
     together_places: np.ndarray
+    parts: tuple[tuple[slice, tuple[int, ...]], ...]
     segments: Segments
     alone: tuple[str, ...]
     samples: dict[str, Sample | None]
     nbytes: int
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """All weights."""
-        return tuple(self.places)
+    blank: Sheet
 
     def keeps(self, key: str) -> bool:
         """Whether values of this weight are kept, if only a sample."""
@@ -64,14 +63,17 @@ def plan_for(catalog: Catalog, memory: int) -> Plan:
     sizes = [sample.indexes.size if sample else 0 for sample in samples.values()]
     whole = sum(_nbytes(weight) for key, weight in weights.items() if key not in samples)
     places = {key: place for place, key in enumerate(weights)}
+    segments, blank = Segments.of([weights[key].size for key in together]), Sheet.empty(tuple(weights))
     return Plan(
         places=places,
         together=together,
         together_places=np.array([places[key] for key in together], np.int64),
-        segments=Segments.of([weights[key].size for key in together]),
+        parts=tuple((segments.part(number), weights[key].shape) for number, key in enumerate(together)),
+        segments=segments,
         alone=tuple(key for key in weights if key not in together),
         samples=samples,
-        nbytes=whole + sum(sizes) * 8 + len(weights) * ARRAY_BYTES + Sheet.empty(tuple(weights)).nbytes,
+        nbytes=whole + sum(sizes) * 8 + len(weights) * ARRAY_BYTES + blank.nbytes,
+        blank=blank,
     )
 
 

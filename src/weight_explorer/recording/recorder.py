@@ -13,7 +13,7 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.recording.history import History
-from weight_explorer.recording.lattice import Lattices
+from weight_explorer.recording.lattice import UNSET, Lattices
 from weight_explorer.recording.plan import Plan, plan_for
 from weight_explorer.recording.sampling import WHOLE, Sample, is_same_sample
 from weight_explorer.recording.sheets import Sheet
@@ -75,7 +75,7 @@ class Recorder:
         with self._lock:
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            sheet = Sheet.empty(plan.keys)
+            sheet = plan.blank.copy()
             values = self._record_together(catalog, plan, sheet)
             for key in plan.alone:
                 kept = self._record_alone(catalog, key, plan, sheet)
@@ -137,29 +137,33 @@ class Recorder:
         """Fill in what the small weights have to say, and return their values."""
         if not plan.together:
             return {}
-        now = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32))
+        now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
         found = self._read([catalog.variables[key] for key in plan.together])
-        np.concatenate([values.reshape(-1) for values in found], out=now)
+        start, _ = self._flat_of("start", self._start, plan, found)
+        last, missing = self._flat_of("last", self._last, plan, found)
+        laid = self._lattices.exponents[own], self._lattices.firsts[own]
+        rows, counts, missed = plan.segments.scan(found, [start, last], *laid, out=now)
         del found  # while TensorFlow's own memory is held, its next step copies it
-        start, _ = self._flat_of("start", self._start, plan, now)
-        last, missing = self._flat_of("last", self._last, plan, now)
         self._flats["now"] = plan, now
-        rows = plan.segments.summarize(now, [start, last])
-        rows[missing, 2] = UNKNOWN
-        own = plan.together_places
-        sheet.rows[own] = rows
-        self._lattices.cover(own, rows[:, 0, MINIMUM], rows[:, 0, MAXIMUM])
-        sheet.counts[own] = plan.segments.tally(now, self._lattices.exponents[own], self._lattices.firsts[own])
+        if missing:
+            rows[missing, 2] = UNKNOWN
+        if missed.any():
+            self._lattices.cover(own[missed], rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
+            exponents = np.where(missed, self._lattices.exponents[own], UNSET)
+            counts = counts + plan.segments.tally(now, exponents, self._lattices.firsts[own])
+        sheet.rows[own], sheet.counts[own] = rows, counts
         now.setflags(write=False)
-        return {key: plan.segments.cut(now, i).reshape(catalog.weights[key].shape) for i, key in enumerate(plan.together)}
+        return {key: now[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
 
-    def _flat_of(self, name: str, store: dict[str, Reference], plan: Plan, now: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    def _flat_of(
+        self, name: str, store: dict[str, Reference], plan: Plan, now: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, list[int]]:
         """Return the values before in the layout of the plan, and which are missing, for which those of now stand in."""
-        planned, flat = self._flats.get(name, (None, now))
-        if planned is plan:
+        planned, flat = self._flats.get(name, (None, None))
+        if planned is plan and flat is not None:
             return flat, []
         missing = [i for i, key in enumerate(plan.together) if key not in store]
-        parts = [store[key].values if key in store else plan.segments.cut(now, i) for i, key in enumerate(plan.together)]
+        parts = [store[key].values if key in store else values for key, values in zip(plan.together, now, strict=True)]
         flat = np.concatenate([part.reshape(-1) for part in parts])
         if not missing:
             self._flats[name] = plan, flat
@@ -183,7 +187,7 @@ class Recorder:
         """Keep the lattice of every weight that was ever recorded: it may leave the model and come back."""
         if self._planned:
             self._lattices_of_old |= {key: (self._lattices, place) for key, place in self._planned[1].places.items()}
-        lattices = Lattices(len(plan.keys))
+        lattices = Lattices(len(plan.places))
         for key, place in plan.places.items():
             if key in self._lattices_of_old:
                 lattices.copy_from(place, *self._lattices_of_old[key])

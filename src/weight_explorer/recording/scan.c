@@ -102,12 +102,14 @@ static ALWAYS_INLINE int add_finite(Sums *sums, const float *values, const float
     return 1;
 }
 
-FOR_ANY_PROCESSOR static void add_values(Sums *sums, const float *values, int64_t size, int64_t start) {
-    if (add_finite(sums, values, 0, size, start)) return;
+/* Say whether all elements of the block are finite. */
+FOR_ANY_PROCESSOR static int add_values(Sums *sums, const float *values, int64_t size, int64_t start) {
+    if (add_finite(sums, values, 0, size, start)) return 1;
     for (int64_t at = 0; at < size; at++) {
         add_any(sums, values[at], start + at);
         sums->moved += values[at] != 0;
     }
+    return 0;
 }
 
 FOR_ANY_PROCESSOR static void add_change(Sums *sums, const float *values, const float *before, int64_t size, int64_t start) {
@@ -153,35 +155,6 @@ static void write_row(const Sums *sums, const float *values, const float *before
     row[PLACE] = finite ? sums->place : NAN;
 }
 
-static void summarize_one(const float *values, int64_t size, const float *const *before, int64_t num_before, float *copy,
-                          double *rows) {
-    Sums sums[1 + num_before];
-    for (int64_t row = 0; row <= num_before; row++) sums[row] = (Sums){.low = INFINITY, .high = -INFINITY};
-    for (int64_t start = 0; start < size; start += BLOCK) {
-        int64_t length = size - start < BLOCK ? size - start : BLOCK;
-        add_values(&sums[0], values + start, length, start);
-        for (int64_t row = 0; row < num_before; row++)
-            add_change(&sums[1 + row], values + start, before[row] + start, length, start);
-        if (copy) memcpy(copy + start, values + start, length * sizeof(float));
-    }
-    for (int64_t row = 0; row <= num_before; row++)
-        write_row(&sums[row], values, row ? before[row - 1] : 0, size, rows + row * NUM_FIELDS);
-}
-
-/* For each of several segments, which tile the arrays, write the row of its elements, and behind it those of its differences to
- * the references: rows of shape (segments, 1 + num_before, NUM_FIELDS). Fill `copy` with the values, where there is one. */
-EXPORT void we_summarize(const float *values, const int64_t *sizes, int64_t num_segments, const float *const *before,
-                         int64_t num_before, float *copy, double *rows) {
-    const float *parts[1 + num_before];
-    int64_t start = 0;
-    for (int64_t segment = 0; segment < num_segments; segment++) {
-        for (int64_t row = 0; row < num_before; row++) parts[row] = before[row] + start;
-        summarize_one(values + start, sizes[segment], parts, num_before, copy ? copy + start : 0, rows);
-        rows += (1 + num_before) * NUM_FIELDS;
-        start += sizes[segment];
-    }
-}
-
 FOR_ANY_PROCESSOR static int are_finite(const float *values, int64_t size) {
     int32_t others = 0;
     for (int64_t at = 0; at < size; at++) others |= !(fabsf(values[at]) <= FLT_MAX);
@@ -201,38 +174,107 @@ FOR_ANY_PROCESSOR static void number_bins(const float *values, int64_t size, dou
     else NUMBER_BINS(double)
 }
 
-/* Where equal elements follow each other, a table must have counted the one before it counts the next: hence several. */
-static void tally_one(const float *values, int64_t size, double scale, int64_t first, uint32_t *counts) {
-    uint32_t tables[TABLES][BINS] = {{0}};
-    float finite[BLOCK];
-    uint8_t bins[BLOCK];
-    for (int64_t start = 0; start < size; start += BLOCK) {
-        int64_t length = 0, most = size - start < BLOCK ? size - start : BLOCK, at = 0;
-        const float *block = values + start;
-        if (are_finite(block, most)) length = most;
-        else {
-            for (int64_t next = 0; next < most; next++)
-                if (isfinite(block[next])) finite[length++] = block[next];
-            block = finite;
-        }
-        number_bins(block, length, scale, first, bins);
-        for (; at + TABLES <= length; at += TABLES)
-            for (int table = 0; table < TABLES; table++) tables[table][bins[at + table]]++;
-        for (; at < length; at++) tables[0][bins[at]]++;
-    }
-    for (int bin = 0; bin < BINS; bin++)
-        for (int table = 0; table < TABLES; table++) counts[bin] += tables[table][bin];
+/* Counts over bins of a width of two to the exponent, the first of which has the number `first`. Where equal elements follow each
+ * other, a table must have counted the one before it counts the next: hence several. */
+typedef struct {
+    double scale, begin, end;
+    int64_t first;
+    uint32_t tables[TABLES][BINS];
+} Tally;
+
+static void start_tally(Tally *tally, int16_t exponent, int64_t first) {
+    tally->scale = ldexp(1, -exponent);
+    tally->begin = ldexp(first, exponent);
+    tally->end = ldexp(first + BINS, exponent);
+    tally->first = first;
+    memset(tally->tables, 0, sizeof tally->tables);
 }
 
-/* For each of several segments, which tile the array, add its finite elements to its counts over bins of a width of two to the
- * exponent, the first of which has the number `first`, and which hold them all. What has no exponent is not counted. */
+/* Say whether the bins hold all finite elements that were added. */
+static int holds(const Tally *tally, const Sums *sums) {
+    return sums->low > sums->high || (tally->begin <= sums->low && sums->high < tally->end);
+}
+
+/* Count the finite elements of a block, which the bins hold. */
+static void count_block(Tally *tally, const float *block, int64_t size, int is_finite) {
+    float finite[BLOCK];
+    uint8_t bins[BLOCK];
+    if (!is_finite) {
+        int64_t length = 0;
+        for (int64_t at = 0; at < size; at++)
+            if (isfinite(block[at])) finite[length++] = block[at];
+        block = finite, size = length;
+    }
+    number_bins(block, size, tally->scale, tally->first, bins);
+    int64_t at = 0;
+    for (; at + TABLES <= size; at += TABLES)
+        for (int table = 0; table < TABLES; table++) tally->tables[table][bins[at + table]]++;
+    for (; at < size; at++) tally->tables[0][bins[at]]++;
+}
+
+static void end_tally(const Tally *tally, uint32_t *counts) {
+    for (int bin = 0; bin < BINS; bin++)
+        for (int table = 0; table < TABLES; table++) counts[bin] += tally->tables[table][bin];
+}
+
+/* Write the rows of one segment, copy it where there is room for that, and count it while the tally holds what comes; say whether
+ * it held all. */
+static int scan_one(const float *values, int64_t size, const float *const *before, int64_t num_before, float *copy, Tally *tally,
+                    double *rows) {
+    Sums sums[1 + num_before];
+    for (int64_t row = 0; row <= num_before; row++) sums[row] = (Sums){.low = INFINITY, .high = -INFINITY};
+    int is_held = tally != 0;
+    for (int64_t start = 0; start < size; start += BLOCK) {
+        int64_t length = size - start < BLOCK ? size - start : BLOCK;
+        int is_finite = add_values(&sums[0], values + start, length, start);
+        if ((is_held = is_held && holds(tally, &sums[0]))) count_block(tally, values + start, length, is_finite);
+        for (int64_t row = 0; row < num_before; row++)
+            add_change(&sums[1 + row], values + start, before[row] + start, length, start);
+        if (copy) memcpy(copy + start, values + start, length * sizeof(float));
+    }
+    for (int64_t row = 0; row <= num_before; row++)
+        write_row(&sums[row], values, row ? before[row - 1] : 0, size, rows + row * NUM_FIELDS);
+    return is_held;
+}
+
+/* For each of several segments write the row of its elements, and behind it those of its differences to the references, in which
+ * the segments follow each other: rows of shape (segments, 1 + num_before, NUM_FIELDS). Fill `copy` with the values, one segment
+ * behind the other, where there is one. Where there are `counts`, add the finite elements of each segment to its own, over bins of
+ * a width of two to the exponent, the first of which has the number `first`; where those do not hold them all, or there is no
+ * exponent, leave the counts alone and mark the segment as missed. */
+EXPORT void we_scan(const float *const *values, const int64_t *sizes, int64_t num_segments, const float *const *before,
+                    int64_t num_before, float *copy, double *rows, const int16_t *exponents, const int64_t *firsts,
+                    uint32_t *counts, uint8_t *missed) {
+    const float *parts[1 + num_before];
+    int64_t start = 0;
+    Tally tally;
+    for (int64_t segment = 0; segment < num_segments; segment++) {
+        int is_laid = counts && exponents[segment] != UNSET;
+        if (is_laid) start_tally(&tally, exponents[segment], firsts[segment]);
+        for (int64_t row = 0; row < num_before; row++) parts[row] = before[row] + start;
+        int is_held = scan_one(values[segment], sizes[segment], parts, num_before, copy ? copy + start : 0,
+                               is_laid ? &tally : 0, rows + segment * (1 + num_before) * NUM_FIELDS);
+        if (is_held) end_tally(&tally, counts + segment * BINS);
+        if (counts) missed[segment] = !is_held;
+        start += sizes[segment];
+    }
+}
+
+/* For each of several segments, which tile the array, add its finite elements to its counts over bins that hold them all. What has
+ * no exponent is not counted. */
 EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segments, const int16_t *exponents,
                      const int64_t *firsts, uint32_t *counts) {
+    Tally tally;
     for (int64_t segment = 0; segment < num_segments; segment++) {
-        if (exponents[segment] != UNSET)
-            tally_one(values, sizes[segment], ldexp(1, -exponents[segment]), firsts[segment], counts);
+        if (exponents[segment] != UNSET) {
+            start_tally(&tally, exponents[segment], firsts[segment]);
+            for (int64_t start = 0; start < sizes[segment]; start += BLOCK) {
+                int64_t length = sizes[segment] - start < BLOCK ? sizes[segment] - start : BLOCK;
+                count_block(&tally, values + start, length, are_finite(values + start, length));
+            }
+            end_tally(&tally, counts + segment * BINS);
+        }
         values += sizes[segment];
-        counts += BINS;
     }
 }
 

@@ -45,21 +45,49 @@ class Segments:
         """Give every element the number of its segment; of several rows of numbers, in several rows."""
         return numbers.take(self.owners, axis=-1)
 
+    def part(self, number: int) -> slice:
+        """Return where in the flat array a segment lies."""
+        start = int(self.starts[number])
+        return slice(start, start + int(self.sizes[number]))
+
     def cut(self, flat: np.ndarray, number: int) -> np.ndarray:
         """Return the elements of one segment."""
-        return flat[self.starts[number] : self.starts[number] + self.sizes[number]]
+        return flat[self.part(number)]
 
-    def summarize(self, flat: np.ndarray, references: Sequence[np.ndarray] = ()) -> np.ndarray:
-        """Summarize each segment, and its differences to references, as rows of `FIELDS`: what `statistics.scan` gives.
+    def scan(
+        self,
+        values: Sequence[np.ndarray],
+        references: Sequence[np.ndarray],
+        exponents: np.ndarray,
+        firsts: np.ndarray,
+        out: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Copy the segments behind each other, summarize each and its differences to references, and count it over its lattice.
+
+        Args:
+            values: The elements of each segment, of any shape.
+            references: Flat arrays.
+            exponents: Of the lattices, `UNSET` where none is laid.
+            firsts: Their first bins.
+            out: The flat array to be filled.
 
         Returns:
-            An array of shape (segments, 1 + number of references, number of fields).
+            Rows of `FIELDS` as `statistics.scan` gives them, of shape (segments, 1 + number of references, number of fields);
+            counts, of shape (segments, `BINS`); and which segments `tally` has still to count, once a lattice holds them.
         """
-        if compiled.passes and compiled.passes.takes(flat, *references):
-            rows = np.empty((len(self), 1 + len(references), len(FIELDS)))
-            compiled.passes.summarize(flat, self.sizes, references, None, rows)
-            return rows
-        return self._summarize_by_numpy(flat, references)
+        rows = np.empty((len(self), 1 + len(references), len(FIELDS)))
+        counts, missed = np.zeros((len(self), BINS), np.uint32), np.ones(len(self), bool)
+        if compiled.passes and self._are_taken(values) and compiled.passes.takes(out, *references):
+            bins = compiled.Bins(exponents.astype(np.int16, copy=False), firsts.astype(np.int64, copy=False), counts, missed)
+            compiled.passes.scan(values, self.sizes, references, out, rows, bins)
+        else:
+            np.concatenate([part.reshape(-1) for part in values], out=out)
+            rows[:] = self._summarize_by_numpy(out, references)
+        return rows, counts, missed
+
+    def _are_taken(self, values: Sequence[np.ndarray]) -> bool:
+        sizes = self.sizes.tolist()
+        return all(part.size == size and compiled.Passes.takes(part) for part, size in zip(values, sizes, strict=True))
 
     def _summarize_by_numpy(self, flat: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
         wide = np.empty((1 + len(references), flat.size))
@@ -70,7 +98,7 @@ class Segments:
             squares = np.add.reduceat(wide * wide, self.starts, axis=1)
         others = np.flatnonzero(~np.isfinite(squares).all(axis=0)).tolist()
         for number in others:
-            wide[:, self.starts[number] : self.starts[number] + self.sizes[number]] = squares[:, number] = 0
+            wide[:, self.part(number)] = squares[:, number] = 0
         rows = self._rows(wide, squares).transpose(1, 0, 2)
         for number in others:
             before = [Reference(self.cut(reference, number)) for reference in references]
@@ -119,7 +147,7 @@ class Segments:
     def tally(self, flat: np.ndarray, exponents: np.ndarray, firsts: np.ndarray) -> np.ndarray:
         """Count the finite elements of each segment over its lattice, which holds them: counts of shape (segments, `BINS`).
 
-        Where no lattice is laid yet, nothing is counted.
+        Where no lattice is laid, nothing is counted.
         """
         if compiled.passes and compiled.passes.takes(flat):
             counts = np.zeros((len(self), BINS), np.uint32)

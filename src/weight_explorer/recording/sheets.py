@@ -41,6 +41,10 @@ class Sheet:
             np.zeros((len(keys), BINS), np.uint32),
         )
 
+    def copy(self) -> Sheet:
+        """Return one that can be filled without changing this."""
+        return Sheet(self.keys, *[array.copy() for array in self.arrays])
+
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
         """All arrays."""

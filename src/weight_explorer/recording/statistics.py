@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -178,8 +179,7 @@ def no_change(size: int) -> np.ndarray:
     return row
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reference:
+class Reference(NamedTuple):
     """What an array is compared with, and its mean where that is known and all its elements are finite."""
 
     values: np.ndarray
@@ -208,7 +208,7 @@ def scan(
     befores = [other.values for other in references]
     if compiled.passes and compiled.passes.takes(values, *befores, *([] if copy is None else [copy])):
         rows = np.empty((1 + len(references), len(FIELDS)))
-        compiled.passes.summarize(values, np.array([values.size]), befores, copy, rows)
+        compiled.passes.scan([values], np.array([values.size]), befores, copy, rows)
         return rows
     return _scan_by_numpy(values, references, workspace or Workspace(), copy)
 

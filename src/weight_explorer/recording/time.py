@@ -35,9 +35,14 @@ class Step:
     logs: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
 
+def position_of(step: Step, lengths: Mapping[int, int]) -> float:
+    """Return where a record stands on an axis of epochs, which `lengths` gives."""
+    return step.epoch + step.batch / max(lengths.get(step.epoch, 0), step.batch, 1)
+
+
 def placed(step: Step, lengths: Mapping[int, int]) -> Step:
-    """Return the record with its position, which `lengths` gives; where it has that already, itself: a copy takes 5 µs."""
-    position = step.epoch + step.batch / max(lengths.get(step.epoch, 0), step.batch, 1)
+    """Return the record with its position; where it has that already, itself: a copy takes 5 µs."""
+    position = position_of(step, lengths)
     return step if step.position == position else replace(step, position=position)
 
 
