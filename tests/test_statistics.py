@@ -45,7 +45,7 @@ def together(parts, references=()):
     copy = np.empty(segments.num_elements, np.float32)
     rows, counts, missed = segments.scan(parts, references, unlaid, firsts, copy)
     np.testing.assert_array_equal(copy, np.concatenate([part.ravel() for part in parts]))
-    assert missed.all()
+    assert missed == list(range(len(parts)))
     assert not counts.any()
     return rows
 

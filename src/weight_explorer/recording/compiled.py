@@ -31,7 +31,7 @@ class Bins(NamedTuple):
         exponents: Of the lattices, int16; `lattice.UNSET` where there is none.
         firsts: The numbers of the first bins, int64.
         counts: Uint32, of shape (segments, bins).
-        missed: Bool; becomes true where a lattice does not hold all finite elements, or is none: then nothing is counted.
+        missed: Bool, all false; becomes true where nothing is counted: a lattice does not hold all finite elements, or is none.
     """
 
     exponents: np.ndarray
@@ -51,13 +51,18 @@ class Passes:
         for name, types in _ARGUMENTS.items():
             function = getattr(library, name)  # the library keeps it; what `library[name]` gives it does not
             function.argtypes, function.restype = types, None
+        library.we_scan.restype = _INTEGER
         self._library = library
 
     @staticmethod
     def takes(*arrays: np.ndarray) -> bool:
         """Say whether these can be read side by side from C: float32, without gaps, and equally many elements."""
         size = arrays[0].size
-        return all(array.size == size and _is_plain(array) for array in arrays)
+        for array in arrays:
+            flags = array.flags
+            if not (array.size == size and array.dtype == _FLOAT32 and flags.c_contiguous and flags.aligned):
+                return False
+        return True
 
     def scan(
         self,
@@ -67,8 +72,10 @@ class Passes:
         copy: np.ndarray | None,
         rows: np.ndarray,
         bins: Bins | None = None,
-    ) -> None:
+    ) -> int:
         """Fill rows of `statistics.FIELDS`, of shape (segments, 1 + references, fields), a copy of the values, and counts.
+
+        Returns how many segments are missed, of which nothing is counted.
 
         Args:
             values: Each segment, an array that `takes` accepts.
@@ -81,7 +88,7 @@ class Passes:
         places = (_ADDRESS * len(values))(*(_address(each) for each in values))
         befores = (_ADDRESS * len(references))(*(_address(reference) for reference in references))
         counted = (None,) * 4 if bins is None else tuple(_address(array) for array in bins)
-        self._library.we_scan(
+        return self._library.we_scan(
             *(places, _address(sizes), len(sizes), befores, len(references)),
             *(None if copy is None else _address(copy), _address(rows), *counted),
         )
@@ -109,11 +116,6 @@ class Passes:
     def release(self, array: np.ndarray) -> None:
         """Give the memory of an array back to the system, until it is written to again; what it holds is lost."""
         self._library.we_release(_address(array), array.nbytes)
-
-
-def _is_plain(array: np.ndarray) -> bool:
-    flags = array.flags
-    return array.dtype == _FLOAT32 and flags.c_contiguous and flags.aligned
 
 
 def _address(array: np.ndarray) -> int:

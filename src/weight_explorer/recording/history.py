@@ -229,7 +229,8 @@ class History(Past):
             if step.epoch not in self._measured:
                 # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
                 self._lengths[step.epoch] = max(self._lengths.get(step.epoch, 0), step.batch + 1)
-            step = replace(step, number=number, fit=fit, position=position_of(step, self._lengths))
+            position = position_of(step, self._lengths)
+            step = Step(number, step.epoch, step.batch, position, step.kind, fit, step.name, step.logs)  # faster than `replace`
             self._steps[number] = step
             self._newest.append(_Newest(step, sheet, sheet.nbytes))
             self._keep(number, values)

@@ -75,8 +75,7 @@ class Recorder:
         with self._lock:
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            sheet = plan.blank.copy()
-            values = self._record_together(catalog, plan, sheet)
+            sheet, values = self._record_together(catalog, plan)
             for key in plan.alone:
                 kept = self._record_alone(catalog, key, plan, sheet)
                 if kept is not None:
@@ -133,10 +132,10 @@ class Recorder:
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(self, catalog: Catalog, plan: Plan, sheet: Sheet) -> dict[str, np.ndarray]:
-        """Fill in what the small weights have to say, and return their values."""
+    def _record_together(self, catalog: Catalog, plan: Plan) -> tuple[Sheet, dict[str, np.ndarray]]:
+        """Return a sheet with what the small weights have to say, and their values."""
         if not plan.together:
-            return {}
+            return plan.blank.copy(), {}
         now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
         found = self._read([catalog.variables[key] for key in plan.together])
         start, _ = self._flat_of("start", self._start, plan, found)
@@ -147,13 +146,19 @@ class Recorder:
         self._flats["now"] = plan, now
         if missing:
             rows[missing, 2] = UNKNOWN
-        if missed.any():
-            self._lattices.cover(own[missed], rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
-            exponents = np.where(missed, self._lattices.exponents[own], UNSET)
-            counts = counts + plan.segments.tally(now, exponents, self._lattices.firsts[own])
-        sheet.rows[own], sheet.counts[own] = rows, counts
+        if missed:
+            counts[missed] = self._count_missed(plan, now, rows, missed)
         now.setflags(write=False)
-        return {key: now[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
+        values = {key: now[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
+        return plan.sheet(rows, counts), values
+
+    def _count_missed(self, plan: Plan, now: np.ndarray, rows: np.ndarray, missed: list[int]) -> np.ndarray:
+        """Lay lattices that hold those segments, and count them."""
+        own = plan.together_places
+        self._lattices.cover(own[missed], rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
+        exponents = np.full(len(own), UNSET, np.int16)
+        exponents[missed] = self._lattices.exponents[own[missed]]
+        return plan.segments.tally(now, exponents, self._lattices.firsts[own])[missed]
 
     def _flat_of(
         self, name: str, store: dict[str, Reference], plan: Plan, now: Sequence[np.ndarray]

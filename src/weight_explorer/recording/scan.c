@@ -241,12 +241,12 @@ static int scan_one(const float *values, int64_t size, const float *const *befor
  * the segments follow each other: rows of shape (segments, 1 + num_before, NUM_FIELDS). Fill `copy` with the values, one segment
  * behind the other, where there is one. Where there are `counts`, add the finite elements of each segment to its own, over bins of
  * a width of two to the exponent, the first of which has the number `first`; where those do not hold them all, or there is no
- * exponent, leave the counts alone and mark the segment as missed. */
-EXPORT void we_scan(const float *const *values, const int64_t *sizes, int64_t num_segments, const float *const *before,
+ * exponent, leave the counts alone and mark the segment as missed. Return how many are. */
+EXPORT int64_t we_scan(const float *const *values, const int64_t *sizes, int64_t num_segments, const float *const *before,
                     int64_t num_before, float *copy, double *rows, const int16_t *exponents, const int64_t *firsts,
                     uint32_t *counts, uint8_t *missed) {
     const float *parts[1 + num_before];
-    int64_t start = 0;
+    int64_t start = 0, num_missed = 0;
     Tally tally;
     for (int64_t segment = 0; segment < num_segments; segment++) {
         int is_laid = counts && exponents[segment] != UNSET;
@@ -255,9 +255,10 @@ EXPORT void we_scan(const float *const *values, const int64_t *sizes, int64_t nu
         int is_held = scan_one(values[segment], sizes[segment], parts, num_before, copy ? copy + start : 0,
                                is_laid ? &tally : 0, rows + segment * (1 + num_before) * NUM_FIELDS);
         if (is_held) end_tally(&tally, counts + segment * BINS);
-        if (counts) missed[segment] = !is_held;
+        if (counts && !is_held) missed[segment] = 1, num_missed++;
         start += sizes[segment];
     }
+    return num_missed;
 }
 
 /* For each of several segments, which tile the array, add its finite elements to its counts over bins that hold them all. What has

@@ -61,7 +61,7 @@ class Segments:
         exponents: np.ndarray,
         firsts: np.ndarray,
         out: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """Copy the segments behind each other, summarize each and its differences to references, and count it over its lattice.
 
         Args:
@@ -73,21 +73,24 @@ class Segments:
 
         Returns:
             Rows of `FIELDS` as `statistics.scan` gives them, of shape (segments, 1 + number of references, number of fields);
-            counts, of shape (segments, `BINS`); and which segments `tally` has still to count, once a lattice holds them.
+            counts, of shape (segments, `BINS`); and the segments that `tally` has still to count, once a lattice holds them.
         """
         rows = np.empty((len(self), 1 + len(references), len(FIELDS)))
-        counts, missed = np.zeros((len(self), BINS), np.uint32), np.ones(len(self), bool)
+        counts, missed = np.zeros((len(self), BINS), np.uint32), np.zeros(len(self), bool)
         if compiled.passes and self._are_taken(values) and compiled.passes.takes(out, *references):
             bins = compiled.Bins(exponents.astype(np.int16, copy=False), firsts.astype(np.int64, copy=False), counts, missed)
-            compiled.passes.scan(values, self.sizes, references, out, rows, bins)
-        else:
-            np.concatenate([part.reshape(-1) for part in values], out=out)
-            rows[:] = self._summarize_by_numpy(out, references)
-        return rows, counts, missed
+            num_missed = compiled.passes.scan(values, self.sizes, references, out, rows, bins)
+            return rows, counts, np.flatnonzero(missed).tolist() if num_missed else []
+        np.concatenate([part.reshape(-1) for part in values], out=out)
+        return self._summarize_by_numpy(out, references), counts, list(range(len(self)))
 
     def _are_taken(self, values: Sequence[np.ndarray]) -> bool:
-        sizes = self.sizes.tolist()
-        return all(part.size == size and compiled.Passes.takes(part) for part, size in zip(values, sizes, strict=True))
+        takes = compiled.Passes.takes
+        return [part.size if takes(part) else -1 for part in values] == self._sizes_list
+
+    @functools.cached_property
+    def _sizes_list(self) -> list[int]:
+        return self.sizes.tolist()
 
     def _summarize_by_numpy(self, flat: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
         wide = np.empty((1 + len(references), flat.size))
