@@ -67,6 +67,14 @@ def test_arrays_never_overlap(rooms):
         assert (array == number).all()
 
 
+@pytest.mark.parametrize("spare", [0, 1])
+def test_where_more_is_kept_than_allowed_nothing_is_spare(rooms, spare):
+    arrays = [taken(rooms, 1 << 17) for _ in range(spare)]
+    del arrays
+    rooms.let_go(-5)
+    assert rooms.spare_nbytes == 0
+
+
 def test_no_more_than_allowed_stays_spare_also_of_what_comes_back_later(rooms):
     arrays = [taken(rooms, 1 << 17) for _ in range(10)]
     rooms.let_go(3 << 17)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.recording.compiled import Bins
 from weight_explorer.recording.history import History
 from weight_explorer.recording.lattice import UNSET, Lattices
 from weight_explorer.recording.plan import Plan, plan_for
@@ -123,7 +124,11 @@ class Recorder:
         self, now: np.ndarray, references: list[Reference], sheet: Sheet, place: int, kept: np.ndarray | None
     ) -> np.ndarray:
         """Summarize and count; the lattice of a weight is laid once its elements differ."""
-        rows = scan(now, references, self._workspace, copy=None if kept is None else kept.reshape(-1))
+        own = slice(place, place + 1)
+        bins = Bins(self._lattices.exponents[own], self._lattices.firsts[own], sheet.counts[own], np.zeros(1, bool))
+        rows = scan(now, references, self._workspace, copy=None if kept is None else kept.reshape(-1), bins=bins)
+        if not bins.missed[0]:
+            return rows
         self._lattices.cover_one(place, float(rows[0, MINIMUM]), float(rows[0, MAXIMUM]))
         if lattice := self._lattices[place]:
             finite = not rows[0, NOT_FINITE].any()

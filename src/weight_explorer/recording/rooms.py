@@ -75,10 +75,10 @@ class Rooms:
         self._returned.append(self._held.pop(id(holding)).place)
 
     def let_go(self, most: int) -> None:
-        """Keep no more than so many bytes spare from now on, and give the others back to the system."""
-        self._most_spare = most
+        """Keep no more than so many bytes spare from now on, none where that is negative, and give the others to the system."""
+        self._most_spare = max(most, 0)
         self._collect()
-        while self._spare_nbytes > most:
+        while self._spare_nbytes > self._most_spare:
             nbytes = next(size for size, places in self._spare.items() if places)
             self._spare_nbytes -= nbytes
             self._dismiss(self._spare[nbytes].pop())

@@ -192,6 +192,7 @@ def scan(
     workspace: Workspace | None = None,
     *,
     copy: np.ndarray | None = None,
+    bins: compiled.Bins | None = None,
 ) -> np.ndarray:
     """Summarize an array and its differences to references of equal shape, reading each once.
 
@@ -201,6 +202,7 @@ def scan(
             float32 is taken in float32: exact where they are near each other, else rounded as they are.
         workspace: Buffers to use again.
         copy: A flat array of the same type to fill with the values on the way.
+        bins: Of one segment, where to count the values on the way; they are missed where NumPy makes the passes.
 
     Returns:
         Rows of `FIELDS`, of shape (1 + number of references, number of fields).
@@ -208,8 +210,10 @@ def scan(
     befores = [other.values for other in references]
     if compiled.passes and compiled.passes.takes(values, *befores, *([] if copy is None else [copy])):
         rows = np.empty((1 + len(references), len(FIELDS)))
-        compiled.passes.scan([values], np.array([values.size]), befores, copy, rows)
+        compiled.passes.scan([values], np.array([values.size]), befores, copy, rows, bins)
         return rows
+    if bins:
+        bins.missed[:] = True
     return _scan_by_numpy(values, references, workspace or Workspace(), copy)
 
 
