@@ -55,9 +55,15 @@ def test_what_was_read_holds_no_memory_of_the_variable():
     """Held, it would have the next step of the training copy the variable."""
     variable = keras.Variable(np.zeros(1000), dtype="float32")
 
-    def place():
-        return read_values([variable])[0].__array_interface__["data"][0]
+    def place_after_a_step():
+        variable.value.assign_add(np.ones(1000, "float32"))
+        return address(read_values([variable])[0])
 
-    before = place()
-    variable.value.assign_add(np.ones(1000, "float32"))
-    assert place() == before
+    def address(array):
+        return array.__array_interface__["data"][0]
+
+    before = place_after_a_step()  # the first leaves the memory of the initial value, which others may share
+    assert [place_after_a_step() for _ in range(5)] == [before] * 5
+    held = read_values([variable])[0]
+    assert address(held) == before
+    assert place_after_a_step() != before
