@@ -11,7 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCE = "src/weight_explorer/recording/scan.c"
 LIBRARY = "src/weight_explorer/recording/scan.so"
-FLAGS = ("-O3", "-std=gnu11", "-fopenmp-simd", "-Wall", "-shared", "-fPIC", "-fvisibility=hidden")
+FLAGS = ("-O3", "-std=gnu11", "-fopenmp-simd", "-Wall", "-shared", "-fPIC", "-pthread", "-fvisibility=hidden")
 
 
 class Compile(BuildHookInterface):

@@ -1,12 +1,14 @@
 """What the explorer costs a fit, and how long it takes to make one: `python -m tests.benchmarks.overhead`.
 
 Fits with and without alternate in one process, so that the machine's own pace divides out. Beside the explorer stands a hook
-that does nothing, for which Keras leaves its faster way of calling hooks. What costs the same in every batch is measured within
-one fit, in which stretches with and without alternate: that tells a hundredth apart also where the machine's pace changes from
-second to second. There a hook that copies the weights is the other: no record can cost less. What a single record costs is in
+that does nothing, for which Keras leaves its faster way of calling hooks. What costs the same in every batch is measured
+within one fit, whose blocks of batches are given to several hooks in random order: that tells a hundredth apart even where
+the machine's pace changes from second to second. There a hook that copies the weights is another, as no record can cost less,
+and one that reads nothing, as a fit also loses what its threads need to wake again. What a single record costs is in
 `record_cost`.
 """
 
+import random
 import statistics
 import sys
 from time import perf_counter
@@ -21,8 +23,9 @@ from weight_explorer import WeightExplorer
 # Of all else it is short, so that a machine whose pace changes from minute to minute is the same to both of a pair.
 LONG, SHORT = (5, 15), (15, 2)
 
-# Batches of a stretch, and epochs of the fit that has them.
-STRETCH, EPOCHS = 50, 40
+# A record comes every so many batches: the first of a block, whose others then bear what follows from it. And epochs of the fit
+# whose blocks the hooks take in turns: thousands, as in any one the machine may have been busy with something else.
+EVERY, BLOCK, EPOCHS = 10, 20, 250
 
 
 def make_model():
@@ -46,7 +49,7 @@ class Hook(keras.callbacks.Callback):
         self.every = every
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.every and (batch + 1) % self.every == 0:
+        if self.every and batch % self.every == 0:
             self.model.get_weights()
 
 
@@ -63,53 +66,79 @@ def fit_ratio(model, callback, rounds, epochs):
     return statistics.median(ratios), min(ratios), max(ratios)
 
 
-class InTurns(keras.callbacks.Callback):
-    """Lets every other stretch of batches pass by a hook, and takes the time of all but the first, in which an epoch begins."""
-
-    def __init__(self, hook):
-        super().__init__()
-        self.hook = hook
-        self.pairs = []
-
-    def on_train_begin(self, logs=None):
-        self.hook.set_model(self.model)
-        self.hook.set_params(self.params)
-        self.hook.on_train_begin(logs)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.hook.on_epoch_begin(epoch, logs)
-        self.began = perf_counter()
+class Wait(keras.callbacks.Callback):
+    """Keeps the processor busy for a millisecond after every tenth batch: what a fit loses by a hook that reads nothing."""
 
     def on_train_batch_end(self, batch, logs=None):
-        number, last = divmod(batch, STRETCH)
-        if number % 2:
-            self.hook.on_train_batch_end(batch, logs)
-        if last == STRETCH - 1:
-            now = perf_counter()
-            if number % 2:
-                self.watched = now - self.began
-            elif number:
-                self.pairs.append((self.watched, now - self.began))
-            self.began = now
+        if batch % EVERY == 0:
+            until = perf_counter() + 1e-3
+            while perf_counter() < until:
+                pass
 
 
-def stretch_ratio(model, hook):
-    """Return the median of (time with / time without) over neighbouring stretches, and the quartiles."""
-    random = np.random.default_rng(1)
-    x, y = random.random((16_000, 784), "float32"), random.random((16_000, 10), "float32")
+class InTurns(keras.callbacks.Callback):
+    """Gives each of several hooks a block of batches, in an order drawn anew for every round, and notes how long each took.
+
+    The first block of an epoch, in which that begins, is nobody's.
+    """
+
+    def __init__(self, hooks):
+        super().__init__()
+        self.rounds = []
+        self._hooks = hooks
+        self._random = random.Random(0)
+
+    def on_train_begin(self, logs=None):
+        for hook in self._hooks.values():
+            hook.set_model(self.model)
+            hook.set_params(self.params)
+            hook.on_train_begin(logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for hook in self._hooks.values():
+            hook.on_epoch_begin(epoch, logs)
+        self._waiting, self._now = [], None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch and batch % BLOCK == 0:
+            self._give_turn()
+        if self._now:
+            self._hooks[self._now].on_train_batch_end(batch, logs)
+
+    def _give_turn(self):
+        now = perf_counter()
+        if self._now:
+            self.rounds[-1][self._now] = now - self._began
+        if not self._waiting:
+            self._waiting = self._random.sample(list(self._hooks), len(self._hooks))
+            self.rounds.append({})
+        self._now, self._began = self._waiting.pop(), now
+
+
+def ratios_in_turns(model, hooks, epochs):
+    """Return of each hook the median of (time with / time with the one that does nothing), and where it lies for 95 %."""
+    data = np.random.default_rng(1)
+    x, y = data.random((16_000, 784), "float32"), data.random((16_000, 10), "float32")
     model.fit(x, y, batch_size=32, verbose=0)
-    turns = InTurns(hook)
-    model.fit(x, y, batch_size=32, epochs=EPOCHS, verbose=0, callbacks=[turns])
-    least, median, most = statistics.quantiles((watched / plain for watched, plain in turns.pairs), n=4)
-    return median, least, most
+    turns = InTurns(hooks)
+    model.fit(x, y, batch_size=32, epochs=epochs, verbose=0, callbacks=[turns])
+    whole = [each for each in turns.rounds if len(each) == len(hooks)]
+    return {name: between([each[name] / each["nothing"] for each in whole]) for name in hooks if name != "nothing"}
+
+
+def between(ratios):
+    """Return the median, and the two of the numbers between which that of all lies in 95 of 100 cases."""
+    ratios, half = sorted(ratios), 0.98 * len(ratios) ** 0.5
+    return statistics.median(ratios), ratios[int(len(ratios) / 2 - half)], ratios[int(len(ratios) / 2 + half)]
 
 
 def main():
     """Print how many times as long a fit takes, and how long it takes to make an explorer."""
-    hooks = {"get_weights()": lambda model: Hook(10), "a record": lambda model: WeightExplorer(model, record_every=10).callback}
-    for name, hook_of in hooks.items():
-        model = make_model()
-        write_ratio(f"{name} every 10 batches, stretch by stretch", stretch_ratio(model, hook_of(model)))
+    model = make_model()
+    record = WeightExplorer(model, record_every=EVERY).callback
+    hooks = {"nothing": Hook(), "a busy millisecond": Wait(), "get_weights()": Hook(EVERY), "a record": record}
+    for name, ratios in ratios_in_turns(model, hooks, EPOCHS).items():
+        write_ratio(f"{name} every {EVERY} batches, in turns with nothing", ratios)
     write_ratio("a hook that does nothing", fit_ratio(make_model(), Hook(), *SHORT))
     for options in ({"record_every": 10}, {"record_every": "epoch"}, {"record_every": "auto", "max_overhead": 0.02}):
         model = make_model()

@@ -17,7 +17,7 @@ from weight_explorer.catalog.nodes import Index
 from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
 from weight_explorer.recording.rooms import Rooms
 from weight_explorer.recording.sampling import Sample
-from weight_explorer.recording.sheets import Piece, Sheet, Table
+from weight_explorer.recording.sheets import Coming, Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
 from weight_explorer.recording.time import Step, Timeline, placed, position_of
 
@@ -75,8 +75,12 @@ class _Newest:
     """One of the last two records, of which nobody knows yet whether they will stay."""
 
     step: Step
-    sheet: Sheet
+    given: Sheet | Coming
     nbytes: int
+
+    @property
+    def sheet(self) -> Sheet:
+        return self.given.whole()
 
     def piece(self, key: str) -> Piece:
         slot = self.sheet.keys.index(key)
@@ -221,7 +225,7 @@ class History(Past):
         with self._lock:
             return self._rooms.take(shape, dtype)
 
-    def append(self, sheet: Sheet, values: Mapping[str, np.ndarray], step: Step) -> Step:
+    def append(self, sheet: Sheet | Coming, values: Mapping[str, np.ndarray], step: Step) -> Step:
         """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
         with self._lock:
             number, fit = self.num_recorded, max(self.num_fits - 1, 0)
@@ -275,7 +279,7 @@ class History(Past):
                 table.without(key)
             for place, record in enumerate(self._newest):
                 sheet = record.sheet.without(key)
-                self._newest[place] = replace(record, sheet=sheet, nbytes=sheet.nbytes)
+                self._newest[place] = replace(record, given=sheet, nbytes=sheet.nbytes)
             self._samples.pop(key, None)
             self._first_of.pop(key, None)
             self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())

@@ -49,14 +49,6 @@ class Plan:
     nbytes: int
     blank: Sheet
 
-    def sheet(self, rows: np.ndarray, counts: np.ndarray) -> Sheet:
-        """Return one that says this of those that are summarized together; of them alone it is made of these arrays."""
-        if not self.alone:
-            return Sheet(self.blank.keys, rows, self.blank.exponents.copy(), self.blank.firsts.copy(), counts)
-        sheet = self.blank.copy()
-        sheet.rows[self.together_places], sheet.counts[self.together_places] = rows, counts
-        return sheet
-
     def keeps(self, key: str) -> bool:
         """Whether values of this weight are kept, if only a sample."""
         return self.samples.get(key, ...) is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +19,8 @@ from weight_explorer.recording.history import History
 from weight_explorer.recording.lattice import UNSET, Lattices
 from weight_explorer.recording.plan import Plan, plan_for
 from weight_explorer.recording.sampling import WHOLE, Sample, is_same_sample
-from weight_explorer.recording.sheets import Sheet
+from weight_explorer.recording.segments import Scanned
+from weight_explorer.recording.sheets import Coming, Sheet
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, UNKNOWN, Reference, Workspace, no_change, scan
 from weight_explorer.recording.tally import TallyRoom, tally
 from weight_explorer.recording.time import Step
@@ -48,6 +51,7 @@ class Recorder:
         self._start: dict[str, Reference] = {}
         self._last: dict[str, Reference] = {}
         self._planned: tuple[Catalog, Plan] | None = None
+        self._coming: Coming | None = None
         self._lattices = Lattices(0)
         self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
         # Small weights behind each other, and the plan that says in which order.
@@ -74,21 +78,38 @@ class Recorder:
     def record(self, catalog: Catalog, step: Step) -> Step:
         """Read every weight once and add a record; `step` says when it is."""
         with self._lock:
+            self._finish()
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            sheet, values = self._record_together(catalog, plan)
+            found, values = self._record_together(catalog, plan)
+            sheet = plan.blank.copy() if plan.alone else plan.blank
             for key in plan.alone:
                 kept = self._record_alone(catalog, key, plan, sheet)
                 if kept is not None:
                     values[key] = kept
-            sheet.exponents[:], sheet.firsts[:] = self._lattices.exponents, self._lattices.firsts
-            step = self.history.append(sheet, values, step)
+            means = {key: float(sheet.rows[plan.places[key], 0, MEAN]) for key in plan.alone}
+            self._coming = Coming(plan.blank, functools.partial(self._complete, plan, sheet, found))
+            step = self.history.append(self._coming, values, step)
             # Only now: changes are measured against what is in the history.
-            means = sheet.rows[:, 0, MEAN].tolist()
-            self._last = {key: Reference(array, means[plan.places[key]]) for key, array in values.items()}
+            self._last = {key: Reference(array, means.get(key, math.nan)) for key, array in values.items()}
             self._start = self._last | self._start
             self._flats["last"] = self._flats.pop("now", (None, np.empty(0)))
             return step
+
+    def _finish(self) -> None:
+        """Wait for the statistics of the last record: what they find lays the lattices for the next."""
+        coming, self._coming = self._coming, None
+        if coming:
+            coming.whole()
+
+    def _complete(self, plan: Plan, sheet: Sheet, found: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Sheet:
+        """Return the sheet of a record; of large weights, where there are any, the one that is given says all already."""
+        rows, counts = found()
+        if plan.alone:
+            own = plan.together_places
+            sheet.rows[own], sheet.counts[own] = rows, counts
+            rows, counts = sheet.rows, sheet.counts
+        return Sheet(sheet.keys, rows, self._lattices.exponents.copy(), self._lattices.firsts.astype(np.int32), counts)
 
     # -- one by one ------------------------------------------------------------------------------------------------
 
@@ -137,25 +158,34 @@ class Recorder:
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(self, catalog: Catalog, plan: Plan) -> tuple[Sheet, dict[str, np.ndarray]]:
-        """Return a sheet with what the small weights have to say, and their values."""
+    def _record_together(
+        self, catalog: Catalog, plan: Plan
+    ) -> tuple[Callable[[], tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
+        """Return what waits for the statistics and counts of the small weights, and their values."""
         if not plan.together:
-            return plan.blank.copy(), {}
+            return (lambda: (plan.blank.rows[:0], plan.blank.counts[:0])), {}
         now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
         found = self._read([catalog.variables[key] for key in plan.together])
         start, _ = self._flat_of("start", self._start, plan, found)
         last, missing = self._flat_of("last", self._last, plan, found)
         laid = self._lattices.exponents[own], self._lattices.firsts[own]
-        rows, counts, missed = plan.segments.scan(found, [start, last], *laid, out=now)
+        scanned = plan.segments.scan(found, [start, last], *laid, out=now)
         del found  # while TensorFlow's own memory is held, its next step copies it
         self._flats["now"] = plan, now
+        whole = now.view()
+        whole.setflags(write=False)
+        values = {key: whole[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
+        return functools.partial(self._end_together, plan, now, missing, scanned), values
+
+    def _end_together(
+        self, plan: Plan, now: np.ndarray, missing: list[int], scanned: Callable[[], Scanned]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rows, counts, missed = scanned()
         if missing:
             rows[missing, 2] = UNKNOWN
         if missed:
             counts[missed] = self._count_missed(plan, now, rows, missed)
-        now.setflags(write=False)
-        values = {key: now[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
-        return plan.sheet(rows, counts), values
+        return rows, counts
 
     def _count_missed(self, plan: Plan, now: np.ndarray, rows: np.ndarray, missed: list[int]) -> np.ndarray:
         """Lay lattices that hold those segments, and count them."""
@@ -185,6 +215,7 @@ class Recorder:
         """Return how to record this catalog; where it is another one than last time, see what has changed."""
         if self._planned is not None and self._planned[0] is catalog:
             return self._planned[1]
+        self._finish()
         plan = plan_for(catalog, self.history.memory)
         self._carry_lattices(plan)
         self._forget_replaced(catalog, plan)

@@ -8,6 +8,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#include <unistd.h>
+#endif
+
 #ifdef __linux__
 #include <sys/mman.h>
 #ifndef MADV_POPULATE_WRITE
@@ -237,28 +242,115 @@ static int scan_one(const float *values, int64_t size, const float *const *befor
     return is_held;
 }
 
-/* For each of several segments write the row of its elements, and behind it those of its differences to the references, in which
- * the segments follow each other: rows of shape (segments, 1 + num_before, NUM_FIELDS). Fill `copy` with the values, one segment
- * behind the other, where there is one. Where there are `counts`, add the finite elements of each segment to its own, over bins of
- * a width of two to the exponent, the first of which has the number `first`; where those do not hold them all, or there is no
- * exponent, leave the counts alone and mark the segment as missed. Return how many are. */
-EXPORT int64_t we_scan(const float *const *values, const int64_t *sizes, int64_t num_segments, const float *const *before,
-                    int64_t num_before, float *copy, double *rows, const int16_t *exponents, const int64_t *firsts,
-                    uint32_t *counts, uint8_t *missed) {
-    const float *parts[1 + num_before];
-    int64_t start = 0, num_missed = 0;
+/* What is to be scanned, as `compiled.py` lays it out; all of it belongs to who calls. */
+typedef struct {
+    const float *values;         /* the segments behind each other */
+    const int64_t *sizes;
+    int64_t num_segments;
+    const float *const *before;  /* in each of these arrays they follow each other in the same way */
+    int64_t num_before;
+    float *copy;                 /* is filled with the values, where it is there */
+    double *rows;                /* of shape (segments, 1 + num_before, NUM_FIELDS): of a segment, and of its differences */
+    const int16_t *exponents;    /* of the lattices, bins of a width of two to the exponent, UNSET where there is none, */
+    const int64_t *firsts;       /* and the numbers of their first bins */
+    uint32_t *counts;            /* of shape (segments, BINS), where they are there */
+    uint8_t *missed;             /* becomes 1 where nothing was counted: the lattice does not hold all that is finite */
+    int64_t num_missed;
+    int64_t process;             /* in which a thread has it, 0 where none does */
+} Scan;
+
+EXPORT void we_scan(Scan *scan) {
+    const float *parts[1 + scan->num_before];
+    int64_t start = 0, num_rows = 1 + scan->num_before;
     Tally tally;
-    for (int64_t segment = 0; segment < num_segments; segment++) {
-        int is_laid = counts && exponents[segment] != UNSET;
-        if (is_laid) start_tally(&tally, exponents[segment], firsts[segment]);
-        for (int64_t row = 0; row < num_before; row++) parts[row] = before[row] + start;
-        int is_held = scan_one(values[segment], sizes[segment], parts, num_before, copy ? copy + start : 0,
-                               is_laid ? &tally : 0, rows + segment * (1 + num_before) * NUM_FIELDS);
-        if (is_held) end_tally(&tally, counts + segment * BINS);
-        if (counts && !is_held) missed[segment] = 1, num_missed++;
-        start += sizes[segment];
+    scan->num_missed = 0;
+    for (int64_t segment = 0; segment < scan->num_segments; segment++) {
+        int is_laid = scan->counts && scan->exponents[segment] != UNSET;
+        if (is_laid) start_tally(&tally, scan->exponents[segment], scan->firsts[segment]);
+        for (int64_t row = 0; row < scan->num_before; row++) parts[row] = scan->before[row] + start;
+        int is_held = scan_one(scan->values + start, scan->sizes[segment], parts, scan->num_before,
+                               scan->copy ? scan->copy + start : 0, is_laid ? &tally : 0,
+                               scan->rows + segment * num_rows * NUM_FIELDS);
+        if (is_held) end_tally(&tally, scan->counts + segment * BINS);
+        if (scan->counts && !is_held) scan->missed[segment] = 1, scan->num_missed++;
+        start += scan->sizes[segment];
     }
-    return num_missed;
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+/* One thread that scans what it is given: to begin one for each takes as long as a tenth of a scan. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t came = PTHREAD_COND_INITIALIZER, ended = PTHREAD_COND_INITIALIZER;
+static Scan *given;
+static int is_there;
+
+static void *scan_what_comes(void *nothing) {
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        while (!given) pthread_cond_wait(&came, &lock);
+        pthread_mutex_unlock(&lock);
+        we_scan(given);
+        pthread_mutex_lock(&lock);
+        given->process = 0;
+        given = 0;
+        pthread_cond_broadcast(&ended);
+    }
+    return nothing;
+}
+
+/* In a process that was forked there is no such thread, whatever it was doing. */
+static void forget_thread(void) {
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    came = ended = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    given = 0;
+    is_there = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(0, 0, forget_thread); }
+
+/* Give it to the thread, if that has nothing to do; say whether. */
+static int give(Scan *scan) {
+    pthread_mutex_lock(&lock);
+    pthread_t thread;
+    if (!is_there && !pthread_create(&thread, 0, scan_what_comes, 0)) {
+        pthread_detach(thread);
+        is_there = 1;
+    }
+    int is_free = is_there && !given;
+    if (is_free) {
+        scan->process = getpid();
+        given = scan;
+        pthread_cond_signal(&came);
+    }
+    pthread_mutex_unlock(&lock);
+    return is_free;
+}
+
+/* Wait until the thread has scanned it; say whether it ever does: that of another process does not. */
+static int await(Scan *scan) {
+    pthread_mutex_lock(&lock);
+    while (scan->process == getpid()) pthread_cond_wait(&ended, &lock);
+    pthread_mutex_unlock(&lock);
+    return !scan->process;
+}
+#else
+static int give(Scan *scan) { (void)scan; return 0; }
+static int await(Scan *scan) { (void)scan; return 1; }
+#endif
+
+/* Have it scanned by a thread, where there is one that has nothing to do. */
+EXPORT void we_begin_scan(Scan *scan) {
+    scan->process = 0;
+    if (!give(scan)) we_scan(scan);
+}
+
+/* Wait until all is scanned. */
+EXPORT void we_end_scan(Scan *scan) {
+    if (await(scan)) return;
+    memset(scan->counts, 0, scan->num_segments * BINS * sizeof *scan->counts);
+    memset(scan->missed, 0, scan->num_segments);
+    we_scan(scan);
+    scan->process = 0;
 }
 
 /* For each of several segments, which tile the array, add its finite elements to its counts over bins that hold them all. What has

@@ -6,14 +6,29 @@ All elements stand behind each other in one flat array of float32, of which each
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from weight_explorer.recording import compiled
 from weight_explorer.recording.lattice import BINS, UNSET
 from weight_explorer.recording.statistics import CANCELED, FIELDS, INDEX, TINY, Reference, scan
+
+
+class Scanned(NamedTuple):
+    """What was found in several segments.
+
+    Attributes:
+        rows: Of `FIELDS` as `statistics.scan` gives them, of shape (segments, 1 + number of references, number of fields).
+        counts: Of shape (segments, `BINS`).
+        missed: The segments that `tally` has still to count, once a lattice holds them.
+    """
+
+    rows: np.ndarray
+    counts: np.ndarray
+    missed: list[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,36 +76,29 @@ class Segments:
         exponents: np.ndarray,
         firsts: np.ndarray,
         out: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    ) -> Callable[[], Scanned]:
         """Copy the segments behind each other, summarize each and its differences to references, and count it over its lattice.
 
         Args:
-            values: The elements of each segment, of any shape.
+            values: The elements of each segment, of any shape. They are copied at once and may be overwritten afterwards.
             references: Flat arrays.
             exponents: Of the lattices, `UNSET` where none is laid.
             firsts: Their first bins.
             out: The flat array to be filled.
 
         Returns:
-            Rows of `FIELDS` as `statistics.scan` gives them, of shape (segments, 1 + number of references, number of fields);
-            counts, of shape (segments, `BINS`); and the segments that `tally` has still to count, once a lattice holds them.
+            What waits for the rest, of which a thread does what it can meanwhile, and returns it. To be called by one thread
+            at a time.
         """
+        np.concatenate([part.reshape(-1) for part in values], out=out, casting="equiv")
         rows = np.empty((len(self), 1 + len(references), len(FIELDS)))
         counts, missed = np.zeros((len(self), BINS), np.uint32), np.zeros(len(self), bool)
-        if compiled.passes and self._are_taken(values) and compiled.passes.takes(out, *references):
+        if compiled.passes and compiled.passes.takes(out, *references):
             bins = compiled.Bins(exponents.astype(np.int16, copy=False), firsts.astype(np.int64, copy=False), counts, missed)
-            num_missed = compiled.passes.scan(values, self.sizes, references, out, rows, bins)
-            return rows, counts, np.flatnonzero(missed).tolist() if num_missed else []
-        np.concatenate([part.reshape(-1) for part in values], out=out)
-        return self._summarize_by_numpy(out, references), counts, list(range(len(self)))
-
-    def _are_taken(self, values: Sequence[np.ndarray]) -> bool:
-        takes = compiled.Passes.takes
-        return [part.size if takes(part) else -1 for part in values] == self._sizes_list
-
-    @functools.cached_property
-    def _sizes_list(self) -> list[int]:
-        return self.sizes.tolist()
+            found = compiled.passes.begin_scan(out, self.sizes, references, rows, bins)
+            return lambda: Scanned(rows, counts, np.flatnonzero(missed).tolist() if found.end() else [])
+        scanned = Scanned(self._summarize_by_numpy(out, references), counts, list(range(len(self))))
+        return lambda: scanned
 
     def _summarize_by_numpy(self, flat: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
         wide = np.empty((1 + len(references), flat.size))

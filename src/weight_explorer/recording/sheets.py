@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -41,6 +42,10 @@ class Sheet:
             np.zeros((len(keys), BINS), np.uint32),
         )
 
+    def whole(self) -> Sheet:
+        """Return the sheet itself: it is there."""
+        return self
+
     def copy(self) -> Sheet:
         """Return one that can be filled without changing this."""
         return Sheet(self.keys, *[array.copy() for array in self.arrays])
@@ -59,6 +64,28 @@ class Sheet:
         """Leave one weight out."""
         stays = np.array([other != key for other in self.keys], bool)
         return Sheet(tuple(other for other in self.keys if other != key), *(array[stays] for array in self.arrays))
+
+
+class Coming:
+    """A sheet that is still being made. Whoever asks for it, on any thread, waits for that.
+
+    Args:
+        blank: Has the same weights.
+        make: Makes it, and can do that again, should somebody break off what waits for it.
+    """
+
+    def __init__(self, blank: Sheet, make: Callable[[], Sheet]) -> None:
+        self.keys, self.nbytes = blank.keys, blank.nbytes
+        self._lock = threading.Lock()
+        self._make: Callable[[], Sheet] | None = make
+        self._sheet = blank
+
+    def whole(self) -> Sheet:
+        """Return the sheet."""
+        with self._lock:
+            if self._make:
+                self._sheet, self._make = self._make(), None
+            return self._sheet
 
 
 # Numbers of records, and of each the statistics and the histogram of one weight.

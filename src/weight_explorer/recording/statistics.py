@@ -210,7 +210,7 @@ def scan(
     befores = [other.values for other in references]
     if compiled.passes and compiled.passes.takes(values, *befores, *([] if copy is None else [copy])):
         rows = np.empty((1 + len(references), len(FIELDS)))
-        compiled.passes.scan([values], np.array([values.size]), befores, copy, rows, bins)
+        compiled.passes.scan(values, np.array([values.size]), befores, copy, rows, bins)
         return rows
     if bins:
         bins.missed[:] = True
