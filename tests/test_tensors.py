@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from weight_explorer import tensors
 from weight_explorer.catalog import walk
-from weight_explorer.tensors import read_values
+from weight_explorer.tensors import Reader
 
 DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "int8", "int32", "bool", "float64"]
 SHAPES = [(), (0,), (3,), (4, 5), (2, 0, 3)]
@@ -23,7 +22,7 @@ def variables():
 
 
 def check(given):
-    for variable, found in zip(given, read_values(given), strict=True):
+    for variable, found in zip(given, Reader()(given), strict=True):
         expected = walk.read_values(variable)
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
         assert found.tobytes() == expected.tobytes()
@@ -36,9 +35,23 @@ def test_what_is_read_together_is_what_each_is():
 @on_tensorflow
 def test_all_are_read_by_one_operation(monkeypatch):
     given = variables()
-    assert len(tensors._read_together()([variable.value for variable in given])) == len(given)
     monkeypatch.setattr(walk, "read_values", lambda variable: pytest.fail("read by itself"))
-    assert len(read_values(given)) == len(given)
+    assert len(Reader()(given)) == len(given)
+
+
+@on_tensorflow
+def test_what_is_read_again_is_as_it_is_by_then():
+    tf = pytest.importorskip("tensorflow")
+    read, given = Reader(), tuple(keras.Variable(np.zeros(shape), dtype="float32") for shape in SHAPES)
+    read(given)
+    known = read._together
+    for number, variable in enumerate(given):
+        variable.assign(np.full(variable.shape, number))
+    for number, found in enumerate(read(given)):
+        np.testing.assert_array_equal(found, number)
+    assert read._together is known
+    given[-1]._value = tf.Variable(np.full(given[2].shape, 7.0))  # whatever puts another in its place
+    np.testing.assert_array_equal(read(given)[-1], 7.0)
 
 
 @on_tensorflow
@@ -57,13 +70,13 @@ def test_what_was_read_holds_no_memory_of_the_variable():
 
     def place_after_a_step():
         variable.value.assign_add(np.ones(1000, "float32"))
-        return address(read_values([variable])[0])
+        return address(Reader()([variable])[0])
 
     def address(array):
         return array.__array_interface__["data"][0]
 
     before = place_after_a_step()  # the first leaves the memory of the initial value, which others may share
     assert [place_after_a_step() for _ in range(5)] == [before] * 5
-    held = read_values([variable])[0]
+    held = Reader()([variable])[0]
     assert address(held) == before
     assert place_after_a_step() != before

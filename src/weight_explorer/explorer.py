@@ -30,7 +30,7 @@ from weight_explorer.source import LiveSource, Paths, Source, StillSource, check
 from weight_explorer.surface.changing import Changing
 from weight_explorer.surface.following import Following
 from weight_explorer.surface.taking import Taking
-from weight_explorer.tensors import read_values
+from weight_explorer.tensors import Reader
 from weight_explorer.training import Background
 from weight_explorer.views import summary
 from weight_explorer.workbench import Workbench
@@ -94,7 +94,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         _check_arguments(model, unknown)
         check_pace(record_every, max_overhead)
         history = History(parse_memory(memory))
-        source = LiveSource(model, history, check_labels(labels), read_values)
+        source = LiveSource(model, history, check_labels(labels), Reader())
         pace = Pace(record_every, max_overhead)
         session = Session(history, pace, record=self._record, draw=self._redraw, between=live.pump(), sketch=self._sketch)
         self._background = Background(session, ended=self._background_ended)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import attrgetter, is_
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,22 +13,67 @@ import numpy as np
 from weight_explorer.catalog import walk
 
 
-def read_values(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Return the values of each variable as `walk.read_values` does: on TensorFlow by one operation for all of them.
+class Reader:
+    """Reads the values of variables as `walk.read_values` does: on TensorFlow by one operation for all of them.
+
+    Of a sequence that it is given again it remembers what TensorFlow is asked for: to find that out takes as long as to ask.
 
     Raises:
         WeightsLostError: Of one there are none to read.
     """
-    if keras.backend.backend() == "tensorflow":  # under another one it is not loaded, which takes seconds
-        found = _read_together()([variable.value for variable in variables])
-        if found is not None:
-            return found
-    return [walk.read_values(variable) for variable in variables]
+
+    def __init__(self) -> None:
+        self._given: Sequence[Any] = ()
+        self._together: _Together | None = None
+
+    def __call__(self, variables: Sequence[Any]) -> list[np.ndarray]:
+        """Return the values of each."""
+        if keras.backend.backend() == "tensorflow":  # under another one it is not loaded, which takes seconds
+            if self._given is not variables or self._together is None or not self._together.stays():
+                self._given, self._together = variables, _together(variables)
+            found = self._together.read() if self._together else None
+            if found is not None:
+                return found
+        return [walk.read_values(variable) for variable in variables]
+
+
+class _Together(NamedTuple):
+    """What TensorFlow is asked for when several variables of Keras are read.
+
+    Attributes:
+        variables: Those of Keras.
+        values: Those of TensorFlow in them.
+        execute: Gives their values, and is None where TensorFlow does not.
+    """
+
+    variables: Sequence[Any]
+    values: list[Any]
+    execute: Callable[[], list[Any] | None]
+
+    def stays(self) -> bool:
+        """Say whether the variables of Keras still have those of TensorFlow in them."""
+        try:
+            return all(map(is_, map(_VALUE, self.variables), self.values))
+        except AttributeError:
+            return False
+
+    def read(self) -> list[np.ndarray] | None:
+        found = self.execute()
+        return None if found is None else [walk.array_of(each) for each in found]
+
+
+# The public `value` looks for scopes, which there are none of between two steps, and takes ten times as long.
+_VALUE = attrgetter("_value")
+
+
+def _together(variables: Sequence[Any]) -> _Together | None:
+    execute_of, values = _operation(), [variable.value for variable in variables]
+    return _Together(variables, values, execute_of(values)) if execute_of else None
 
 
 @functools.cache
-def _read_together() -> Callable[[list[Any]], list[np.ndarray] | None]:
-    """Return what reads variables of TensorFlow by its operation for several, which has no public name; None if it does not.
+def _operation() -> Callable[[list[Any]], Callable[[], list[Any] | None]] | None:
+    """Return what prepares TensorFlow's operation that reads several variables, which has no public name; None if it has none.
 
     An operation for each takes three times as long.
     """
@@ -36,22 +82,27 @@ def _read_together() -> Callable[[list[Any]], list[np.ndarray] | None]:
     try:
         from tensorflow.python.eager import context, execute  # noqa: PLC0415
     except ImportError:
-        return lambda values: None  # noqa: ARG005
-    ours, refusals = context.context(), (tf.errors.OpError, TypeError, AttributeError)
+        return None
+    ours: Any = context.context()
+    refusals = (tf.errors.OpError, TypeError, AttributeError)
 
-    @functools.cache
-    def is_plain(kind: type) -> bool:
-        return issubclass(kind, tf.Variable) and not issubclass(kind, tf.distribute.DistributedValues)
+    def is_plain(value: object) -> bool:
+        return isinstance(value, tf.Variable) and not isinstance(value, tf.distribute.DistributedValues)
 
-    def read(values: list[Any]) -> list[np.ndarray] | None:
-        if not tf.executing_eagerly() or not all(is_plain(type(value)) for value in values):
-            return None
+    def execute_of(values: list[Any]) -> Callable[[], list[Any] | None]:
+        if not all(map(is_plain, values)):
+            return lambda: None
         handles = [value.handle for value in values]
         types = tuple(value.dtype.as_datatype_enum for value in values)
-        try:
-            found = execute.execute(b"_ReadVariablesOp", len(handles), handles, ("N", len(handles), "dtypes", types), ours)
-        except refusals:
-            return None
-        return [walk.array_of(each) for each in found]
+        attributes = ("N", len(handles), "dtypes", types)
 
-    return read
+        def read() -> list[Any] | None:
+            try:
+                return execute.execute(b"_ReadVariablesOp", len(handles), handles, attributes, ours) if is_eager() else None
+            except refusals:
+                return None
+
+        return read
+
+    is_eager = ours.executing_eagerly
+    return execute_of

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import accumulate, repeat, takewhile
 from operator import attrgetter
 from types import FrameType
@@ -103,23 +102,23 @@ class TrainingCallback(keras.callbacks.Callback):
 
     @shielded
     def _batch_ended(self, batch: int, logs: Any) -> None:
-        with self._obeying():
+        try:
             self._session.batch_ended(batch, logs)
+        finally:
+            self._obey()
 
     @shielded
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Record the end of the epoch, always."""
-        with self._obeying():
-            self._session.epoch_ended(logs)
-
-    @contextlib.contextmanager
-    def _obeying(self) -> Iterator[None]:
-        """Do what the user asks of the training afterwards, also where recording failed."""
         try:
-            yield
+            self._session.epoch_ended(logs)
         finally:
-            if self._session.hold() and self.model is not None:
-                self.model.stop_training = True  # here, since `fit` forgets what was set before it began
+            self._obey()
+
+    def _obey(self) -> None:
+        """Do what the user asks of the training, also where recording failed."""
+        if self._session.hold() and self.model is not None:
+            self.model.stop_training = True  # here, since `fit` forgets what was set before it began
 
     @shielded
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -171,7 +171,7 @@ def _arguments(
     return arguments, befores
 
 
-def _address(array: np.ndarray) -> int:
+def _address(array: Any) -> int:
     try:
         return ctypes.addressof(_BYTE.from_buffer(array))  # in half the time, but of none that is read-only or empty
     except (TypeError, ValueError):

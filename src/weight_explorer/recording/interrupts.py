@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports] - `signal` looks for names of handlers, which takes far longer
-import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 
-@contextlib.contextmanager
-def held_back() -> Iterator[None]:
-    """Have Ctrl-C wait until this is done, so that nothing of ours is left half done; one that comes again does not wait."""
-    before = _signal.getsignal(_signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    num_came = 0
+class HeldBack:
+    """Has Ctrl-C wait until this is done, so that nothing of ours is left half done; one that comes again does not wait.
 
-    def came(number: int, frame: FrameType | None) -> None:
-        nonlocal num_came
-        num_came += 1
-        if num_came > 1:
-            before(number, frame)
+    >>> with HeldBack():
+    ...     pass  # all of it
+    """
 
-    _signal.signal(_signal.SIGINT, came)
-    try:
-        yield
-    finally:
-        _signal.signal(_signal.SIGINT, before)
-        if num_came == 1:
-            _signal.raise_signal(_signal.SIGINT)
+    __slots__ = ("_before", "_num_came")
+
+    def __init__(self) -> None:
+        self._before: Callable[[int, FrameType | None], Any] | None = None
+        self._num_came = 0
+
+    def __enter__(self) -> None:
+        before = _signal.getsignal(_signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and callable(before):
+            self._before = before
+            _signal.signal(_signal.SIGINT, self._came)
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        self._num_came += 1
+        if self._num_came > 1 and self._before:
+            self._before(number, frame)
+
+    def __exit__(self, *error: object) -> None:
+        if self._before:
+            _signal.signal(_signal.SIGINT, self._before)
+            if self._num_came == 1:
+                _signal.raise_signal(_signal.SIGINT)

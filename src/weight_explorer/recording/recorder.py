@@ -51,6 +51,7 @@ class Recorder:
         self._start: dict[str, Reference] = {}
         self._last: dict[str, Reference] = {}
         self._planned: tuple[Catalog, Plan] | None = None
+        self._together: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
         self._coming: Coming | None = None
         self._lattices = Lattices(0)
         self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
@@ -81,7 +82,7 @@ class Recorder:
             self._finish()
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            found, values = self._record_together(catalog, plan)
+            found, values = self._record_together(plan)
             sheet = plan.blank.copy() if plan.alone else plan.blank
             for key in plan.alone:
                 kept = self._record_alone(catalog, key, plan, sheet)
@@ -158,14 +159,12 @@ class Recorder:
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(
-        self, catalog: Catalog, plan: Plan
-    ) -> tuple[Callable[[], tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
+    def _record_together(self, plan: Plan) -> tuple[Callable[[], tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
         """Return what waits for the statistics and counts of the small weights, and their values."""
         if not plan.together:
             return (lambda: (plan.blank.rows[:0], plan.blank.counts[:0])), {}
         now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
-        found = self._read([catalog.variables[key] for key in plan.together])
+        found = self._read(self._together)
         start, _ = self._flat_of("start", self._start, plan, found)
         last, missing = self._flat_of("last", self._last, plan, found)
         laid = self._lattices.exponents[own], self._lattices.firsts[own]
@@ -222,6 +221,7 @@ class Recorder:
         self._hold_samples(plan)
         self.history.catalog = replace(catalog, variables=_NOTHING, layers=_NOTHING)
         self._planned = (catalog, plan)
+        self._together = tuple(catalog.variables[key] for key in plan.together)
         return plan
 
     def _carry_lattices(self, plan: Plan) -> None:

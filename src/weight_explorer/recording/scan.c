@@ -3,6 +3,7 @@
  *
  * Sums are taken in double, in which squares of float neither overflow nor vanish. A row is that of `statistics.FIELDS`.
  */
+#define _GNU_SOURCE
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
@@ -285,6 +286,10 @@ static Scan *given;
 static int is_there;
 
 static void *scan_what_comes(void *nothing) {
+#ifdef SCHED_BATCH
+    /* Who gives it something goes on: it must not come before that, as a thread that wakes does elsewhere. */
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+#endif
     pthread_mutex_lock(&lock);
     for (;;) {
         while (!given) pthread_cond_wait(&came, &lock);
