@@ -483,11 +483,11 @@ def test_what_examining_costs_is_part_of_what_is_shown():
     explorer._session.begin(1)
     pace = explorer._session._pace
     before = pace._spent
-    explorer._session.examined(10.0)
+    explorer._session.spent_beside(10.0)
     assert pace._spent == before + 10
     explorer._session.finish("finished")
     cost = pace._spent
-    explorer._session.examined(1000.0)  # at rest it costs no training anything
+    explorer._session.spent_beside(1000.0)  # at rest it costs no training anything
     assert pace._spent == cost
 
 

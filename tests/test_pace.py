@@ -54,7 +54,7 @@ def test_what_examining_takes_beside_the_training_is_saved_on_records_and_pictur
     pace, records = Pace("auto", 0.02, clock), 0
     for _ in range(100):
         records += train(pace, clock, 1, record=0.01, picture=0.01)[0]
-        pace.examined(0.01)
+        pace.spent_beside(0.01)
     assert records >= 30
     assert pace.share <= 0.0205
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.records import catalog_of, record
+from weight_explorer.recording import compiled
 from weight_explorer.recording.history import History
 from weight_explorer.recording.recorder import Recorder
 from weight_explorer.recording.statistics import INDEX, summarize
@@ -40,6 +41,14 @@ def test_changes_are_measured_against_the_start_and_against_the_last_record(live
     since_last = recorder.history.series("w", "since_last")["mean"]
     assert np.isnan(since_last[0])
     assert since_last[1:].tolist() == [2, 7]
+
+
+def test_what_a_thread_took_is_told_once_the_record_is_whole(live):
+    recorder, catalog = recorder_of(), catalog_of(live)
+    record(recorder, catalog)
+    assert recorder.history.series("b")["count"].tolist() == [6]  # who looks waits until it is
+    assert (recorder.seconds_beside() > 0) == (compiled.passes is not None)
+    assert recorder.seconds_beside() == 0
 
 
 def test_every_row_is_that_of_the_weight_as_it_was(live):

@@ -300,7 +300,9 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
     def _record(self, step: Step) -> bool:
         """Copy all weights into the history; called in training. Says whether there is nothing to wait for."""
         _ = self.callback.model  # on the JAX backend this brings the trained values into the model's variables
-        return self._live.record(step, self._session.report)
+        is_done = self._live.record(step, self._session.report)
+        self._spent_beside(self._live.recorder.seconds_beside())
+        return is_done
 
     # -- history to findings ---------------------------------------------------------------------------------------
 
@@ -323,9 +325,12 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         self._examiner.ask(at_once=at_rest)
 
     def _examined(self, seconds: float) -> None:
-        if isinstance(self._session, Session):
-            self._session.examined(seconds)
+        self._spent_beside(seconds)
         self._screen.draw(wait=False)
+
+    def _spent_beside(self, seconds: float) -> None:
+        if isinstance(self._session, Session):
+            self._session.spent_beside(seconds)
 
     # -- training to screen ----------------------------------------------------------------------------------------
 

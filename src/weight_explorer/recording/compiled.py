@@ -57,6 +57,7 @@ class _Arguments(ctypes.Structure):
         ("missed", _ADDRESS),
         ("num_missed", _INTEGER),
         ("process", _INTEGER),
+        ("seconds", ctypes.c_double),
     )
 
 
@@ -71,6 +72,11 @@ class Scan:
         """Wait until all is written and return how many segments are missed; as often as one likes."""
         self._library.we_end_scan(ctypes.byref(self._arguments))
         return self._arguments.num_missed
+
+    @property
+    def seconds(self) -> float:
+        """What the thread took, once it has ended; 0 where it had something else to do, so that who began it made the scan."""
+        return self._arguments.seconds
 
     def __del__(self) -> None:
         self.end()

@@ -122,8 +122,8 @@ class Pace:
         """Note that a click was answered, on its own thread and at the user's own cost: the next may come soon."""
         self._answered = self._clock()
 
-    def examined(self, seconds: float) -> None:
-        """Add the time that examining took, on a thread that keeps a pace of its own."""
+    def spent_beside(self, seconds: float) -> None:
+        """Add the time that another thread took: to examine, which has a pace of its own, or to find statistics."""
         self._spent_beside += seconds
 
     @property
@@ -150,7 +150,7 @@ class Pace:
 
     @property
     def share(self) -> float | None:
-        """What recording, drawing and examining have cost since `begin`, as a share of the time without them.
+        """What all of it has cost since `begin`, also beside the training, as a share of the time without that.
 
         None while that is too short for a share of it to mean anything.
         """

@@ -53,6 +53,7 @@ class Recorder:
         self._planned: tuple[Catalog, Plan] | None = None
         self._together: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
         self._coming: Coming | None = None
+        self._seconds_beside = 0.0
         self._lattices = Lattices(0)
         self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
         # Small weights behind each other, and the plan that says in which order.
@@ -96,6 +97,11 @@ class Recorder:
             self._start = self._last | self._start
             self._flats["last"] = self._flats.pop("now", (None, np.empty(0)))
             return step
+
+    def seconds_beside(self) -> float:
+        """Return what threads took for records, as far as those are whole, since this was asked last."""
+        seconds, self._seconds_beside = self._seconds_beside, 0.0
+        return seconds
 
     def _finish(self) -> None:
         """Wait for the statistics of the last record: what they find lays the lattices for the next."""
@@ -179,7 +185,8 @@ class Recorder:
     def _end_together(
         self, plan: Plan, now: np.ndarray, missing: list[int], scanned: Callable[[], Scanned]
     ) -> tuple[np.ndarray, np.ndarray]:
-        rows, counts, missed = scanned()
+        rows, counts, missed, seconds = scanned()
+        self._seconds_beside += seconds
         if missing:
             rows[missing, 2] = UNKNOWN
         if missed:

@@ -11,6 +11,7 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 #endif
 
@@ -258,6 +259,7 @@ typedef struct {
     uint8_t *missed;             /* becomes 1 where nothing was counted: the lattice does not hold all that is finite */
     int64_t num_missed;
     int64_t process;             /* in which a thread has it, 0 where none does */
+    double seconds;              /* that the thread took */
 } Scan;
 
 EXPORT void we_scan(Scan *scan) {
@@ -285,6 +287,12 @@ static pthread_cond_t came = PTHREAD_COND_INITIALIZER, ended = PTHREAD_COND_INIT
 static Scan *given;
 static int is_there;
 
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec + 1e-9 * time.tv_nsec;
+}
+
 static void *scan_what_comes(void *nothing) {
 #ifdef SCHED_BATCH
     /* Who gives it something goes on: it must not come before that, as a thread that wakes does elsewhere. */
@@ -294,7 +302,9 @@ static void *scan_what_comes(void *nothing) {
     for (;;) {
         while (!given) pthread_cond_wait(&came, &lock);
         pthread_mutex_unlock(&lock);
+        double began = now();
         we_scan(given);
+        given->seconds = now() - began;
         pthread_mutex_lock(&lock);
         given->process = 0;
         given = 0;
@@ -346,6 +356,7 @@ static int await(Scan *scan) { (void)scan; return 1; }
 /* Have it scanned by a thread, where there is one that has nothing to do. */
 EXPORT void we_begin_scan(Scan *scan) {
     scan->process = 0;
+    scan->seconds = 0;
     if (!give(scan)) we_scan(scan);
 }
 

@@ -24,11 +24,13 @@ class Scanned(NamedTuple):
         rows: Of `FIELDS` as `statistics.scan` gives them, of shape (segments, 1 + number of references, number of fields).
         counts: Of shape (segments, `BINS`).
         missed: The segments that `tally` has still to count, once a lattice holds them.
+        seconds: What a thread took for it, beside who asked.
     """
 
     rows: np.ndarray
     counts: np.ndarray
     missed: list[int]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ class Segments:
         if compiled.passes and compiled.passes.takes(out, *references):
             bins = compiled.Bins(exponents.astype(np.int16, copy=False), firsts.astype(np.int64, copy=False), counts, missed)
             found = compiled.passes.begin_scan(out, self.sizes, references, rows, bins)
-            return lambda: Scanned(rows, counts, np.flatnonzero(missed).tolist() if found.end() else [])
+            return lambda: Scanned(rows, counts, np.flatnonzero(missed).tolist() if found.end() else [], found.seconds)
         scanned = Scanned(self._summarize_by_numpy(out, references), counts, list(range(len(self))))
         return lambda: scanned
 

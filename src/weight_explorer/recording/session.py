@@ -305,10 +305,10 @@ class Session(Reporter):
         if self.is_training:
             self.finish("interrupted")
 
-    def examined(self, seconds: float) -> None:
-        """Note what examining cost while training; called from another thread."""
+    def spent_beside(self, seconds: float) -> None:
+        """Note what another thread took while training."""
         if self.is_training:
-            self._pace.examined(seconds)
+            self._pace.spent_beside(seconds)
 
     def answered(self) -> None:
         """Leave the page to who clicked, for a moment; called from another thread."""
