@@ -82,10 +82,13 @@ function render({ model, el }) {
     popover.style.top = `${below}px`;
   }
 
+  // Before, not after: "toggle" comes a task later, when the focus has long moved.
+  popover.addEventListener("beforetoggle", (event) => {
+    button.setAttribute("aria-expanded", String(event.newState === "open"));
+  }, { signal });
+
   popover.addEventListener("toggle", (event) => {
-    const open = event.newState === "open";
-    button.setAttribute("aria-expanded", String(open));
-    if (!open) return;
+    if (event.newState !== "open") return;
     [formats.hidden, code.hidden] = [false, true];
     say("");
     place();
