@@ -50,6 +50,35 @@ def test_memory_holds_at_every_record_and_first_and_last_stay(memory):
     assert set(history.steps("w")) <= set(history.recorded("w").tolist())
 
 
+@pytest.mark.parametrize(("memory", "size"), [(15_000, 100), (50_000, 100), (400_000, 100), (10**6, 2000)], ids=str)
+def test_it_makes_no_difference_how_often_somebody_looks(memory, size):
+    random = np.random.default_rng(5)
+
+    def look(history, number):
+        if random.random() < 0.3:
+            assert history.records[-1].number == number
+            assert history.nbytes <= memory
+
+    seen, unseen = filled(700, memory, size, watch=look), filled(700, memory, size)
+    assert unseen.nbytes <= memory
+    assert [step.number for step in seen.records] == [step.number for step in unseen.records]
+    assert unseen.nbytes <= memory
+    assert seen.steps("w") == unseen.steps("w")
+    for quantity in QUANTITIES:
+        np.testing.assert_array_equal(seen.series("w", quantity).rows, unseen.series("w", quantity).rows)
+    np.testing.assert_array_equal(seen.histograms("w").counts, unseen.histograms("w").counts)
+
+
+def test_memory_holds_also_where_a_look_begins_a_table():
+    for memory in range(300_000, 400_000, 5_000):
+
+        def look(history, number, memory=memory):
+            assert history.records[-1].number == number
+            assert history.nbytes <= memory
+
+        filled(200, memory, size=2000, watch=look)
+
+
 @pytest.mark.parametrize("what", ["values", "statistics"])
 def test_the_past_is_thinned_evenly(what):
     history = filled(3000, memory=400_000 if what == "values" else 60_000)
@@ -94,8 +123,8 @@ def test_dropped_values_lend_their_memory_to_new_ones_but_never_what_a_reader_ho
 
 def test_nbytes_counts_what_is_kept():
     history = filled(100, memory=100_000)
+    values = len(history.steps("w")) * (400 + ARRAY_BYTES + ROOM)  # first: what nobody asked for is not in tables yet
     tables = sum(table.nbytes for table in history._tables) + 2 * Sheet.empty(("w",)).nbytes
-    values = len(history.steps("w")) * (400 + ARRAY_BYTES + ROOM)
     assert history.nbytes == tables + values + RECORD_BYTES * len(history.records)
 
 

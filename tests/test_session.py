@@ -23,6 +23,19 @@ class BreakOff(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
+class AtBatch(keras.callbacks.Callback):
+    """Does something after one batch, and knows how many there were."""
+
+    def __init__(self, batch, deed):
+        super().__init__()
+        self.batch, self.deed, self.last = batch, deed, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.last = batch
+        if batch == self.batch:
+            self.deed()
+
+
 def loop(explorer, model, data, epochs=3, **options):
     for epoch in range(epochs):
         for start in range(0, 96, 32):
@@ -195,3 +208,14 @@ def test_record_within_fit_is_refused_and_the_axis_stays_right(dense_model, trai
     assert [(step.epoch, step.batch) for step in explorer.history.records] == [
         (0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0)
     ]  # fmt: skip
+
+
+def test_what_is_asked_of_a_training_is_done_with_the_batch_also_where_none_is_recorded(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every="epoch")
+    done = []
+    deeds = AtBatch(1, lambda: explorer._session.soon(lambda: done.append(deeds.last)))
+    stops = AtBatch(4, lambda: explorer._session.order("stop"))
+    dense_model.fit(*training_data, batch_size=8, verbose=0, callbacks=[deeds, stops, explorer.callback])
+    assert done == [1]
+    assert deeds.last == 4
+    assert explorer.callback.status.phase == "stopped"

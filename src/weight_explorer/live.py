@@ -103,11 +103,11 @@ class Pump:
     Of what waits for the kernel it takes the messages of widgets; the others, such as cells to be run, keep their order.
 
     Args:
-        kernel: The running kernel, None where there is none.
+        kernel: The running kernel, one that it works with.
     """
 
     def __init__(self, kernel: Any) -> None:
-        self._kernel: Any = kernel if kernel is not None and not _has_subshells(kernel) and self.works_with(kernel) else None
+        self._kernel = kernel
         self._next = 0.0
 
     @staticmethod
@@ -118,7 +118,7 @@ class Pump:
 
     def __call__(self) -> None:
         """Answer the clicks that wait, if it is time to look again and this is the thread that the kernel runs on."""
-        if self._kernel is None or perf_counter() < self._next or threading.current_thread() is not threading.main_thread():
+        if perf_counter() < self._next or threading.current_thread() is not threading.main_thread():
             return
         self._kernel.shell_stream.flush(POLLIN)
         others = []
@@ -158,9 +158,10 @@ def _same_cell(kernel: Any) -> Iterator[None]:
         kernel.set_parent(identity, parent, channel="shell")
 
 
-def pump() -> Pump:
-    """Return what answers clicks between two batches where the kernel does not do so by itself."""
-    return Pump(_kernel())
+def pump() -> Pump | None:
+    """Return what answers clicks between two batches, None where the kernel does so by itself or none can come."""
+    kernel = _kernel()
+    return Pump(kernel) if kernel is not None and not _has_subshells(kernel) and Pump.works_with(kernel) else None
 
 
 def is_in_kernel() -> bool:

@@ -62,15 +62,17 @@ class _Arguments(ctypes.Structure):
 
 
 class Scan:
-    """A scan that a thread makes; holds what that reads and writes until it has ended. To be asked by one thread at a time."""
+    """A scan that a thread makes; holds what that reads and writes until it has ended."""
 
     def __init__(self, library: ctypes.CDLL, arguments: _Arguments, held: object) -> None:
-        self._library, self._arguments, self._held = library, arguments, held
+        self._library, self._arguments = library, arguments
+        self._held: object = held
         library.we_begin_scan(ctypes.byref(arguments))
 
     def end(self) -> int:
         """Wait until all is written and return how many segments are missed; as often as one likes."""
         self._library.we_end_scan(ctypes.byref(self._arguments))
+        self._held = None  # others may be waiting for that memory
         return self._arguments.num_missed
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import Index
+from weight_explorer.recording.interrupts import HeldBack
 from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
 from weight_explorer.recording.rooms import Rooms
 from weight_explorer.recording.sampling import Sample
@@ -29,6 +31,11 @@ UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**
 # What Python's own objects take beside the arrays: a record's step, and each array that is kept with its key.
 RECORD_BYTES = 600
 ARRAY_BYTES = 250
+
+# The last records of which nothing is decided yet: two when somebody looks, more while nobody does, since to decide of several
+# at once takes far less time.
+UNDECIDED = 2
+MOST_UNDECIDED = 10
 
 
 def parse_memory(memory: int | str) -> int:
@@ -72,7 +79,7 @@ def _is_part(array: np.ndarray) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Newest:
-    """One of the last two records, of which nobody knows yet whether they will stay."""
+    """One of the last records, of which nobody knows yet whether they will stay."""
 
     step: Step
     given: Sheet | Coming
@@ -126,7 +133,7 @@ class History(Past):
         self._record_nbytes = 0
         self._first_of: dict[str, int] = {}
         self._values_stride = self._records_stride = 1
-        self._values_nbytes = self._tables_nbytes = self._samples_nbytes = 0
+        self._values_nbytes = self._newest_nbytes = self._tables_nbytes = self._samples_nbytes = 0
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -137,25 +144,24 @@ class History(Past):
 
     @property
     def _statistics_nbytes(self) -> int:
-        newest = sum([record.nbytes for record in self._newest])
-        return self._tables_nbytes + newest + self._samples_nbytes + RECORD_BYTES * len(self._steps)
+        return self._tables_nbytes + self._newest_nbytes + self._samples_nbytes + RECORD_BYTES * len(self._steps)
 
     @property
     def timeline(self) -> Timeline:
         """All records that are kept."""
-        with self._lock:
+        with self._decided():
             return Timeline(tuple(self._steps.values()), dict(self._lengths))
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Keys of the weights of which anything is known."""
-        with self._lock:
+        with self._decided():
             sources = [*(table.slots for table in self._tables), *(record.sheet.keys for record in self._newest)]
             return tuple(dict.fromkeys(key for source in sources for key in source))
 
     def column(self, key: str, until: int | None = None) -> Column | None:
         """Return what is known of a weight now, or None; with `until`, of records up to that number."""
-        with self._lock:
+        with self._decided():
             last = self.num_recorded if until is None else until
             pieces = [table.piece(slot, last) for table in self._tables if (slot := table.slots.get(key)) is not None]
             newest = [record for record in self._newest if key in record.sheet.keys and record.step.number <= last]
@@ -175,7 +181,7 @@ class History(Past):
 
     def change_at(self, number: int) -> LastChange | None:
         """Return the statistics of one of the last two records, which lie together, or None of another."""
-        with self._lock:
+        with self._decided():
             sheet = next((record.sheet for record in self._newest if record.step.number == number), None)
             return LastChange(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
 
@@ -187,7 +193,7 @@ class History(Past):
 
     def stretches(self, after: int = -1, until: int | None = None) -> Iterator[Stretch]:
         """Yield the statistics of all weights at the records after one, and up to another; see `Past.stretches`."""
-        with self._lock:
+        with self._decided():
             last = self.num_recorded if until is None else until
             newest = [record for record in self._newest if after < record.step.number <= last]
             found = [record.stretch for record in reversed(newest)]
@@ -214,10 +220,9 @@ class History(Past):
     def make_room(self, nbytes: int) -> None:
         """Thin the past until so many more bytes fit, so that the memory is never exceeded, not even while a record is made."""
         with self._lock:
-            while self.nbytes + nbytes > self.memory and self._thin():
-                pass
+            free = self._thin_until_free(nbytes)
             # The record takes its arrays from the spare ones, but for one of other weights than the last.
-            self._rooms.let_go(self.memory - self.nbytes if nbytes == self._record_nbytes else 0)
+            self._rooms.let_go(free if nbytes == self._record_nbytes else 0)
             self._record_nbytes = nbytes
 
     def room_for(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -237,14 +242,13 @@ class History(Past):
             step = Step(number, step.epoch, step.batch, position, step.kind, fit, step.name, step.logs)  # faster than `replace`
             self._steps[number] = step
             self._newest.append(_Newest(step, sheet, sheet.nbytes))
+            self._newest_nbytes += sheet.nbytes
             self._keep(number, values)
             for key in sheet.keys:
                 self._first_of.setdefault(key, number)
-            if len(self._newest) > 2:
-                self._settle(self._newest.pop(0))
-            while self.nbytes > self.memory and self._thin():
-                pass
-            self._rooms.let_go(self.memory - self.nbytes)
+            if len(self._newest) > MOST_UNDECIDED:
+                self._decide()
+            self._stay_within_memory()
             return step
 
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
@@ -272,7 +276,7 @@ class History(Past):
 
     def forget(self, key: str) -> None:
         """Drop all that is kept of a weight, because another variable has taken its place."""
-        with self._lock:
+        with self._decided():
             self.num_forgotten += 1
             self.frozen = tuple(part for part in self.frozen if part.key != key)
             for table in self._tables:
@@ -280,6 +284,7 @@ class History(Past):
             for place, record in enumerate(self._newest):
                 sheet = record.sheet.without(key)
                 self._newest[place] = replace(record, given=sheet, nbytes=sheet.nbytes)
+                self._newest_nbytes += sheet.nbytes - record.nbytes
             self._samples.pop(key, None)
             self._first_of.pop(key, None)
             self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())
@@ -297,6 +302,25 @@ class History(Past):
             self._kept[number] = _Kept(MappingProxyType(dict(values)))
         elif before:
             del self._kept[number]
+
+    @contextlib.contextmanager
+    def _decided(self) -> Iterator[None]:
+        """Let nobody change anything, and be undecided of the last two records only."""
+        with self._lock:
+            self._decide()
+            yield
+
+    def _decide(self) -> bool:
+        """Settle all records but the last two; say whether there were any."""
+        if len(self._newest) <= UNDECIDED:
+            return False
+        with HeldBack():
+            while len(self._newest) > UNDECIDED:
+                record = self._newest.pop(0)
+                self._newest_nbytes -= record.nbytes
+                self._settle(record)
+            self._stay_within_memory()  # for what stays a table may have been begun, with room for more
+        return True
 
     def _settle(self, record: _Newest) -> None:
         """Decide about a record that is not one of the last two any more."""
@@ -330,6 +354,15 @@ class History(Past):
             self._tables.append(last)
             self._tables_nbytes += last.nbytes
         last.append(number, sheet)
+
+    def _stay_within_memory(self) -> None:
+        self._rooms.let_go(self._thin_until_free(0))
+
+    def _thin_until_free(self, nbytes: int) -> int:
+        """Thin the past until so many more bytes fit, as far as that can be; return how many do."""
+        while (free := self.memory - self.nbytes) < nbytes and (self._decide() or self._thin()):
+            pass
+        return free
 
     def _thin(self) -> bool:
         """Drop part of the past; say whether there was anything to drop.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from time import perf_counter
 
@@ -51,6 +52,8 @@ class Pace:
 
     def __init__(self, record_every: str | int, max_overhead: float, clock: Callable[[], float] = perf_counter) -> None:
         self.record_every = record_every
+        # Batches between two records, where time does not decide.
+        self._every = {"auto": None, "epoch": math.inf}.get(str(record_every), record_every)
         self.max_overhead = max_overhead
         self._clock = clock
         self._record_cost = self._picture_cost = 0.0
@@ -80,10 +83,8 @@ class Pace:
     def is_due(self, num_batches: int) -> bool:
         """Note that so many more batches were trained and say whether a record is due."""
         self._batches_since += num_batches
-        if self.record_every == "epoch":
-            return False
-        if self.record_every != "auto":
-            return self._batches_since >= int(self.record_every)
+        if self._every is not None:
+            return self._batches_since >= self._every
         is_time = self._clock() >= self._recorded + SHORTEST_PAUSE
         return is_time and self._spent + self._record_cost + self._picture_cost <= self._budget
 

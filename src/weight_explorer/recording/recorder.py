@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Recorder:
         self._last: dict[str, Reference] = {}
         self._planned: tuple[Catalog, Plan] | None = None
         self._together: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
-        self._coming: Coming | None = None
+        self._coming: tuple[Coming, _Scanning] | None = None
         self._seconds_beside = 0.0
         self._lattices = Lattices(0)
         self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
@@ -83,15 +83,17 @@ class Recorder:
             self._finish()
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            found, values = self._record_together(plan)
-            sheet = plan.blank.copy() if plan.alone else plan.blank
+            scanning, values = self._record_together(plan) if plan.together else (None, {})
+            sheet: Sheet | Coming = plan.blank.copy() if plan.alone else plan.blank
             for key in plan.alone:
                 kept = self._record_alone(catalog, key, plan, sheet)
                 if kept is not None:
                     values[key] = kept
             means = {key: float(sheet.rows[plan.places[key], 0, MEAN]) for key in plan.alone}
-            self._coming = Coming(plan.blank, functools.partial(self._complete, plan, sheet, found))
-            step = self.history.append(self._coming, values, step)
+            if scanning:
+                sheet = Coming(sheet, functools.partial(_complete, plan, sheet, scanning))
+                self._coming = sheet, scanning
+            step = self.history.append(sheet, values, step)
             # Only now: changes are measured against what is in the history.
             self._last = {key: Reference(array, means.get(key, math.nan)) for key, array in values.items()}
             self._start = self._last | self._start
@@ -99,24 +101,22 @@ class Recorder:
             return step
 
     def seconds_beside(self) -> float:
-        """Return what threads took for records, as far as those are whole, since this was asked last."""
+        """Return what threads took for records, but for the last one, since this was asked last."""
         seconds, self._seconds_beside = self._seconds_beside, 0.0
         return seconds
 
     def _finish(self) -> None:
-        """Wait for the statistics of the last record: what they find lays the lattices for the next."""
+        """Wait for the thread that looks at the last record. The lattices that it misses are laid for the next one, too.
+
+        All else that is to be done for that record has time until somebody looks at it.
+        """
         coming, self._coming = self._coming, None
         if coming:
-            coming.whole()
-
-    def _complete(self, plan: Plan, sheet: Sheet, found: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Sheet:
-        """Return the sheet of a record; of large weights, where there are any, the one that is given says all already."""
-        rows, counts = found()
-        if plan.alone:
-            own = plan.together_places
-            sheet.rows[own], sheet.counts[own] = rows, counts
-            rows, counts = sheet.rows, sheet.counts
-        return Sheet(sheet.keys, rows, self._lattices.exponents.copy(), self._lattices.firsts.astype(np.int32), counts)
+            sheet, scanning = coming
+            scanned = scanning.scanned()
+            self._seconds_beside += scanned.seconds
+            if scanned.missed:
+                sheet.whole()
 
     # -- one by one ------------------------------------------------------------------------------------------------
 
@@ -155,20 +155,18 @@ class Recorder:
         own = slice(place, place + 1)
         bins = Bins(self._lattices.exponents[own], self._lattices.firsts[own], sheet.counts[own], np.zeros(1, bool))
         rows = scan(now, references, self._workspace, copy=None if kept is None else kept.reshape(-1), bins=bins)
-        if not bins.missed[0]:
-            return rows
-        self._lattices.cover_one(place, float(rows[0, MINIMUM]), float(rows[0, MAXIMUM]))
-        if lattice := self._lattices[place]:
-            finite = not rows[0, NOT_FINITE].any()
-            sheet.counts[place] = tally(now, lattice, finite=finite, room=self._tally_room)
+        if bins.missed[0]:
+            self._lattices.cover_one(place, float(rows[0, MINIMUM]), float(rows[0, MAXIMUM]))
+            if lattice := self._lattices[place]:
+                finite = not rows[0, NOT_FINITE].any()
+                sheet.counts[place] = tally(now, lattice, finite=finite, room=self._tally_room)
+        sheet.exponents[place], sheet.firsts[place] = self._lattices.exponents[place], self._lattices.firsts[place]
         return rows
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(self, plan: Plan) -> tuple[Callable[[], tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
-        """Return what waits for the statistics and counts of the small weights, and their values."""
-        if not plan.together:
-            return (lambda: (plan.blank.rows[:0], plan.blank.counts[:0])), {}
+    def _record_together(self, plan: Plan) -> tuple[_Scanning, dict[str, np.ndarray]]:
+        """Copy the small weights, have their statistics found, and return their values."""
         now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
         found = self._read(self._together)
         start, _ = self._flat_of("start", self._start, plan, found)
@@ -180,26 +178,7 @@ class Recorder:
         whole = now.view()
         whole.setflags(write=False)
         values = {key: whole[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
-        return functools.partial(self._end_together, plan, now, missing, scanned), values
-
-    def _end_together(
-        self, plan: Plan, now: np.ndarray, missing: list[int], scanned: Callable[[], Scanned]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        rows, counts, missed, seconds = scanned()
-        self._seconds_beside += seconds
-        if missing:
-            rows[missing, 2] = UNKNOWN
-        if missed:
-            counts[missed] = self._count_missed(plan, now, rows, missed)
-        return rows, counts
-
-    def _count_missed(self, plan: Plan, now: np.ndarray, rows: np.ndarray, missed: list[int]) -> np.ndarray:
-        """Lay lattices that hold those segments, and count them."""
-        own = plan.together_places
-        self._lattices.cover(own[missed], rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
-        exponents = np.full(len(own), UNSET, np.int16)
-        exponents[missed] = self._lattices.exponents[own[missed]]
-        return plan.segments.tally(now, exponents, self._lattices.firsts[own])[missed]
+        return _Scanning(now, missing, self._lattices, laid, scanned), values
 
     def _flat_of(
         self, name: str, store: dict[str, Reference], plan: Plan, now: Sequence[np.ndarray]
@@ -268,3 +247,47 @@ class Recorder:
                 if key in plan.places:
                     self._lattices.clear(plan.places[key])
         self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}
+
+
+class _Scanning(NamedTuple):
+    """The small weights of one record, of which a thread finds the statistics.
+
+    Attributes:
+        now: Their elements.
+        missing: Those of which the record before has none.
+        lattices: Those of the recorder.
+        laid: Their exponents and first bins, over which the elements are counted.
+        scanned: Waits for the thread.
+    """
+
+    now: np.ndarray
+    missing: list[int]
+    lattices: Lattices
+    laid: tuple[np.ndarray, np.ndarray]
+    scanned: Callable[[], Scanned]
+
+
+def _complete(plan: Plan, sheet: Sheet, scanning: _Scanning) -> Sheet:
+    """Return the sheet of a record; of large weights, where there are any, the one that is given says all already."""
+    rows, counts, missed, _ = scanning.scanned()
+    if scanning.missing:
+        rows[scanning.missing, 2] = UNKNOWN
+    if missed:
+        _count_missed(plan, scanning, rows, counts, missed)
+    exponents, firsts = scanning.laid
+    found = rows, exponents, firsts.astype(np.int32), counts
+    if not plan.alone:
+        return Sheet(sheet.keys, *found)
+    for whole, part in zip(sheet.arrays, found, strict=True):
+        whole[plan.together_places] = part
+    return sheet
+
+
+def _count_missed(plan: Plan, scanning: _Scanning, rows: np.ndarray, counts: np.ndarray, missed: list[int]) -> None:
+    """Lay lattices that hold those segments, and count them."""
+    places, lattices, (exponents, firsts) = plan.together_places[missed], scanning.lattices, scanning.laid
+    lattices.cover(places, rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
+    exponents[missed], firsts[missed] = lattices.exponents[places], lattices.firsts[places]
+    only_missed = np.full(len(exponents), UNSET, np.int16)
+    only_missed[missed] = exponents[missed]
+    counts[missed] = plan.segments.tally(scanning.now, only_missed, firsts)[missed]

@@ -341,16 +341,21 @@ static int give(Scan *scan) {
     return is_free;
 }
 
-/* Wait until the thread has scanned it; say whether it ever does: that of another process does not. */
-static int await(Scan *scan) {
+/* Wait until the thread has scanned it. That of another process never does: then it is done here. */
+static void await(Scan *scan) {
     pthread_mutex_lock(&lock);
     while (scan->process == getpid()) pthread_cond_wait(&ended, &lock);
+    if (scan->process) {
+        memset(scan->counts, 0, scan->num_segments * BINS * sizeof *scan->counts);
+        memset(scan->missed, 0, scan->num_segments);
+        we_scan(scan);
+        scan->process = 0;
+    }
     pthread_mutex_unlock(&lock);
-    return !scan->process;
 }
 #else
 static int give(Scan *scan) { (void)scan; return 0; }
-static int await(Scan *scan) { (void)scan; return 1; }
+static void await(Scan *scan) { (void)scan; }
 #endif
 
 /* Have it scanned by a thread, where there is one that has nothing to do. */
@@ -360,14 +365,8 @@ EXPORT void we_begin_scan(Scan *scan) {
     if (!give(scan)) we_scan(scan);
 }
 
-/* Wait until all is scanned. */
-EXPORT void we_end_scan(Scan *scan) {
-    if (await(scan)) return;
-    memset(scan->counts, 0, scan->num_segments * BINS * sizeof *scan->counts);
-    memset(scan->missed, 0, scan->num_segments);
-    we_scan(scan);
-    scan->process = 0;
-}
+/* Wait until all is scanned; by any thread. */
+EXPORT void we_end_scan(Scan *scan) { await(scan); }
 
 /* For each of several segments, which tile the array, add its finite elements to its counts over bins that hold them all. What has
  * no exponent is not counted. */

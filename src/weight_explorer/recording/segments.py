@@ -89,8 +89,7 @@ class Segments:
             out: The flat array to be filled.
 
         Returns:
-            What waits for the rest, of which a thread does what it can meanwhile, and returns it. To be called by one thread
-            at a time.
+            What waits for the rest, of which a thread does what it can meanwhile, and returns it.
         """
         np.concatenate([part.reshape(-1) for part in values], out=out, casting="equiv")
         rows = np.empty((len(self), 1 + len(references), len(FIELDS)))
