@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from weight_explorer.recording import compiled
 from weight_explorer.recording.lattice import BINS, Lattice
-from weight_explorer.recording.statistics import FIELDS, INDEX, Reference, scan, summarize
+from weight_explorer.recording.segments import Segments
+from weight_explorer.recording.statistics import INDEX, Reference, scan, summarize
 from weight_explorer.recording.tally import tally
 
 pytestmark = pytest.mark.skipif(compiled.passes is None, reason="the package was built without a compiler")
@@ -67,44 +68,46 @@ def test_what_is_compared_must_be_of_one_size():
 
 
 def begun_scan(size):
-    """A scan of two segments on its thread, and what it writes: rows that are not written are NaN."""
+    """A scan of two segments on its thread."""
     values = np.append(np.linspace(-1, 1, size, dtype=np.float32), np.full(7, 2, np.float32))
-    rows, missed = np.full((2, 1, len(FIELDS)), np.nan), np.zeros(2, bool)
-    laid = np.array([-6, -9], np.int16), np.full(2, -BINS // 2, np.int64)
-    bins = compiled.Bins(*laid, np.zeros((2, BINS), np.uint32), missed)
-    return compiled.passes.begin_scan(values, np.array([size, 7]), [], rows, bins), rows, bins
+    return Segments.of([size, 7]).scan(
+        [values[:size], values[size:]],
+        [],
+        np.array([-6, -9], np.int16),
+        np.full(2, -BINS // 2, np.int64),
+        out=np.empty_like(values),
+    )
 
 
-def assert_is_scanned(size, rows, bins):
-    assert rows[:, 0, INDEX["count"]].tolist() == [size, 7]
-    assert rows[:, 0, INDEX["maximum"]].tolist() == [1, 2]
-    assert bins.counts.sum(axis=1).tolist() == [size, 0]
-    assert bins.missed.tolist() == [False, True]
+def assert_is_scanned(size, scanned):
+    assert scanned.rows[:, 0, INDEX["count"]].tolist() == [size, 7]
+    assert scanned.rows[:, 0, INDEX["maximum"]].tolist() == [1, 2]
+    assert scanned.counts.sum(axis=1).tolist() == [size, 0]
+    assert scanned.missed == [1]
 
 
 def test_a_scan_on_a_thread_may_be_waited_for_again():
-    scan, rows, bins = begun_scan(1_000_000)
+    scan = begun_scan(1_000_000)
     assert [scan.end(), scan.end()] == [1, 1]
     assert scan.seconds > 0
-    assert_is_scanned(1_000_000, rows, bins)
+    assert_is_scanned(1_000_000, scan.scanned())
 
 
 def test_a_scan_that_nobody_waits_for_ends_before_its_memory_goes():
-    scan, rows, bins = begun_scan(10_000_000)
-    assert np.isnan(rows).any()
+    scan = begun_scan(10_000_000)
+    counts = scan._room.view(scan._kind)["counts"][0]
     del scan
-    assert_is_scanned(10_000_000, rows, bins)
+    assert counts.sum(axis=1).tolist() == [10_000_000, 0]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_where_no_thread_runs_scans_anew():
-    scan, rows, bins = begun_scan(10_000_000)
+    scan = begun_scan(10_000_000)
     child = os.fork()
     if not child:
         with contextlib.suppress(BaseException):
-            scan.end()
-            assert_is_scanned(10_000_000, rows, bins)
+            assert_is_scanned(10_000_000, scan.scanned())
             os._exit(0)
         os._exit(1)
     scan.end()

@@ -135,7 +135,7 @@ def test_what_is_copied_is_counted_on_the_way_where_the_bins_hold_it_and_else_le
     firsts = np.array([lattice.first if lattice else 0 for lattice in lattices])
     segments = Segments.of([part.size for part in parts])
     copy = np.empty(segments.num_elements, np.float32)
-    _, counts, missed, _ = segments.scan(parts, [], exponents, firsts, copy)()
+    _, counts, missed = segments.scan(parts, [], exponents, firsts, copy).scanned()
     np.testing.assert_array_equal(copy, np.concatenate(parts))
     for number, (part, lattice, found) in enumerate(zip(parts, lattices, counts, strict=True)):
         finite = part[np.isfinite(part)]

@@ -43,7 +43,7 @@ def together(parts, references=()):
     segments = Segments.of([part.size for part in parts])
     unlaid, firsts = np.full(len(parts), UNSET), np.zeros(len(parts), np.int64)
     copy = np.empty(segments.num_elements, np.float32)
-    rows, counts, missed, _ = segments.scan(parts, references, unlaid, firsts, copy)()
+    rows, counts, missed = segments.scan(parts, references, unlaid, firsts, copy).scanned()
     np.testing.assert_array_equal(copy, np.concatenate([part.ravel() for part in parts]))
     assert missed == list(range(len(parts)))
     assert not counts.any()

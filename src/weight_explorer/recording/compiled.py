@@ -16,6 +16,9 @@ _ADDRESS, _INTEGER, _BYTE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char
 
 _FLOAT32 = np.dtype(np.float32)
 
+# Arrays that values are compared with.
+MOST_REFERENCES = 2
+
 _ARGUMENTS = {
     "we_scan": (_ADDRESS,),
     "we_begin_scan": (_ADDRESS,),
@@ -47,7 +50,7 @@ class _Arguments(ctypes.Structure):
         ("values", _ADDRESS),
         ("sizes", _ADDRESS),
         ("num_segments", _INTEGER),
-        ("before", _ADDRESS),
+        ("before", _ADDRESS * MOST_REFERENCES),
         ("num_before", _INTEGER),
         ("copy", _ADDRESS),
         ("rows", _ADDRESS),
@@ -61,11 +64,25 @@ class _Arguments(ctypes.Structure):
     )
 
 
-class Scan:
-    """A scan that a thread makes; holds what that reads and writes until it has ended."""
+class Scanned(NamedTuple):
+    """What was found in several segments.
 
-    def __init__(self, library: ctypes.CDLL, arguments: _Arguments, held: object) -> None:
-        self._library, self._arguments = library, arguments
+    Attributes:
+        rows: Of `statistics.FIELDS`, of shape (segments, 1 + number of references, number of fields).
+        counts: Of shape (segments, bins).
+        missed: Those segments that are not counted.
+    """
+
+    rows: np.ndarray
+    counts: np.ndarray
+    missed: list[int]
+
+
+class Scan:
+    """A scan that a thread makes; holds what that reads until it has ended."""
+
+    def __init__(self, library: ctypes.CDLL, arguments: _Arguments, room: np.ndarray, kind: np.dtype, held: object) -> None:
+        self._library, self._arguments, self._room, self._kind = library, arguments, room, kind
         self._held: object = held
         library.we_begin_scan(ctypes.byref(arguments))
 
@@ -79,6 +96,11 @@ class Scan:
     def seconds(self) -> float:
         """What the thread took, once it has ended; 0 where it had something else to do, so that who began it made the scan."""
         return self._arguments.seconds
+
+    def scanned(self) -> Scanned:
+        """Wait, and return what was found."""
+        num_missed, (found,) = self.end(), self._room.view(self._kind)
+        return Scanned(found["rows"], found["counts"], np.flatnonzero(found["missed"]).tolist() if num_missed else [])
 
     def __del__(self) -> None:
         self.end()
@@ -121,20 +143,41 @@ class Passes:
         Args:
             values: The segments behind each other, an array that `takes` accepts.
             sizes: The number of elements of each segment, int64.
-            references: Such arrays that the values are compared with.
+            references: Such arrays that the values are compared with, at most `MOST_REFERENCES`.
             copy: Such an array, where to copy the values.
             rows: Float64.
             bins: Where to count them.
         """
-        arguments, _held = _arguments(values, sizes, references, copy, rows, bins)
+        counted = (None,) * 4 if bins is None else tuple(map(_address, bins))
+        copied = None if copy is None else _address(copy)
+        arguments = _Arguments(*_segments(values, sizes, references), copied, _address(rows), *counted)
         self._library.we_scan(ctypes.byref(arguments))
 
     def begin_scan(
-        self, values: np.ndarray, sizes: np.ndarray, references: Sequence[np.ndarray], rows: np.ndarray, bins: Bins
+        self,
+        values: np.ndarray,
+        sizes: np.ndarray,
+        references: Sequence[np.ndarray],
+        exponents: np.ndarray,
+        firsts: np.ndarray,
+        kind: np.dtype,
     ) -> Scan:
-        """Have a `scan` done by a thread; until that has ended, nothing of all this may be written to."""
-        arguments, befores = _arguments(values, sizes, references, None, rows, bins)
-        return Scan(self._library, arguments, (values, sizes, references, befores, rows, bins))
+        """Have a `scan` done by a thread; until that has ended, nothing of all this may be written to.
+
+        Args:
+            values: As `scan` takes them.
+            sizes: The same.
+            references: The same.
+            exponents: Those of `Bins`.
+            firsts: The same.
+            kind: A structure with the fields "rows", "counts" and "missed", of which one is made and filled: to make several
+                arrays and find out where each lies takes as long as to copy the values.
+        """
+        room, places = np.empty(kind.itemsize, np.uint8), kind.fields or {}
+        rows, counts, missed = (_address(room) + places[name][1] for name in ("rows", "counts", "missed"))
+        laid = _address(exponents), _address(firsts)
+        arguments = _Arguments(*_segments(values, sizes, references), None, rows, *laid, counts, missed)
+        return Scan(self._library, arguments, room, kind, (values, sizes, references, exponents, firsts))
 
     def tally(
         self, values: np.ndarray, sizes: np.ndarray, exponents: np.ndarray, firsts: np.ndarray, counts: np.ndarray
@@ -161,22 +204,9 @@ class Passes:
         self._library.we_release(_address(array), array.nbytes)
 
 
-def _arguments(
-    values: np.ndarray,
-    sizes: np.ndarray,
-    references: Sequence[np.ndarray],
-    copy: np.ndarray | None,
-    rows: np.ndarray,
-    bins: Bins | None,
-) -> tuple[_Arguments, object]:
-    """Return what C is given, and what must be held beside the arrays as long as that is in use."""
-    befores = (_ADDRESS * len(references))(*map(_address, references))
-    counted = (None,) * 4 if bins is None else tuple(map(_address, bins))
-    arguments = _Arguments(
-        *(_address(values), _address(sizes), len(sizes), ctypes.addressof(befores), len(references)),
-        *(None if copy is None else _address(copy), _address(rows), *counted),
-    )
-    return arguments, befores
+def _segments(values: np.ndarray, sizes: np.ndarray, references: Sequence[np.ndarray]) -> tuple[Any, ...]:
+    """Return the first of `_Arguments`."""
+    return _address(values), _address(sizes), len(sizes), tuple(map(_address, references)), len(references)
 
 
 def _address(array: Any) -> int:

@@ -19,7 +19,7 @@ from weight_explorer.recording.history import History
 from weight_explorer.recording.lattice import UNSET, Lattices
 from weight_explorer.recording.plan import Plan, plan_for
 from weight_explorer.recording.sampling import WHOLE, Sample, is_same_sample
-from weight_explorer.recording.segments import Scanned
+from weight_explorer.recording.segments import Scanning
 from weight_explorer.recording.sheets import Coming, Sheet
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, UNKNOWN, Reference, Workspace, no_change, scan
 from weight_explorer.recording.tally import TallyRoom, tally
@@ -52,7 +52,7 @@ class Recorder:
         self._last: dict[str, Reference] = {}
         self._planned: tuple[Catalog, Plan] | None = None
         self._together: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
-        self._coming: tuple[Coming, _Scanning] | None = None
+        self._coming: tuple[Coming, _Small] | None = None
         self._seconds_beside = 0.0
         self._lattices = Lattices(0)
         self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
@@ -83,16 +83,16 @@ class Recorder:
             self._finish()
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            scanning, values = self._record_together(plan) if plan.together else (None, {})
+            small, values = self._record_together(plan) if plan.together else (None, {})
             sheet: Sheet | Coming = plan.blank.copy() if plan.alone else plan.blank
             for key in plan.alone:
                 kept = self._record_alone(catalog, key, plan, sheet)
                 if kept is not None:
                     values[key] = kept
             means = {key: float(sheet.rows[plan.places[key], 0, MEAN]) for key in plan.alone}
-            if scanning:
-                sheet = Coming(sheet, functools.partial(_complete, plan, sheet, scanning))
-                self._coming = sheet, scanning
+            if small:
+                sheet = Coming(sheet, functools.partial(_complete, plan, sheet, small))
+                self._coming = sheet, small
             step = self.history.append(sheet, values, step)
             # Only now: changes are measured against what is in the history.
             self._last = {key: Reference(array, means.get(key, math.nan)) for key, array in values.items()}
@@ -112,11 +112,10 @@ class Recorder:
         """
         coming, self._coming = self._coming, None
         if coming:
-            sheet, scanning = coming
-            scanned = scanning.scanned()
-            self._seconds_beside += scanned.seconds
-            if scanned.missed:
+            sheet, small = coming
+            if small.scanning.end():
                 sheet.whole()
+            self._seconds_beside += small.scanning.seconds
 
     # -- one by one ------------------------------------------------------------------------------------------------
 
@@ -165,20 +164,20 @@ class Recorder:
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(self, plan: Plan) -> tuple[_Scanning, dict[str, np.ndarray]]:
+    def _record_together(self, plan: Plan) -> tuple[_Small, dict[str, np.ndarray]]:
         """Copy the small weights, have their statistics found, and return their values."""
         now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
         found = self._read(self._together)
         start, _ = self._flat_of("start", self._start, plan, found)
         last, missing = self._flat_of("last", self._last, plan, found)
         laid = self._lattices.exponents[own], self._lattices.firsts[own]
-        scanned = plan.segments.scan(found, [start, last], *laid, out=now)
+        scanning = plan.segments.scan(found, [start, last], *laid, out=now)
         del found  # while TensorFlow's own memory is held, its next step copies it
         self._flats["now"] = plan, now
         whole = now.view()
         whole.setflags(write=False)
         values = {key: whole[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
-        return _Scanning(now, missing, self._lattices, laid, scanned), values
+        return _Small(now, missing, self._lattices, laid, scanning), values
 
     def _flat_of(
         self, name: str, store: dict[str, Reference], plan: Plan, now: Sequence[np.ndarray]
@@ -249,7 +248,7 @@ class Recorder:
         self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}
 
 
-class _Scanning(NamedTuple):
+class _Small(NamedTuple):
     """The small weights of one record, of which a thread finds the statistics.
 
     Attributes:
@@ -257,24 +256,24 @@ class _Scanning(NamedTuple):
         missing: Those of which the record before has none.
         lattices: Those of the recorder.
         laid: Their exponents and first bins, over which the elements are counted.
-        scanned: Waits for the thread.
+        scanning: Waits for the thread.
     """
 
     now: np.ndarray
     missing: list[int]
     lattices: Lattices
     laid: tuple[np.ndarray, np.ndarray]
-    scanned: Callable[[], Scanned]
+    scanning: Scanning
 
 
-def _complete(plan: Plan, sheet: Sheet, scanning: _Scanning) -> Sheet:
+def _complete(plan: Plan, sheet: Sheet, small: _Small) -> Sheet:
     """Return the sheet of a record; of large weights, where there are any, the one that is given says all already."""
-    rows, counts, missed, _ = scanning.scanned()
-    if scanning.missing:
-        rows[scanning.missing, 2] = UNKNOWN
+    rows, counts, missed = small.scanning.scanned()
+    if small.missing:
+        rows[small.missing, 2] = UNKNOWN
     if missed:
-        _count_missed(plan, scanning, rows, counts, missed)
-    exponents, firsts = scanning.laid
+        _count_missed(plan, small, rows, counts, missed)
+    exponents, firsts = small.laid
     found = rows, exponents, firsts.astype(np.int32), counts
     if not plan.alone:
         return Sheet(sheet.keys, *found)
@@ -283,11 +282,11 @@ def _complete(plan: Plan, sheet: Sheet, scanning: _Scanning) -> Sheet:
     return sheet
 
 
-def _count_missed(plan: Plan, scanning: _Scanning, rows: np.ndarray, counts: np.ndarray, missed: list[int]) -> None:
+def _count_missed(plan: Plan, small: _Small, rows: np.ndarray, counts: np.ndarray, missed: list[int]) -> None:
     """Lay lattices that hold those segments, and count them."""
-    places, lattices, (exponents, firsts) = plan.together_places[missed], scanning.lattices, scanning.laid
+    places, lattices, (exponents, firsts) = plan.together_places[missed], small.lattices, small.laid
     lattices.cover(places, rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
     exponents[missed], firsts[missed] = lattices.exponents[places], lattices.firsts[places]
     only_missed = np.full(len(exponents), UNSET, np.int16)
     only_missed[missed] = exponents[missed]
-    counts[missed] = plan.segments.tally(scanning.now, only_missed, firsts)[missed]
+    counts[missed] = plan.segments.tally(small.now, only_missed, firsts)[missed]

@@ -37,6 +37,9 @@
 /* Elements that are added at a time, all of them and their references in the first-level cache; and tables side by side. */
 enum { BLOCK = 2048, TABLES = 4, BINS = 256 };
 
+/* Arrays that the values are compared with: the start and the last record. */
+enum { MOST_BEFORE = 2 };
+
 enum { COUNT, MINIMUM, MAXIMUM, MEAN, STD, NORM, ZEROS, NANS, POSITIVE_INFS, NEGATIVE_INFS, MOVED, LARGEST, PLACE, NUM_FIELDS };
 
 /* The exponent of a lattice that is not laid yet. */
@@ -249,7 +252,7 @@ typedef struct {
     const float *values;         /* the segments behind each other */
     const int64_t *sizes;
     int64_t num_segments;
-    const float *const *before;  /* in each of these arrays they follow each other in the same way */
+    const float *before[MOST_BEFORE];  /* in each of these arrays they follow each other in the same way */
     int64_t num_before;
     float *copy;                 /* is filled with the values, where it is there */
     double *rows;                /* of shape (segments, 1 + num_before, NUM_FIELDS): of a segment, and of its differences */
@@ -263,7 +266,7 @@ typedef struct {
 } Scan;
 
 EXPORT void we_scan(Scan *scan) {
-    const float *parts[1 + scan->num_before];
+    const float *parts[MOST_BEFORE];
     int64_t start = 0, num_rows = 1 + scan->num_before;
     Tally tally;
     scan->num_missed = 0;
@@ -278,6 +281,12 @@ EXPORT void we_scan(Scan *scan) {
         if (scan->counts && !is_held) scan->missed[segment] = 1, scan->num_missed++;
         start += scan->sizes[segment];
     }
+}
+
+static void scan_anew(Scan *scan) {
+    memset(scan->counts, 0, scan->num_segments * BINS * sizeof *scan->counts);
+    memset(scan->missed, 0, scan->num_segments);
+    we_scan(scan);
 }
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -303,7 +312,7 @@ static void *scan_what_comes(void *nothing) {
         while (!given) pthread_cond_wait(&came, &lock);
         pthread_mutex_unlock(&lock);
         double began = now();
-        we_scan(given);
+        scan_anew(given);
         given->seconds = now() - began;
         pthread_mutex_lock(&lock);
         given->process = 0;
@@ -346,9 +355,7 @@ static void await(Scan *scan) {
     pthread_mutex_lock(&lock);
     while (scan->process == getpid()) pthread_cond_wait(&ended, &lock);
     if (scan->process) {
-        memset(scan->counts, 0, scan->num_segments * BINS * sizeof *scan->counts);
-        memset(scan->missed, 0, scan->num_segments);
-        we_scan(scan);
+        scan_anew(scan);
         scan->process = 0;
     }
     pthread_mutex_unlock(&lock);
@@ -358,11 +365,11 @@ static int give(Scan *scan) { (void)scan; return 0; }
 static void await(Scan *scan) { (void)scan; }
 #endif
 
-/* Have it scanned by a thread, where there is one that has nothing to do. */
+/* Have it scanned by a thread, where there is one that has nothing to do; what it writes to may hold anything before. */
 EXPORT void we_begin_scan(Scan *scan) {
     scan->process = 0;
     scan->seconds = 0;
-    if (!give(scan)) we_scan(scan);
+    if (!give(scan)) scan_anew(scan);
 }
 
 /* Wait until all is scanned; by any thread. */

@@ -6,31 +6,54 @@ All elements stand behind each other in one flat array of float32, of which each
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from weight_explorer.recording import compiled
+from weight_explorer.recording.compiled import Scanned
 from weight_explorer.recording.lattice import BINS, UNSET
 from weight_explorer.recording.statistics import CANCELED, FIELDS, INDEX, TINY, Reference, scan
 
 
-class Scanned(NamedTuple):
-    """What was found in several segments.
+class Scanning(Protocol):
+    """A scan that may not have ended yet."""
 
-    Attributes:
-        rows: Of `FIELDS` as `statistics.scan` gives them, of shape (segments, 1 + number of references, number of fields).
-        counts: Of shape (segments, `BINS`).
-        missed: The segments that `tally` has still to count, once a lattice holds them.
-        seconds: What a thread took for it, beside who asked.
-    """
+    @property
+    def seconds(self) -> float:
+        """What a thread took for it, beside who asked, once it has ended."""
+        ...
 
-    rows: np.ndarray
-    counts: np.ndarray
-    missed: list[int]
+    def end(self) -> int:
+        """Wait for that and return how many segments `tally` has still to count, once a lattice holds them."""
+        ...
+
+    def scanned(self) -> Scanned:
+        """Wait for that and return what was found."""
+        ...
+
+
+class _Ended(NamedTuple):
+    """A scan for which there was no thread."""
+
+    found: Scanned
     seconds: float = 0.0
+
+    def end(self) -> int:
+        return len(self.found.missed)
+
+    def scanned(self) -> Scanned:
+        return self.found
+
+
+@functools.cache
+def _kind_of_scan(num_segments: int, num_references: int) -> np.dtype:
+    rows = (num_segments, 1 + num_references, len(FIELDS))
+    return np.dtype(
+        [("rows", np.float64, rows), ("counts", np.uint32, (num_segments, BINS)), ("missed", np.bool_, num_segments)]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +101,7 @@ class Segments:
         exponents: np.ndarray,
         firsts: np.ndarray,
         out: np.ndarray,
-    ) -> Callable[[], Scanned]:
+    ) -> Scanning:
         """Copy the segments behind each other, summarize each and its differences to references, and count it over its lattice.
 
         Args:
@@ -89,17 +112,14 @@ class Segments:
             out: The flat array to be filled.
 
         Returns:
-            What waits for the rest, of which a thread does what it can meanwhile, and returns it.
+            What waits for the rest, of which a thread does what it can meanwhile.
         """
         np.concatenate([part.reshape(-1) for part in values], out=out, casting="equiv")
-        rows = np.empty((len(self), 1 + len(references), len(FIELDS)))
-        counts, missed = np.zeros((len(self), BINS), np.uint32), np.zeros(len(self), bool)
         if compiled.passes and compiled.passes.takes(out, *references):
-            bins = compiled.Bins(exponents.astype(np.int16, copy=False), firsts.astype(np.int64, copy=False), counts, missed)
-            found = compiled.passes.begin_scan(out, self.sizes, references, rows, bins)
-            return lambda: Scanned(rows, counts, np.flatnonzero(missed).tolist() if found.end() else [], found.seconds)
-        scanned = Scanned(self._summarize_by_numpy(out, references), counts, list(range(len(self))))
-        return lambda: scanned
+            laid = exponents.astype(np.int16, copy=False), firsts.astype(np.int64, copy=False)
+            return compiled.passes.begin_scan(out, self.sizes, references, *laid, _kind_of_scan(len(self), len(references)))
+        rows, counts = self._summarize_by_numpy(out, references), np.zeros((len(self), BINS), np.uint32)
+        return _Ended(Scanned(rows, counts, list(range(len(self)))))
 
     def _summarize_by_numpy(self, flat: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
         wide = np.empty((1 + len(references), flat.size))
