@@ -174,8 +174,8 @@ class Passes:
                 arrays and find out where each lies takes as long as to copy the values.
         """
         room, places = np.empty(kind.itemsize, np.uint8), kind.fields or {}
-        rows, counts, missed = (_address(room) + places[name][1] for name in ("rows", "counts", "missed"))
-        laid = _address(exponents), _address(firsts)
+        start, laid = _address(room), (_address(exponents), _address(firsts))
+        rows, counts, missed = start + places["rows"][1], start + places["counts"][1], start + places["missed"][1]
         arguments = _Arguments(*_segments(values, sizes, references), None, rows, *laid, counts, missed)
         return Scan(self._library, arguments, room, kind, (values, sizes, references, exponents, firsts))
 

@@ -24,7 +24,7 @@ class HeldBack:
 
     def __enter__(self) -> None:
         before = _signal.getsignal(_signal.SIGINT)
-        if threading.current_thread() is threading.main_thread() and callable(before):
+        if threading.get_ident() == threading.main_thread().ident and callable(before):
             self._before = before
             _signal.signal(_signal.SIGINT, self._came)
 

@@ -90,11 +90,11 @@ class Pace:
 
     def may_draw(self) -> bool:
         """Say whether the browser can take another picture yet, and the training can afford it."""
-        silence = self._clock() - self._drawn
+        now = self._clock()
+        if now - self._drawn < SHORTEST_PAUSE or now - self._answered < AFTER_ANSWER:
+            return False
         spent = self._spent if self.record_every == "auto" else self._spent_on_pictures
-        affordable = spent + self._picture_cost <= self._budget
-        is_free = silence >= SHORTEST_PAUSE and self._clock() - self._answered >= AFTER_ANSWER
-        return is_free and (affordable or silence >= LONGEST_SILENCE)
+        return spent + self._picture_cost <= self._budget or now - self._drawn >= LONGEST_SILENCE
 
     def recorded(self, seconds: float) -> None:
         """Add the time that a record took."""
