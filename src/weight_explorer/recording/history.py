@@ -253,7 +253,7 @@ class History(Past):
 
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
         """Say how many batches the epoch has, so that records within it find their position."""
-        with self._lock:
+        with HeldBack(), self._lock:  # also where Ctrl-C comes before the lock is free again
             is_new = self._lengths.get(epoch) != num_batches
             self._lengths[epoch] = num_batches
             self._measured.add(epoch)
@@ -262,7 +262,7 @@ class History(Past):
 
     def begin_fit(self) -> None:
         """Note that the records from now on belong to another fit."""
-        with self._lock:
+        with HeldBack(), self._lock:
             self.num_fits += 1
 
     def set_sample(self, key: str, sample: Sample | None) -> None:
