@@ -88,6 +88,11 @@ class Pace:
         is_time = self._clock() >= self._recorded + SHORTEST_PAUSE
         return is_time and self._spent + self._record_cost + self._picture_cost <= self._budget
 
+    @property
+    def batches_left(self) -> float:
+        """How many batches are to be trained before the next record; 0 where time decides."""
+        return self._every - self._batches_since if self._every is not None else 0
+
     def may_draw(self) -> bool:
         """Say whether the browser can take another picture yet, and the training can afford it."""
         now = self._clock()
