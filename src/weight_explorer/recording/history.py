@@ -19,6 +19,7 @@ from weight_explorer.recording.interrupts import HeldBack
 from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
 from weight_explorer.recording.rooms import Rooms
 from weight_explorer.recording.sampling import Sample
+from weight_explorer.recording.segments import Flat
 from weight_explorer.recording.sheets import Coming, Piece, Sheet, Table
 from weight_explorer.recording.slices import ROOM, SliceRows
 from weight_explorer.recording.time import Step, Timeline, placed, position_of
@@ -70,7 +71,8 @@ class _Kept:
 
 def kept_nbytes(values: Mapping[str, np.ndarray]) -> int:
     """Bytes that values take once they are kept."""
-    return sum(array.nbytes + ARRAY_BYTES for array in values.values()) + (ROOM if values else 0)
+    nbytes = values.nbytes if isinstance(values, Flat) else sum(array.nbytes for array in values.values())
+    return nbytes + ARRAY_BYTES * len(values) + (ROOM if values else 0)
 
 
 def _is_part(array: np.ndarray) -> bool:
@@ -299,7 +301,7 @@ class History(Past):
         before = self._kept.get(number)
         self._values_nbytes += kept_nbytes(values) - (before.nbytes if before else 0)
         if values:
-            self._kept[number] = _Kept(MappingProxyType(dict(values)))
+            self._kept[number] = _Kept(values if isinstance(values, Flat) else MappingProxyType(dict(values)))
         elif before:
             del self._kept[number]
 

@@ -42,7 +42,7 @@ class Plan:
     places: dict[str, int]
     together: tuple[str, ...]
     together_places: np.ndarray
-    parts: tuple[tuple[slice, tuple[int, ...]], ...]
+    parts: dict[str, tuple[slice, tuple[int, ...]]]
     segments: Segments
     alone: tuple[str, ...]
     samples: dict[str, Sample | None]
@@ -68,7 +68,7 @@ def plan_for(catalog: Catalog, memory: int) -> Plan:
         places=places,
         together=together,
         together_places=np.array([places[key] for key in together], np.int64),
-        parts=tuple((segments.part(number), weights[key].shape) for number, key in enumerate(together)),
+        parts={key: (segments.part(number), weights[key].shape) for number, key in enumerate(together)},
         segments=segments,
         alone=tuple(key for key in weights if key not in together),
         samples=samples,

@@ -6,7 +6,7 @@ import functools
 import math
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,13 +19,14 @@ from weight_explorer.recording.history import History
 from weight_explorer.recording.lattice import UNSET, Lattices
 from weight_explorer.recording.plan import Plan, plan_for
 from weight_explorer.recording.sampling import WHOLE, Sample, is_same_sample
-from weight_explorer.recording.segments import Scanning
+from weight_explorer.recording.segments import Flat, Scanning
 from weight_explorer.recording.sheets import Coming, Sheet
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, UNKNOWN, Reference, Workspace, no_change, scan
 from weight_explorer.recording.tally import TallyRoom, tally
 from weight_explorer.recording.time import Step
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
+_NO_VALUES: Mapping[str, np.ndarray] = MappingProxyType({})
 
 # Gives the values of each of some variables.
 Read = Callable[[Sequence[Any]], Sequence[np.ndarray]]
@@ -49,7 +50,8 @@ class Recorder:
         self._tally_room = TallyRoom()
         self._variables: dict[str, weakref.ref[object]] = {}
         self._start: dict[str, Reference] = {}
-        self._last: dict[str, Reference] = {}
+        self._last: Mapping[str, Reference] = {}
+        self._started: Plan | None = None  # of its weights the start has all
         self._planned: tuple[Catalog, Plan] | None = None
         self._together: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
         self._coming: tuple[Coming, _Small] | None = None
@@ -83,20 +85,20 @@ class Recorder:
             self._finish()
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            small, values = self._record_together(plan) if plan.together else (None, {})
+            small, values = self._record_together(plan) if plan.together else (None, _NO_VALUES)
             sheet: Sheet | Coming = plan.blank.copy() if plan.alone else plan.blank
-            for key in plan.alone:
-                kept = self._record_alone(catalog, key, plan, sheet)
-                if kept is not None:
-                    values[key] = kept
+            if plan.alone:
+                values = dict(values) | self._record_large(catalog, plan, sheet)
             means = {key: float(sheet.rows[plan.places[key], 0, MEAN]) for key in plan.alone}
             if small:
                 sheet = Coming(sheet, functools.partial(_complete, plan, sheet, small))
                 self._coming = sheet, small
             step = self.history.append(sheet, values, step)
             # Only now: changes are measured against what is in the history.
-            self._last = {key: Reference(array, means.get(key, math.nan)) for key, array in values.items()}
-            self._start = self._last | self._start
+            self._last = _References(values, means)
+            if self._started is not plan:
+                self._start = dict(self._last) | self._start
+                self._started = plan
             self._flats["last"] = self._flats.pop("now", (None, np.empty(0)))
             return step
 
@@ -118,6 +120,11 @@ class Recorder:
             self._seconds_beside += small.scanning.seconds
 
     # -- one by one ------------------------------------------------------------------------------------------------
+
+    def _record_large(self, catalog: Catalog, plan: Plan, sheet: Sheet) -> dict[str, np.ndarray]:
+        """Fill in what all weights have to say that are not small, and return what is kept of their values."""
+        kept = {key: self._record_alone(catalog, key, plan, sheet) for key in plan.alone}
+        return {key: values for key, values in kept.items() if values is not None}
 
     def _record_alone(self, catalog: Catalog, key: str, plan: Plan, sheet: Sheet) -> np.ndarray | None:
         """Fill in what one weight has to say, and return what is kept of its values."""
@@ -164,7 +171,7 @@ class Recorder:
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(self, plan: Plan) -> tuple[_Small, dict[str, np.ndarray]]:
+    def _record_together(self, plan: Plan) -> tuple[_Small, Flat]:
         """Copy the small weights, have their statistics found, and return their values."""
         now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
         found = self._read(self._together)
@@ -176,11 +183,10 @@ class Recorder:
         self._flats["now"] = plan, now
         whole = now.view()
         whole.setflags(write=False)
-        values = {key: whole[part].reshape(shape) for key, (part, shape) in zip(plan.together, plan.parts, strict=True)}
-        return _Small(now, missing, self._lattices, laid, scanning), values
+        return _Small(now, missing, self._lattices, laid, scanning), Flat(whole, plan.parts)
 
     def _flat_of(
-        self, name: str, store: dict[str, Reference], plan: Plan, now: Sequence[np.ndarray]
+        self, name: str, store: Mapping[str, Reference], plan: Plan, now: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, list[int]]:
         """Return the values before in the layout of the plan, and which are missing, for which those of now stand in."""
         planned, flat = self._flats.get(name, (None, None))
@@ -200,10 +206,11 @@ class Recorder:
         if self._planned is not None and self._planned[0] is catalog:
             return self._planned[1]
         self._finish()
-        plan = plan_for(catalog, self.history.memory)
+        plan, last = plan_for(catalog, self.history.memory), dict(self._last)
         self._carry_lattices(plan)
-        self._forget_replaced(catalog, plan)
-        self._hold_samples(plan)
+        self._forget_replaced(catalog, plan, last)
+        self._hold_samples(plan, last)
+        self._last = last
         self.history.catalog = replace(catalog, variables=_NOTHING, layers=_NOTHING)
         self._planned = (catalog, plan)
         self._together = tuple(catalog.variables[key] for key in plan.together)
@@ -219,20 +226,20 @@ class Recorder:
                 lattices.copy_from(place, *self._lattices_of_old[key])
         self._lattices = lattices
 
-    def _hold_samples(self, plan: Plan) -> None:
+    def _hold_samples(self, plan: Plan, last: dict[str, Reference]) -> None:
         """Bring what is held of weights that are kept as a sample, or no longer are, to what is kept from now on."""
         before = self._planned[1].samples if self._planned else {}
         for key in {*before, *plan.samples}:
             old, new = before.get(key, WHOLE), plan.samples.get(key, WHOLE)
             if is_same_sample(old, new):
                 continue
-            for store in (self._start, self._last):
+            for store in (self._start, last):
                 held = store.pop(key, None)
                 if held is not None and old is WHOLE and isinstance(new, Sample):
                     store[key] = Reference(new.take(held.values))
             self.history.set_sample(key, new if isinstance(new, Sample) else None)
 
-    def _forget_replaced(self, catalog: Catalog, plan: Plan) -> None:
+    def _forget_replaced(self, catalog: Catalog, plan: Plan, last: dict[str, Reference]) -> None:
         """Start anew with weights whose variable is another one, or of another shape or type, than when last recorded."""
         before = self._planned[0].weights if self._planned else {}
         for key, weight in catalog.weights.items():
@@ -240,12 +247,31 @@ class Recorder:
             changed = old is not None and (old.shape, old.dtype) != (weight.shape, weight.dtype)
             if changed or (known is not None and known() is not catalog.variables[key]):
                 self._start.pop(key, None)
-                self._last.pop(key, None)
+                last.pop(key, None)
                 self._lattices_of_old.pop(key, None)
                 self.history.forget(key)
                 if key in plan.places:
                     self._lattices.clear(plan.places[key])
         self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}
+
+
+class _References(Mapping[str, Reference]):
+    """The values of a record, and the means that are known of them, for the next one. Of small weights nobody asks."""
+
+    def __init__(self, values: Mapping[str, np.ndarray], means: Mapping[str, float]) -> None:
+        self._values, self._means = values, means
+
+    def __getitem__(self, key: str) -> Reference:
+        return Reference(self._values[key], self._means.get(key, math.nan))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class _Small(NamedTuple):

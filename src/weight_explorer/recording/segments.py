@@ -6,7 +6,7 @@ All elements stand behind each other in one flat array of float32, of which each
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -54,6 +54,42 @@ def _kind_of_scan(num_segments: int, num_references: int) -> np.dtype:
     return np.dtype(
         [("rows", np.float64, rows), ("counts", np.uint32, (num_segments, BINS)), ("missed", np.bool_, num_segments)]
     )
+
+
+class Flat(Mapping[str, np.ndarray]):
+    """Arrays that lie behind each other in a flat one. A view is made when somebody asks for it: most are thinned before.
+
+    Args:
+        flat: Holds the elements; nobody writes to it any more.
+        parts: The slice of each array in it, and its shape.
+
+    >>> values = Flat(np.arange(6.0), {"kernel": (slice(0, 4), (2, 2)), "bias": (slice(4, 6), (2,))})
+    >>> values["bias"]
+    array([4., 5.])
+    """
+
+    __slots__ = ("_flat", "_parts")
+
+    def __init__(self, flat: np.ndarray, parts: Mapping[str, tuple[slice, tuple[int, ...]]]) -> None:
+        self._flat, self._parts = flat, parts
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        part, shape = self._parts[key]
+        return self._flat[part].reshape(shape)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return self._flat.nbytes
 
 
 @dataclass(frozen=True, eq=False)
