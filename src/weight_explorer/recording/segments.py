@@ -59,6 +59,8 @@ def _kind_of_scan(num_segments: int, num_references: int) -> np.dtype:
 class Flat(Mapping[str, np.ndarray]):
     """Arrays that lie behind each other in a flat one. A view is made when somebody asks for it: most are thinned before.
 
+    Who asks again is given the same one, since much is remembered of the arrays that it was found of.
+
     Args:
         flat: Holds the elements; nobody writes to it any more.
         parts: The slice of each array in it, and its shape.
@@ -68,14 +70,17 @@ class Flat(Mapping[str, np.ndarray]):
     array([4., 5.])
     """
 
-    __slots__ = ("_flat", "_parts")
+    __slots__ = ("_flat", "_made", "_parts")
 
     def __init__(self, flat: np.ndarray, parts: Mapping[str, tuple[slice, tuple[int, ...]]]) -> None:
         self._flat, self._parts = flat, parts
+        self._made: dict[str, np.ndarray] = {}
 
     def __getitem__(self, key: str) -> np.ndarray:
-        part, shape = self._parts[key]
-        return self._flat[part].reshape(shape)
+        if key not in self._made:
+            part, shape = self._parts[key]
+            self._made.setdefault(key, self._flat[part].reshape(shape))  # another thread may have come first
+        return self._made[key]
 
     def __contains__(self, key: object) -> bool:
         return key in self._parts
