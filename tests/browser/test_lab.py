@@ -170,8 +170,9 @@ def test_keys_in_the_panel_never_reach_the_notebook(lab_page):
     page.get_by_role("tab", name="Kernel", exact=True).focus()
     for key in ["d", "d", "x", "a", "b", "ArrowRight"]:
         page.keyboard.press(key)
-    facts_of(page, "(16,)" if page.get_by_role("treeitem", name="hidden").get_attribute("aria-selected") == "true" else "(")
-    page.locator("canvas").locator("visible=true").focus()
+    page.get_by_role("tab", name="Kernel", exact=True, selected=False).wait_for(timeout=5000)
+    role = page.locator(".weight-explorer [role=tab][aria-selected=true]").first.inner_text().lower()
+    page.locator(f"canvas[aria-label*='/ {role}']").locator("visible=true").focus()  # once that role is what is drawn
     for key in ["d", "d", "x", "ArrowDown"]:
         page.keyboard.press(key)
     page.locator(".we-matrix-readout", has_text="units = 0").wait_for(timeout=5000)
