@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from IPython.core.interactiveshell import InteractiveShell
 
-from tests.backends import needs_tape
+from tests.backends import needs_many_steps, needs_tape
 from weight_explorer import WeightExplorer
 
 KERNEL = "dense_model/hidden/kernel"
@@ -126,6 +126,29 @@ def test_fits_and_loops_are_on_one_axis_with_their_seams(dense_model, training_d
     explorer.select("hidden")
     marks = np.frombuffer(explorer._panel.time.marks, np.uint8)
     assert [bool(mark & 2) for mark in marks] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("every", "options", "recorded"),
+    [
+        (10, {}, [10, 20]),
+        ("epoch", {}, []),
+        pytest.param(4, {"steps_per_execution": 3}, [6, 12, 18, 24], marks=needs_many_steps),
+    ],
+    ids=str,
+)
+def test_batches_without_a_record_are_counted_and_told_as_those_with_one(dense_model, training_data, every, options, recorded):
+    dense_model.compile("sgd", "mse", **options)
+    explorer = WeightExplorer(dense_model, record_every=every)
+    told = []
+    tell = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: told.append((explorer.callback.status.batch, batch + 1))
+    )
+    dense_model.fit(*training_data, epochs=2, batch_size=4, verbose=0, callbacks=[explorer.callback, tell])
+    places = [(step.epoch, step.batch) for step in explorer.history.records if step.kind == "batch"]
+    assert places == [(epoch, batch) for epoch in (0, 1) for batch in recorded]
+    assert len(told) == 48 // options.get("steps_per_execution", 1)
+    assert all(ours == theirs for ours, theirs in told)
 
 
 def test_losses_of_fit_stay_with_the_records(dense_model, training_data):
