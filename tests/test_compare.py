@@ -53,6 +53,11 @@ def test_it_is_with_the_record_that_was_chosen(against, step, expected):
     assert picture.tiles[1][1].cells[0, 0] == expected
 
 
+def test_axes_of_dots_name_their_records_in_few_words():
+    chart = draw(DENSE, history_of(*[random(DENSE, number) for number in range(4)]), show="dots").charts[0]
+    assert (chart.x_label, chart.y_label) == ("the start", "record 3")
+
+
 @pytest.mark.parametrize("quantity", ["value", "since_start", "since_last"])
 def test_values_are_compared_whatever_quantity_is_chosen(quantity):
     start, now = random(DENSE), random(DENSE, 2)
@@ -77,6 +82,8 @@ def test_another_weight_of_the_same_shape_is_offered_and_compared():
     np.testing.assert_array_equal(picture.tiles[0][1].cells, live["a"].values)
     np.testing.assert_array_equal(picture.tiles[1][1].cells, live["b"].values)
     assert picture.tiles[1][0].startswith("b, ")
+    chart = picture.tiles[3][1].charts[0]
+    assert (chart.x_label, chart.y_label) == ("b", "a")
 
 
 def test_the_caption_has_the_largest_difference_with_its_place():
@@ -142,7 +149,7 @@ PAIRS = st.integers(2, 30).flatmap(
 
 @given(PAIRS)
 def test_the_correlation_is_that_of_numpy(pair):
-    found = Pair(*pair, ("", "")).correlation
+    found = Pair(*pair, ("", ""), ("", "")).correlation
     if all(np.std(values) > 1e-6 for values in pair):
         np.testing.assert_allclose(found, np.corrcoef(*pair)[0, 1], atol=1e-9)
 

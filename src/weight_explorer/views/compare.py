@@ -21,14 +21,14 @@ from weight_explorer.views.numbers import grouped, rough, share, signed
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, Marks, MatrixPicture, Picture
 from weight_explorer.views.plane import reduce_to_cells
-from weight_explorer.views.reading import Reading, kept_steps, read, step_words, value_of
+from weight_explorer.views.reading import Reading, kept_steps, read, record_words, step_words, value_of
 from weight_explorer.views.sampled import cells_of_sample
 
 VIEW = "compare"
 
 MOST_CELLS = 160
 MOST_DOTS = 3000
-MOST_LETTERS = 28
+MOST_LETTERS = 20
 # More elements than this take more than a few milliseconds.
 MOST_AT_ONCE = 50_000
 NOW = (Offer("now", "now"),)
@@ -42,6 +42,7 @@ class Pair:
     one: np.ndarray
     other: np.ndarray
     names: tuple[str, str]
+    labels: tuple[str, str]  # of the axes, where there is room for less
     sample: Sample | None = None
 
     @property
@@ -59,7 +60,7 @@ class Pair:
     def correlation(self) -> float:
         """Pearson's, of the places where both are finite; NaN where one of them does not vary.
 
-        >>> Pair(np.array([1.0, 2.0]), np.array([3.0, 1.0]), ("", "")).correlation
+        >>> Pair(np.array([1.0, 2.0]), np.array([3.0, 1.0]), ("", ""), ("", "")).correlation
         -1.0
         """
         both = [values[self.are_finite].astype(np.float64) for values in (self.one, self.other)]
@@ -139,12 +140,18 @@ def _pair(weight: Weight, history: Past, choice: Choice, reading: Reading) -> Pa
         return EmptyPicture(_NONE[kind])
     if not is_same_sample(found[1], reading.sample) or found[0].shape != reading.values.shape:
         return EmptyPicture("Of one of the two other elements are kept, or another number of them, so they cannot be compared.")
-    names = (_name(weight if kind == "weight" else None, reading.step), _name(other if kind == "weight" else None, step))
-    return Pair(reading.values, widened(found[0]), names, reading.sample)
+    if kind == "weight":
+        names = (f"{weight.key}, {step_words(reading.step)}", f"{other.key}, {step_words(step)}")
+        labels = (_short(weight.key), _short(other.key))
+    else:
+        names = (step_words(reading.step), step_words(step))
+        labels = (record_words(reading.step), record_words(step))
+    return Pair(reading.values, widened(found[0]), names, labels, reading.sample)
 
 
-def _name(weight: Weight | None, step: Step) -> str:
-    return f"{weight.key}, {step_words(step)}" if weight else step_words(step)
+def _short(key: str) -> str:
+    """Shorten a key: its end tells most."""
+    return key if len(key) <= MOST_LETTERS else f"…{key[-MOST_LETTERS:]}"
 
 
 def _start(kept: tuple[int, ...], step: Step, _: Choice) -> int | None:
@@ -219,12 +226,7 @@ def _scatter(pair: Pair) -> Chart:
     x, y = (values.reshape(-1)[places].astype(np.float64) for values in (pair.other, pair.one))
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
     marks = (Mark("dots", "elements", "now", x, y), Mark("line", "equal", "start", ends, ends))
-    return Chart("", _short(pair.names[1]), _short(pair.names[0]), marks)
-
-
-def _short(name: str) -> str:
-    """Shorten a name for beside an axis: its end tells most."""
-    return name if len(name) <= MOST_LETTERS else f"…{name[-MOST_LETTERS:]}"
+    return Chart("", pair.labels[1], pair.labels[0], marks)
 
 
 def _caption(weight: Weight, pair: Pair, difference: np.ndarray, matrix: MatrixPicture) -> str:

@@ -12,13 +12,12 @@ import numpy as np
 from weight_explorer.catalog.nodes import SEED_STATE, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import widened
-from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.distribution import AT_START, SHOWN, bin_edges, count_in, expected_line, values_beside
 from weight_explorer.views.initializers import NAMES, Start, fans, start_of
 from weight_explorer.views.options import Option, Range
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
-from weight_explorer.views.reading import Reading, kept_steps, read
+from weight_explorer.views.reading import Reading, kept_steps, read, record_words
 
 VIEW = "initializer"
 
@@ -162,7 +161,7 @@ def draw(weight: Weight, history: Past, choice: Choice, trial: Trial | None = No
         return EmptyPicture("No element is finite, so there is no distribution to show.")
     edges = bin_edges(*groups.values())
     counts = {name: count_in(edges, values).astype(np.float64) for name, values in groups.items()}
-    chart = Chart("", "weight", "elements", _marks(_record_words(reading.step), wanted, edges, counts, start))
+    chart = Chart("", "weight", "elements", _marks(record_words(reading.step), wanted, edges, counts, start))
     said = (
         _initializer_words(weight, wanted, start),
         _trial_words(trial, start, edges, counts),
@@ -183,10 +182,6 @@ def _groups(weight: Weight, history: Past, choice: Choice, reading: Reading, tri
         part = widened(trial.values[weight.index]) if weight.index else widened(trial.values)
         groups[DRAWN] = reading.sample.take(part) if reading.sample else part.reshape(-1)
     return {name: values[np.isfinite(values)] for name, values in groups.items()}
-
-
-def _record_words(step: Step) -> str:
-    return "the start" if step.kind == "start" and not step.epoch else f"record {step.number}"
 
 
 def _marks(

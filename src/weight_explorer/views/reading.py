@@ -44,11 +44,15 @@ def reading_words(step: Step, against: Step | None, sample: Sample | None) -> st
     return f"{shown}, at {step_words(step)}.{estimated}"
 
 
+def record_words(step: Step) -> str:
+    """Say in few words which record this is."""
+    return "the start" if step.kind == "start" and step.epoch == 0 else f"record {step.number}"
+
+
 def step_words(step: Step) -> str:
     """Say in words when a record was made."""
-    if step.kind == "start" and step.epoch == 0:
-        return "the start"
-    return f"record {step.number} ({place_words(step)})"
+    which = record_words(step)
+    return which if which == "the start" else f"{which} ({place_words(step)})"
 
 
 def place_words(step: Step) -> str:
