@@ -1,12 +1,10 @@
 """The brush and the marks of what is frozen in Chromium, without a kernel: drags, keys, and pixels."""
 
-import json
-
 import numpy as np
 import pytest
 
-from tests.browser.test_matrix_module import at, canvas_box, hover, update, zoom_in
-from tests.browser.test_modules import mount, mount_picture, readout
+from tests.browser.test_matrix_module import answer_windows, at, canvas_box, hover, update, zoom_in
+from tests.browser.test_modules import LONG_TASK, drawing_time, mount, mount_picture, readout, settle
 from tests.records import history_of
 from tests.test_brush import with_frozen
 from tests.test_matrix import chosen, index_at, labeled, looking
@@ -16,8 +14,6 @@ from weight_explorer.recording.frozen import FrozenPart
 from weight_explorer.views import matrix
 from weight_explorer.views.brush import brushed, read_brush
 from weight_explorer.views.choice import Choice
-
-FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def drag(page, start, end, *, key="Shift"):
@@ -43,14 +39,14 @@ def answer(page, weight, history, choice=None):
     picture = matrix.draw(weight, history, choice or Choice(brush=brush_of(page, weight)))
     update(page, picture)
     page.evaluate("model.set('brush', '')")
-    page.evaluate(FRAMES)
+    settle(page)
     return picture
 
 
 def pixels(page, x, y, width, height):
     """Red, green and blue of a piece of the canvas, of shape (height, width, 3)."""
     code = "([x, y, w, h]) => [...document.querySelector('canvas').getContext('2d').getImageData(x, y, w, h).data]"
-    page.evaluate(FRAMES)
+    settle(page)
     return np.array(page.evaluate(code, [x, y, width, height])).reshape(height, width, 4)[..., :3]
 
 
@@ -137,6 +133,7 @@ def test_the_select_button_makes_dragging_select_and_a_click_selects_one_cell(pa
     assert brush_of(page, weight).count == 1
     assert page.evaluate("model.state.pin") == ""
     page.evaluate("model.set('brush', '')")
+    settle(page)
     page.locator("canvas").focus()
     page.keyboard.press("Escape")
     page.wait_for_function("!document.querySelector('button[aria-pressed=true]')")
@@ -226,10 +223,7 @@ def test_what_is_frozen_is_hatched_from_afar_and_closely(page):
     assert read_frozen(page, 200, 230).endswith("frozen")
     assert read_frozen(page, 200, 60) == ""
     zoom_in(page, 250, 150, 20)
-    for count in (1, 2):
-        page.wait_for_function("count => model.saved.length === count", arg=count)
-        window = json.loads(page.evaluate("model.state.window"))[1]
-        update(page, matrix.draw(weight, history, looking(Choice(), whole, *window)))
+    answer_windows(page, lambda window: matrix.draw(weight, history, looking(Choice(), whole, *window)))
     for y in (60, 240):
         index, _ = hover(page, 250, y)
         assert read_frozen(page, 250, y) == ("frozen" if mask[index] else "")
@@ -250,20 +244,7 @@ def test_a_scattered_mask_of_512_by_512_cells_makes_no_long_task(page):
     values, mask = random.normal(size=(512, 512)).astype(np.float32), random.random((512, 512)) < 0.5
     weight, history = weight_of((512, 512)), with_frozen(history_of(values), mask)
     mount_picture(page, matrix.draw(weight, history, Choice()))
-    spent = page.evaluate(
-        """async () => {
-          const frame = () => new Promise(done => requestAnimationFrame(done));
-          let least = Infinity;
-          for (let i = 0; i < 6; i += 1) {
-            model.set('frozen', new DataView(model.state.frozen.buffer.slice(0)));
-            const begin = performance.now();
-            await frame(); await frame();
-            least = Math.min(least, performance.now() - begin);
-          }
-          return least;
-        }"""
-    )
-    assert spent < 60
+    assert drawing_time(page, "frozen") < LONG_TASK
 
 
 def test_the_proof_has_a_mark_and_words_and_a_problem_is_no_matter_of_color_alone(page):

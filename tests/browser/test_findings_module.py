@@ -3,6 +3,7 @@
 import pytest
 
 from tests.browser.test_layout import PLACES, box, mount
+from tests.browser.test_modules import settle
 
 LONG = "3 of 64 rows of the kernel of hidden did not move at all over 912 batches, those of inputs 0, 32 and 39. " * 4
 EVIL = "<img src=x onerror=window.hacked=1>"
@@ -18,7 +19,7 @@ def findings(*found, when=""):
 
 def tell(page, section, around=(TEXT, CAPTION)):
     page.evaluate(f"sections => {WORDS}.set('sections', sections)", [*around, section, CODE])
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    settle(page)
 
 
 def button(page):

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.test_matrix_module import at, canvas_box, pixels_of, put, zoom_in
-from tests.browser.test_modules import mount, readout
+from tests.browser.test_modules import mount, readout, settle
 from tests.test_overview import CHOICE, KEYS, Model, finding, hard
 from weight_explorer.diagnosis.findings import Findings
 from weight_explorer.panels import colors
@@ -111,10 +111,10 @@ def test_a_table_that_grows_stays_where_it_was_looked_at_with_the_cursor_in_it(p
     zoom_in(page, 350, 100, 10)
     page.wait_for_function("model.saved.length > 0")
     page.mouse.move(*at(page, 300, 60))
-    page.wait_for_function("document.querySelector('.we-matrix-readout').textContent.includes('record')")
+    settle(page)
     words = page.locator(".we-matrix-readout").text_content()
     update(page, model.train(5).draw())
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    settle(page)
     assert page.locator(".we-matrix-readout").text_content() == words
 
 
@@ -124,7 +124,7 @@ def test_nothing_jumps_while_records_come(page):
     before = canvas_box(page)
     frame = page.evaluate("document.querySelector('.we-matrix-foot').getBoundingClientRect().top")
     update(page, model.train(7).draw(Findings([finding(KEYS[0])])))
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    settle(page)
     assert canvas_box(page) == before
     assert page.evaluate("document.querySelector('.we-matrix-foot').getBoundingClientRect().top") == frame
 
@@ -166,7 +166,7 @@ def entries(count):
 def mount_findings(page, count, height=300):
     mount(page, "findings", heading=f"{count} findings", entries=entries(count), num_more=0, more="explorer.findings", asked="")
     page.evaluate("height => { document.getElementById('host').style.cssText = `width: 300px; height: ${height}px`; }", height)
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    settle(page)
 
 
 @pytest.mark.parametrize("height", [60, 152, 276, 400])

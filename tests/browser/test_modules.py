@@ -52,6 +52,39 @@ def mount(page, name, code=None, **state):
     css += own.read_text() if own.exists() else ""
     page.goto("about:blank")
     page.evaluate(HARNESS, [code or (PANELS / f"{name}.js").read_text(), css, state])
+    settle(page)
+
+
+def settle(page):
+    """Wait until what is due is drawn, as who looks before using a mouse or a key."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+# Milliseconds from which on browsers call a task long: what is clicked meanwhile is answered late.
+LONG_TASK = 50
+
+
+def drawing_time(page, name):
+    """Milliseconds that it takes to draw what came anew under a name, in the median."""
+    times = page.evaluate(
+        """async name => {
+          const real = window.requestAnimationFrame, times = [];
+          window.requestAnimationFrame = draw => real(now => {
+            const start = performance.now();
+            draw(now);
+            times.push(performance.now() - start);
+          });
+          for (let i = 0; i < 20; i += 1) {
+            model.set(name, new DataView(model.state[name].buffer.slice()));
+            await new Promise(done => real(done));
+          }
+          window.requestAnimationFrame = real;
+          return times;
+        }""",
+        name,
+    )
+    assert len(times) >= 15
+    return np.median(times)
 
 
 def row(path, level, *, parent=False, kind="Dense", marks=()):

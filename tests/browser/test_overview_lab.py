@@ -2,6 +2,7 @@
 
 from tests.browser.jupyter import Notebook
 from tests.browser.test_lab import SETUP, TRAIN, facts_of, open_lab
+from tests.browser.test_modules import settle
 
 WIDE = ".weight-explorer, .we-tree, .we-stage, .we-words, .we-axis"
 
@@ -10,10 +11,6 @@ def boxes(page):
     return page.evaluate(
         "selector => [...document.querySelectorAll(selector)].map(e => Object.values(e.getBoundingClientRect().toJSON()))", WIDE
     )
-
-
-def in_a_frame(page):
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def select_the_model(page):
@@ -54,7 +51,7 @@ def test_rows_lead_to_their_weights_while_fit_runs_and_nothing_jumps(page, tmp_p
         select_again = page.get_by_role("treeitem").first
         select_again.click()
         page.get_by_role("tab", name="Overview", selected=True).wait_for(timeout=20_000)
-        in_a_frame(page)
+        settle(page)
         box = table.bounding_box()
         table.click(position={"x": box["width"] / 2, "y": 36 + 9.5 * min((box["height"] - 40) / 10, 32)})
         facts_of(page, "(10,) = (units,)")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_modules import ROWS, STILL, mount, readout
+from tests.browser.test_matrix_module import wait_until_disabled
+from tests.browser.test_modules import ROWS, STILL, mount, readout, settle
 from tests.records import Variable, record
 from weight_explorer.catalog.nodes import Axis, Block, Catalog, LayerNode, Weight
 from weight_explorer.panels.sketches import SketchesPanel
@@ -98,6 +99,7 @@ def is_shut(page):
 
 def walk(page, down, across):
     """Walk to a cell with the arrow keys, from the first."""
+    settle(page)
     page.locator("canvas").focus()
     for key, times in (("ArrowDown", down + 1), ("ArrowRight", across)):
         for _ in range(times):
@@ -122,7 +124,7 @@ def test_a_click_that_waits_shows_the_weight_with_its_number_and_statistics(page
     assert page.evaluate("model.saved.length") == 0  # all that without a word to the kernel
     page.keyboard.press("+")
     readout(page, "input_dim = 2, units = 3:  about -0.5 ± 0.003")
-    assert page.get_by_role("button", name="show all").is_enabled()
+    wait_until_disabled(page.get_by_role("button", name="show all"), False)
     assert page.get_by_role("button", name="select cells").is_hidden()
 
 
