@@ -258,7 +258,10 @@ def test_the_first_nan_and_where_it_is(healthy):
     assert (finding.rule, finding.severity, finding.step, finding.epoch) == ("not finite", "error", 2, 2)
     assert [place.entries for place in finding.places] == [(1,), (1,)]
     assert finding.evidence["nans"] == 1
-    assert "1 of 6 elements" in finding.sentence
+    assert finding.sentence.startswith("1 of 6 elements of ")
+    assert finding.sentence.endswith(". 6 are NaN or Inf now.")
+    history = history_of(*values[:3])
+    assert findings_of(history.catalog, history)[0].sentence.endswith("first at entry 1, entry 1.")
 
 
 def test_nan_in_training_is_one_finding_for_all_weights():

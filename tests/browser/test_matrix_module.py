@@ -16,6 +16,8 @@ from weight_explorer.views import matrix
 from weight_explorer.views.choice import Choice
 
 LARGE = (3000, 900)
+# Whether a number is read, not a hint.
+READS = "document.querySelector('.we-matrix-readout').textContent.includes(':  ')"
 
 
 def update(page, picture):
@@ -93,9 +95,9 @@ def read_value(page):
 def hover(page, x, y):
     """Indexes and number that are read at a place of the canvas."""
     page.mouse.move(*at(page, 2, 2))
-    readout(page, "Click pins,")
+    page.wait_for_function(f"!{READS}")
     page.mouse.move(*at(page, x, y))
-    page.wait_for_function("!document.querySelector('.we-matrix-readout').textContent.includes('Click pins')")
+    page.wait_for_function(READS)
     return read_value(page)
 
 
@@ -113,6 +115,21 @@ def test_a_hot_cell_is_red_where_its_index_is_read_in_every_order(page, shape, n
     x, y, count = pixels_of(page, f"#{colors.palette()[-3:].hex()}")
     assert count > 50
     assert hover(page, x, y) == (hot, "0.625")
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (300, 1400)], ids=["one cell a pixel", "several"])
+@pytest.mark.parametrize("width", [1000, 600, 420, 300, 220])
+def test_a_hint_is_as_long_as_its_line_and_never_cut(page, width, shape):
+    mount_picture(page, draw(np.ones(shape, np.float32)))
+    page.evaluate("width => { document.getElementById('host').style.width = `${width}px` }", width)
+    settle(page)
+    found = page.locator(".we-matrix-readout")
+    words, room, taken = found.evaluate("line => [line.textContent, line.clientWidth, line.scrollWidth]")
+    assert words.endswith(".") or (not words and width == 220)
+    assert taken <= room
+    assert width < 600 or "Click pins" in words
+    assert width < 1000 or "Shift+drag selects" in words
+    assert width < 600 or ("pixel shows the cell farthest from zero" in words) == (shape != (6, 8))
 
 
 def test_the_number_under_the_pointer_is_the_arrays_also_closely_and_after_moving(page):

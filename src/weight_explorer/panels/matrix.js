@@ -7,10 +7,7 @@ const DRAG = 4; // px a pointer may tremble in a click
 const FOOT = 24; // px
 const HEAT_FOOT = 40; // px, for two lines
 const END = 2 ** 31 - 1;
-const HINT = "Click pins, drag moves, Ctrl+wheel zooms, Shift+drag selects.";
-const HINT_ALONE = "Drag moves, Ctrl+wheel zooms."; // where cells are of no weight that could be pinned or selected
 const FROZEN = ["", " · some frozen", " · frozen"];
-const SHORT_HINT = "Point at a cell to read it.";
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const whole = ([rows, columns]) => ({ top: 0, bottom: rows, left: 0, right: columns });
@@ -185,10 +182,9 @@ function render({ model, el }) {
       return;
     }
     if (!found) {
-      const farthest = state.shows === "mean" ? "the mean of its cells" : "the cell farthest from zero";
-      readout.textContent = (merged ? `More cells than pixels: a pixel shows ${farthest}. ` : "") + (model.get("place").weight ? HINT : HINT_ALONE);
-      if (el.clientWidth < NARROW) readout.textContent = SHORT_HINT;
-      if (state.heat) readout.textContent = heatHint(state, merged);
+      readout.textContent = state.heat
+        ? heatHint(state, merged)
+        : hintThatFits(canvas.getContext("2d"), readout.clientWidth, state, merged, Boolean(model.get("place").weight));
       return;
     }
     if (state.heat) {
@@ -282,8 +278,8 @@ function render({ model, el }) {
     }
     const found = cell();
     if (found) drawPointed(context, frame, found, style);
+    showControls(); // which leave the readout its room
     drawReadout(found);
-    showControls();
     askForWindow();
     askForBrush();
   }

@@ -16,7 +16,16 @@ from weight_explorer.views.pictures import Cover, MatrixPicture, Place
 from weight_explorer.views.words import words_of
 
 # A module of the page cannot import another that stands beside it, so its parts are sent as one.
-_PARTS = ("matrix_axes", "matrix_cells", "matrix_covers", "matrix_brush", "matrix_drawing", "matrix_heat", "matrix")
+_PARTS = (
+    "matrix_axes",
+    "matrix_cells",
+    "matrix_covers",
+    "matrix_brush",
+    "matrix_drawing",
+    "matrix_heat",
+    "matrix_hints",
+    "matrix",
+)
 
 
 def module_of(name: str) -> str:
