@@ -180,7 +180,10 @@ def test_where_clicks_wait_they_are_sent_at_the_start_and_the_ends_of_epochs(den
     monkeypatch.setattr(Pace, "may_sketch", lambda pace: True)
     explorer = WeightExplorer(dense_model)
     explorer.select("out", role="bias")
+    asked = []
+    monkeypatch.setattr(explorer._panel.status, "ask_for_reply", lambda: asked.append("how messages come"))
     sent = fit(explorer, dense_model, training_data)
+    assert len(asked) == 1  # and not again before the page has replied
     epochs = [words.split(" (")[0] for words in sent]
     assert epochs == ["the start", "the end of epoch 1", "the end of epoch 2", "the end of epoch 3", ""]
     panel = explorer._panel.sketches

@@ -74,6 +74,7 @@ class Screen:
         self._sketched: Catalog | None = None
         self._places: Places = {}
         self._clicks_wait = not live.answers_during_cells()
+        self._is_asking = False  # whether the page is to reply, so that it is known how its messages come
         self.panel = Panel(adopt=self._adopt)
         for control in self.panel.controls:
             control.widget.observe(self._chooser(control), names=control.trait)
@@ -136,6 +137,8 @@ class Screen:
         """Have the page know all weights in small, where clicks wait for the training that runs; say whether they do."""
         if not self._clicks_wait or self._is_closed or self._reporter.status.is_beside:
             return False
+        if not self._is_asking:
+            self._ask_for_reply()
         catalog = self._source.catalog
         sketches = sketches_of(catalog, self._source.past.snapshot())
         if sketches is not None:
@@ -203,8 +206,18 @@ class Screen:
 
     def _heard(self) -> None:
         """Answer a message of the page; how it came tells whether one would come while a cell runs."""
-        self._clicks_wait = live.waits_for_cells()
+        waited, self._clicks_wait = self._clicks_wait, live.waits_for_cells()
+        self._is_asking = False
+        if self._clicks_wait and not waited:
+            self._ask_for_reply()  # over a slow network the first messages come before the page has its subshell
+        elif waited and not self._clicks_wait:
+            self.choose(lambda before: before)  # what was said of clicks, and which orders can be given, is another
         self.answer()
+
+    def _ask_for_reply(self) -> None:
+        with self._touching:
+            self._is_asking = True
+            self.panel.status.ask_for_reply()
 
     def _chooser(self, control: Control) -> Callable[[Any], None]:
         def chosen(change: Any) -> None:

@@ -20,6 +20,19 @@ QUIET = {
 DARK = {"apputils-extension/themes": {"theme": "JupyterLab Dark"}}
 STARTED = re.compile(r"http://127\.0\.0\.1:(\d+)/(?:lab|tree)\?token=")
 
+# As over a network: each message between page and server is on its way for 150 ms.
+SLOW_NETWORK = """
+(() => {
+  const { prototype } = WebSocket, { get, set } = Object.getOwnPropertyDescriptor(prototype, 'onmessage'), { send } = prototype;
+  Object.defineProperty(prototype, 'onmessage', {
+    get,
+    set(take) { set.call(this, take && (message => setTimeout(() => take.call(this, message), 150))); },
+  });
+  const sendNow = (socket, data) => { if (socket.readyState === WebSocket.OPEN) send.call(socket, data); };
+  prototype.send = function (data) { setTimeout(sendNow, 150, this, data); };
+})();
+"""
+
 # JupyterLab gives its application to the page under this name when it is told to.
 NOTEBOOK = "Array.from(jupyterapp.shell.widgets('main')).find(widget => widget.content?.activeCell)"
 

@@ -1,6 +1,6 @@
 """A real JupyterLab: Stop ends a fit while its cell runs; what trains beside the cells is held, let go and stopped."""
 
-from tests.browser.jupyter import Notebook, jupyterlab, write_notebook
+from tests.browser.jupyter import SLOW_NETWORK, Notebook, jupyterlab, write_notebook
 
 SETUP = """
 import keras, numpy as np
@@ -95,4 +95,21 @@ def test_stop_ends_fit_and_training_beside_the_cells_pauses_goes_on_and_stops(pa
         assert stop.count() == 0
         notebook.run(4)
         assert notebook.printed(4).strip() == "<Training: stopped> True"
+        assert notebook.errors == []
+
+
+def test_over_a_slow_network_a_fit_right_after_the_panel_can_be_stopped(page, tmp_path):
+    """The panel's first message is sent before JupyterLab has a subshell for the next ones: it tells nothing of those."""
+    folder, home = tmp_path / "work", tmp_path / "home"
+    folder.mkdir()
+    write_notebook(folder / "demo.ipynb", [SETUP, TRAIN])
+    page.add_init_script(SLOW_NETWORK)
+    with jupyterlab(folder, home) as server:
+        notebook = Notebook(page, server, "demo.ipynb")
+        notebook.run(0)
+        page.get_by_role("tree", name="layers").wait_for()
+        notebook.run(1, wait=False)
+        status(page, "live · epoch ")
+        page.get_by_role("button", name="Stop the training when the batch has ended").click(timeout=60_000)
+        status(page, "stopped · epoch")
         assert notebook.errors == []

@@ -78,6 +78,9 @@ function render({ model, el }) {
     el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
   }
 
+  // The kernel asks how messages come: what JupyterLab sends before it has a thread for the clicks tells nothing of those after.
+  const reply = ({ reply: isAsked }) => { if (isAsked) model.send({ heard: true }); };
+
   let timer;
   const stopWaiting = () => {
     clearTimeout(timer);
@@ -98,6 +101,7 @@ function render({ model, el }) {
   }, { signal });
   model.on(CHANGES, draw);
   model.on("change:answered", answered);
+  model.on("msg:custom", reply);
   draw();
   const whenSeen = requestAnimationFrame(() => {
     if (model.get("seen")) return;
@@ -110,6 +114,7 @@ function render({ model, el }) {
     stopWaiting();
     model.off(CHANGES, draw);
     model.off("change:answered", answered);
+    model.off("msg:custom", reply);
   };
 }
 

@@ -16,6 +16,7 @@ class StatusPanel(anywidget.AnyWidget):
 
     `orders` are those that can be given now; "stopping" among them says that one was. `answered` counts the choices that the
     kernel has answered: one that it does not answer is said to be waiting. `seen` is set by the page once the panel is in it.
+    To the message `{"reply": True}` the page replies, so that the kernel knows how messages of the page come.
     """
 
     _esm = asset("status.js")
@@ -37,6 +38,10 @@ class StatusPanel(anywidget.AnyWidget):
     def _take(self, _: Any, content: Any, __: Any) -> None:
         if isinstance(content, dict) and content.get("order") in self.orders:
             self.ordered(content["order"])
+
+    def ask_for_reply(self) -> None:
+        """Have the page send a message."""
+        self.send({"reply": True})
 
     def show(self, *, title: str, phase: str, words: str, problem: str, orders: Sequence[str] = ()) -> None:
         """Bring the head up to date in one message."""
