@@ -259,7 +259,7 @@ def test_the_first_nan_and_where_it_is(healthy):
     assert [place.entries for place in finding.places] == [(1,), (1,)]
     assert finding.evidence["nans"] == 1
     assert finding.sentence.startswith("1 of 6 elements of ")
-    assert finding.sentence.endswith(". 6 are NaN or Inf now.")
+    assert finding.sentence.endswith(", first at entry 1, entry 1, 6 NaN or Inf by now.")
     history = history_of(*values[:3])
     assert findings_of(history.catalog, history)[0].sentence.endswith("first at entry 1, entry 1.")
 

@@ -42,14 +42,14 @@ def _not_finite(case: Case, number: int, found: list[tuple[int, Trace]]) -> Find
     where = f", first at {element_words(trace.weight, index)}{at}" if index else ""
     hold = "holds" if len(found) == 2 else "hold"
     now = int(sum(float(trace.value_field(name)[-1]) for name in _COUNTS))
-    grown = f" {now or 'None'} are NaN or Inf now." if now != sum(counts.values()) else ""
+    grown = f", {now or 'none'} NaN or Inf by now" if now != sum(counts.values()) else ""
     others = f", and {count_words(len(found) - 1, 'other weight')} {hold} some too" if len(found) > 1 else ""
     step = case.steps[number]
     return trace.finding(
         "not finite",
         "error",
         f"{int(sum(counts.values()))} of {trace.weight.size} elements of the {name_of(trace.weight)} are {kinds} since record "
-        f"{number} (epoch {step.epoch}, batch {step.batch}){where}{others}.{grown}",
+        f"{number} (epoch {step.epoch}, batch {step.batch}){where}{grown}{others}.",
         counts | {"elements": trace.weight.size, "weights": len(found)},
         step,
         keys=tuple(each.key for _, each in found),
