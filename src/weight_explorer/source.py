@@ -227,7 +227,7 @@ class LiveSource(Source):
 
 def _is_frozen(weight: Weight) -> bool:
     """Say whether a weight would train but for `trainable = False` of its layer, or of one above."""
-    return weight.reason.endswith("is frozen")
+    return weight.not_trainable is not None and weight.not_trainable.is_frozen
 
 
 class StillSource(Source):

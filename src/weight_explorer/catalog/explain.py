@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from weight_explorer.catalog.nodes import Axis
+from weight_explorer.catalog.nodes import Axis, NotTrainable
 from weight_explorer.catalog.roles import FOLDED, KEPT, PARTS, ROWS
 from weight_explorer.catalog.roles.dense import einsum_fan_axes
 from weight_explorer.catalog.roles.terms import AxisRow, Kept, Part, Row, setting
@@ -117,8 +117,9 @@ def role_of(row: Row, attribute: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a weight does not train: when that is so, in a few words, and in a sentence."""
+    """Why a weight does not train: when that is so, as a code, in a few words, and in a sentence."""
 
+    code: Callable[[Row], NotTrainable]
     holds: Callable[[Subject, Row], bool]
     words: Callable[[Subject, Row], str]
     sentence: Callable[[Subject, Row], str]
@@ -135,36 +136,43 @@ def _is_adapted(subject: Subject, row: Row) -> bool:  # noqa: ARG001 - one signa
 # The first that holds is given: its kind, whole numbers, the layer, a parent, what was done to the layer, the variable itself.
 REASONS = (
     Reason(
+        lambda row: row.state.code if row.state else NotTrainable.STATE,
         lambda _, row: row.state is not None,
         lambda _, row: row.state.word if row.state else "",
         lambda _, row: row.state.sentence if row.state else "",
     ),
     Reason(
+        lambda _: NotTrainable.QUANTIZED,
         lambda subject, _: _is_whole(subject) and bool(setting(subject.layer, "quantization_mode")),
         lambda subject, _: f"quantized to {subject.layer.quantization_mode}",
         lambda *_: "It does not train: it is quantized, and whole numbers have no gradient.",
     ),
     Reason(
+        lambda _: NotTrainable.WHOLE_NUMBERS,
         lambda subject, _: _is_whole(subject),
         lambda *_: "whole numbers",
         lambda *_: "It does not train: it holds whole numbers, which have no gradient.",
     ),
     Reason(
+        lambda _: NotTrainable.LAYER_FROZEN,
         lambda subject, _: subject.is_frozen_here,
         lambda *_: "its layer is frozen",
         lambda *_: "It does not train: its layer is frozen (trainable = False).",
     ),
     Reason(
+        lambda _: NotTrainable.PARENT_FROZEN,
         lambda subject, _: bool(subject.frozen_by),
         lambda subject, _: f"{subject.frozen_by} above it is frozen",
         lambda subject, _: f"It does not train: {subject.frozen_by!r}, which it is a part of, is frozen (trainable = False).",
     ),
     Reason(
+        lambda _: NotTrainable.LORA,
         _is_adapted,
         lambda *_: "frozen by enable_lora",
         lambda *_: "It does not train: enable_lora() has frozen it, and training moves the two small LoRA matrices instead.",
     ),
     Reason(
+        lambda _: NotTrainable.VARIABLE,
         lambda *_: True,
         lambda *_: "the variable itself",
         lambda *_: "It does not train: the variable itself has trainable = False.",
@@ -172,12 +180,12 @@ REASONS = (
 )
 
 
-def training_of(subject: Subject, row: Row) -> tuple[str, str]:
-    """Say what training does to a weight: `("", sentence)`, or why it does nothing, in a few words and in a sentence."""
+def training_of(subject: Subject, row: Row) -> tuple[NotTrainable | None, str, str]:
+    """Say what training does to a weight: `(None, "", sentence)`, or why it does nothing: a code, a few words, a sentence."""
     if subject.trainable:
-        return "", row.trains
+        return None, "", row.trains
     reason = next(reason for reason in REASONS if reason.holds(subject, row))
-    return reason.words(subject, row), reason.sentence(subject, row)
+    return reason.code(row), reason.words(subject, row), reason.sentence(subject, row)
 
 
 def sentence_of(row: Row, axes: tuple[Axis, ...]) -> str:

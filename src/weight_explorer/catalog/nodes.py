@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,24 @@ Index = tuple[slice | int, ...]
 
 # The role of what random numbers are made from: it is a variable, but no weight.
 SEED_STATE = "seed state"
+
+
+class NotTrainable(StrEnum):
+    """Why training by gradients cannot move a weight."""
+
+    MOVING_STATISTIC = "moving statistic"
+    STATE = "state"  # what a layer keeps that is no weight: seeds, counts, vocabularies
+    QUANTIZED = "quantized"
+    WHOLE_NUMBERS = "whole numbers"
+    LAYER_FROZEN = "layer frozen"
+    PARENT_FROZEN = "parent frozen"
+    LORA = "lora"
+    VARIABLE = "variable"  # the variable itself has `trainable = False`
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the weight would train but for `trainable = False` of its layer, or of one above."""
+        return self in (NotTrainable.LAYER_FROZEN, NotTrainable.PARENT_FROZEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +124,7 @@ class Weight:
         axes: One `Axis` for each dimension.
         trainable: Whether training may change it.
         reason: Why it is not trainable, in a few words; `""` where it is.
+        not_trainable: The same as a code; None where it is trainable.
         initializer: The initializer's class name, or `""` where none is known.
         initializer_config: Of an initializer of Keras' own its `class_name` and `config`, as Keras has them, and in `starts`
             the blocks that start at another number; empty where that is not known. Never changed.
@@ -140,6 +160,7 @@ class Weight:
     source_shape: tuple[int, ...] = ()
     initializer_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
     number: int | None = None
+    not_trainable: NotTrainable | None = None
 
     def __str__(self) -> str:
         return "\n".join(filter(None, (f"{self.key}: {self.shape_text}", self.explanation, self.expression, self.number_text)))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
-from weight_explorer.catalog.nodes import Axis, Block, Catalog, LayerNode, Weight
+from weight_explorer.catalog.nodes import Axis, Block, Catalog, LayerNode, NotTrainable, Weight
 
 
 def catalog_to_text(catalog: Catalog) -> str:
@@ -39,6 +39,8 @@ def _node(fields: dict[str, Any]) -> LayerNode:
 def _weight(fields: dict[str, Any]) -> Weight:
     for name in ("shape", "shared_by", "index", "source_shape"):
         fields[name] = tuple(fields.get(name, ()))
+    code = fields.get("not_trainable")
+    fields["not_trainable"] = None if code is None else NotTrainable(code)
     fields["axes"] = tuple(_axis(axis) for axis in fields["axes"])
     return Weight(**fields)
 

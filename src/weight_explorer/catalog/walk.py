@@ -154,7 +154,7 @@ def _weight(key: str, held: Held, homes: tuple[str, ...], *, frozen_root: str, n
         is_frozen_here=place.is_frozen_here,
     )
     row, axes = explain.row_for(subject)
-    reason, training = explain.training_of(subject, row)
+    not_trainable, reason, training = explain.training_of(subject, row)
     initializer, initializer_config = explain.initializer_of(subject, variable, row)
     around = () if held.attribute == SEED_ATTRIBUTE else (place.part_words, place.reused)
     return Weight(
@@ -175,6 +175,7 @@ def _weight(key: str, held: Held, homes: tuple[str, ...], *, frozen_root: str, n
         training=training,
         place=" ".join(filter(None, around)),
         number=number,
+        not_trainable=not_trainable,
     )
 
 

@@ -125,6 +125,7 @@ class History(Past):
         self._lock = threading.RLock()
         self._lengths: dict[int, int] = {}
         self._measured: set[int] = set()
+        self._cut_short: dict[int, int] = {}
         self._steps: dict[int, Step] = {}
         self._tables: list[Table] = []
         self._newest: list[_Newest] = []
@@ -152,7 +153,7 @@ class History(Past):
     def timeline(self) -> Timeline:
         """All records that are kept."""
         with self._decided():
-            return Timeline(tuple(self._steps.values()), dict(self._lengths))
+            return Timeline(tuple(self._steps.values()), dict(self._lengths), dict(self._cut_short))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -175,7 +176,7 @@ class History(Past):
                 for number, each in self._kept.items()
                 if key in each.values and number <= last
             }
-            return LiveColumn(key, pieces, kept, self._samples.get(key))
+            return LiveColumn(key, pieces, kept, self._samples.get(key), self.start)
 
     def last_change(self) -> LastChange:
         """Return the statistics of the newest record that a change led to."""
@@ -241,7 +242,10 @@ class History(Past):
                 # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
                 self._lengths[step.epoch] = max(self._lengths.get(step.epoch, 0), step.batch + 1)
             position = position_of(step, self._lengths)
-            step = Step(number, step.epoch, step.batch, position, step.kind, fit, step.name, step.logs)  # faster than `replace`
+            # Faster than `replace`.
+            step = Step(
+                number, step.epoch, step.batch, position, step.kind, fit, step.name, step.logs, step.keras_epoch, step.facts
+            )
             self._steps[number] = step
             self._newest.append(_Newest(step, sheet, sheet.nbytes))
             self._newest_nbytes += sheet.nbytes
@@ -261,6 +265,40 @@ class History(Past):
             self._measured.add(epoch)
             if is_new:
                 self._steps = {number: placed(step, self._lengths) for number, step in self._steps.items()}
+
+    def restart(self) -> None:
+        """Take the newest record for the start: what was recorded before it, such as the loading of weights, is no training."""
+        with HeldBack(), self._lock:
+            self.start = self.num_recorded - 1
+            self._first_of = dict.fromkeys(self._first_of, self.start)
+            for number, step in self._steps.items():
+                if number < self.start and step.kind == "start":
+                    self._steps[number] = replace(step, kind="before")
+            self._newest = [replace(each, step=self._steps[each.step.number]) for each in self._newest]
+
+    def cut_short(self, epoch: int, num_batches: int) -> None:
+        """Note that a training broke off in this epoch, after so many batches."""
+        with HeldBack(), self._lock:
+            self._cut_short[epoch] = num_batches
+
+    def skip_epochs(self, finished: int, count: int) -> None:
+        """Note that the fit that has just begun counts on from `finished` epochs, of which the history has only `count`.
+
+        The time axis skips those between, in which nothing was recorded; the fit's own start moves along.
+        """
+        with HeldBack(), self._lock:
+            skipped = range(count, finished)
+            self._lengths |= dict.fromkeys(skipped, 0)
+            self._measured |= {*skipped}
+            fit = max(self.num_fits - 1, 0)
+            self._move_start(fit, finished)
+
+    def _move_start(self, fit: int, epoch: int) -> None:
+        """Move what was recorded in a fit before its first batch to another epoch."""
+        for number, step in self._steps.items():
+            if step.fit == fit:
+                self._steps[number] = placed(replace(step, epoch=epoch), self._lengths)
+        self._newest = [replace(each, step=self._steps[each.step.number]) for each in self._newest]
 
     def begin_fit(self) -> None:
         """Note that the records from now on belong to another fit."""
@@ -416,9 +454,11 @@ class LiveColumn(Column):
         pieces: list[Piece],
         kept: Mapping[int, tuple[np.ndarray, SliceRows]],
         sample: Sample | None,
+        start: int,
     ) -> None:
         self.key = key
         self.sample = sample
+        self.start = start
         self._pieces = pieces
         self._kept = kept
         self._numbers = np.concatenate([piece[0] for piece in pieces])
@@ -459,7 +499,7 @@ class Snapshot(Past):
     """A history as it was when it was first asked: what a picture is drawn from must not change in between."""
 
     def __init__(self, history: History) -> None:
-        self.memory, self.num_recorded = history.memory, history.num_recorded
+        self.memory, self.num_recorded, self.start = history.memory, history.num_recorded, history.start
         self.catalog, self.expected = history.catalog, history.expected
         self.frozen = history.frozen
         self.num_forgotten = history.num_forgotten

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -98,6 +98,15 @@ class Column(ABC):
 
     key: str
     sample: Sample | None = None
+    # The record that the change since the start is measured from, see `Past.start`.
+    start: int = 0
+
+    def start_for(self, number: int) -> int:
+        """Return the number of the record, of those that keep values, that a record's change since the start is measured from.
+
+        What was recorded before the training began, such as the loading of weights, is measured from the very first record.
+        """
+        return start_among(self.kept, self.start, number)
 
     @property
     @abstractmethod
@@ -142,6 +151,8 @@ class Past(ABC):
 
     memory: int = 0
     num_recorded: int = 0
+    # The number of the record that "the change since the start" is measured from: that of the first training's begin.
+    start: int = 0
     # What was recorded, as plain data.
     catalog: Catalog = Catalog(LayerNode("", "", ""), MappingProxyType({}))
     # Keys of the weights that the model has by now, those without a record among them.
@@ -470,6 +481,15 @@ class Past(ABC):
         save_run(self, path)
 
 
+def start_among(numbers: Sequence[int], start: int, number: int) -> int:
+    """Return which of these records, in ascending order, a record's change since the start is measured from.
+
+    >>> start_among((0, 1, 2, 3), 2, 3), start_among((0, 1, 2, 3), 2, 1)
+    (2, 0)
+    """
+    return next((each for each in numbers if each >= start), numbers[0]) if number >= start else numbers[0]
+
+
 def spread_places(count: int, most: int | None) -> slice | np.ndarray:
     """Return places of `most` out of `count` things, spread evenly, the first and the last among them."""
     if most is None or count <= most:
@@ -510,7 +530,7 @@ class Comparison:
     def _against(self, column: Column, number: int) -> int | None:
         if self.quantity == "since_last":
             return number - 1
-        return {"value": None, "since_start": column.kept[0]}.get(self.quantity, self.against)
+        return {"value": None, "since_start": column.start_for(number)}.get(self.quantity, self.against)
 
     def _part_of(self, sample: Sample | None) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
         """Return what kept values are to be indexed with, and how their statistics become those of the part."""

@@ -6,7 +6,7 @@ import functools
 import math
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -79,16 +79,24 @@ class Recorder:
         bits = np.dtype(f"u{now.itemsize}")  # as bits, in which NaN equals NaN
         return not np.array_equal(now.view(bits), last.values.reshape(-1).view(bits))
 
-    def record(self, catalog: Catalog, step: Step) -> Step:
-        """Read every weight once and add a record; `step` says when it is."""
+    def record(self, catalog: Catalog, step: Step, *, restarts: bool = False) -> Step:
+        """Read every weight once and add a record.
+
+        Args:
+            catalog: What the model holds.
+            step: When the record is made.
+            restarts: Whether changes since the start are measured from this record on.
+        """
         with self._lock:
             self._finish()
             plan = self._prepare(catalog)
             self.history.make_room(plan.nbytes)
-            small, values = self._record_together(plan) if plan.together else (None, _NO_VALUES)
+            small, values = self._record_together(plan, restarts=restarts) if plan.together else (None, _NO_VALUES)
             sheet: Sheet | Coming = plan.blank.copy() if plan.alone else plan.blank
             if plan.alone:
                 values = dict(values) | self._record_large(catalog, plan, sheet)
+            if restarts:
+                _set_no_change(sheet, plan, plan.alone)
             means = {key: float(sheet.rows[plan.places[key], 0, MEAN]) for key in plan.alone}
             if small:
                 sheet = Coming(sheet, functools.partial(_complete, plan, sheet, small))
@@ -96,6 +104,10 @@ class Recorder:
             step = self.history.append(sheet, values, step)
             # Only now: changes are measured against what is in the history.
             self._last = _References(values, means)
+            if restarts:
+                self._start, self._started = {}, None
+                self._flats.pop("start", None)
+                self.history.restart()
             if self._started is not plan:
                 self._start = dict(self._last) | self._start
                 self._started = plan
@@ -171,7 +183,7 @@ class Recorder:
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(self, plan: Plan) -> tuple[_Small, Flat]:
+    def _record_together(self, plan: Plan, *, restarts: bool) -> tuple[_Small, Flat]:
         """Copy the small weights, have their statistics found, and return their values."""
         now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
         found = self._read(self._together)
@@ -183,7 +195,7 @@ class Recorder:
         self._flats["now"] = plan, now
         whole = now.view()
         whole.setflags(write=False)
-        return _Small(now, missing, self._lattices, laid, scanning), Flat(whole, plan.parts)
+        return _Small(now, missing, self._lattices, laid, scanning, restarts), Flat(whole, plan.parts)
 
     def _flat_of(
         self, name: str, store: Mapping[str, Reference], plan: Plan, now: Sequence[np.ndarray]
@@ -283,6 +295,7 @@ class _Small(NamedTuple):
         lattices: Those of the recorder.
         laid: Their exponents and first bins, over which the elements are counted.
         scanning: Waits for the thread.
+        restarts: Whether changes since the start are measured from this record on.
     """
 
     now: np.ndarray
@@ -290,6 +303,7 @@ class _Small(NamedTuple):
     lattices: Lattices
     laid: tuple[np.ndarray, np.ndarray]
     scanning: Scanning
+    restarts: bool
 
 
 def _complete(plan: Plan, sheet: Sheet, small: _Small) -> Sheet:
@@ -302,10 +316,23 @@ def _complete(plan: Plan, sheet: Sheet, small: _Small) -> Sheet:
     exponents, firsts = small.laid
     found = rows, exponents, firsts.astype(np.int32), counts
     if not plan.alone:
-        return Sheet(sheet.keys, *found)
-    for whole, part in zip(sheet.arrays, found, strict=True):
-        whole[plan.together_places] = part
+        sheet = Sheet(sheet.keys, *found)
+    else:
+        for whole, part in zip(sheet.arrays, found, strict=True):
+            whole[plan.together_places] = part
+    if small.restarts:
+        _set_no_change(sheet, plan, plan.together)
     return sheet
+
+
+def _set_no_change(sheet: Sheet, plan: Plan, keys: Iterable[str]) -> None:
+    """Say of some weights that nothing has changed since the start, as of those of the very first record."""
+    for key in keys:
+        row, sample = sheet.rows[plan.places[key]], plan.samples.get(key)
+        if sample is not None:
+            row[1] = sample.estimate(no_change(sample.indexes.size))
+        elif plan.keeps(key):
+            row[1] = no_change(int(row[0, INDEX["count"]]))
 
 
 def _count_missed(plan: Plan, small: _Small, rows: np.ndarray, counts: np.ndarray, missed: list[int]) -> None:

@@ -16,12 +16,14 @@ import numpy as np
 
 from weight_explorer.catalog import hdf5
 from weight_explorer.catalog.saved import catalog_from_text
+from weight_explorer.recording.facts import RecordFacts
 from weight_explorer.recording.frozen import FrozenPart
 from weight_explorer.recording.histogram import Histograms
 from weight_explorer.recording.lattice import BINS
 from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.save import FORMAT, STATISTICS
+from weight_explorer.recording.saved_facts import facts_from_json
 from weight_explorer.recording.slices import SliceRows
 from weight_explorer.recording.statistics import FIELDS, QUANTITIES
 from weight_explorer.recording.time import Step, Timeline
@@ -46,9 +48,10 @@ class RunFile(Past):
             self.catalog = catalog_from_text(hdf5.text_at(file, "catalog"))
             self._groups = {hdf5.text_at(group, "key"): f"weights/{name}" for name, group in _members_of(file, "weights")}
             self.frozen = tuple(_frozen_part(group) for _, group in _members_of(file, "frozen"))
-            steps = [_step(fields) for fields in head["steps"]]
-            self.num_recorded, self.memory = int(head["num_recorded"]), int(head["memory"])
-            self._timeline = _AsSaved(steps, _lengths_of(steps))
+            pairs = zip(head["steps"], facts_from_json(head["facts"]), strict=True)
+            steps = [_step(fields, facts) for fields, facts in pairs]
+            self.num_recorded, self.memory, self.start = (int(head[name]) for name in ("num_recorded", "memory", "start"))
+            self._timeline = _AsSaved(steps, {int(epoch): int(length) for epoch, length in head["lengths"]})
             if not _ascends(self._timeline.numbers) or not np.isfinite(self._timeline.positions).all():
                 raise ValueError("its records do not follow each other")
             if not {*self._groups} <= {*self.catalog.weights}:
@@ -125,10 +128,11 @@ class RunFile(Past):
         return found
 
 
-def _step(fields: dict[str, Any]) -> Step:
+def _step(fields: dict[str, Any], facts: RecordFacts) -> Step:
     logs = MappingProxyType({str(name): float(value) for name, value in fields["logs"].items()})
-    number, epoch, batch, fit = (int(fields[name]) for name in ("number", "epoch", "batch", "fit"))
-    return Step(number, epoch, batch, float(fields["position"]), str(fields["kind"]), fit, str(fields["name"]), logs)
+    number, epoch, batch, fit, printed = (int(fields[name]) for name in ("number", "epoch", "batch", "fit", "keras_epoch"))
+    kind, name = str(fields["kind"]), str(fields["name"])
+    return Step(number, epoch, batch, float(fields["position"]), kind, fit, name, logs, printed, facts)
 
 
 def _frozen_part(group: Any) -> FrozenPart:
@@ -147,11 +151,6 @@ def _members_of(file: Any, name: str) -> list[tuple[str, Any]]:
     return [(each, hdf5.find(group, each)) for each in sorted(group or (), key=int)]
 
 
-def _lengths_of(steps: list[Step]) -> dict[int, int]:
-    """Find how many batches an epoch had from where the records within it stand."""
-    return {step.epoch: round(step.batch / (step.position - step.epoch)) for step in steps if step.position > step.epoch}
-
-
 class _AsSaved(Timeline):
     """A timeline whose positions are known."""
 
@@ -166,6 +165,7 @@ class RunColumn(Column):
     def __init__(self, run: RunFile, key: str, name: str, file: Any) -> None:
         group = hdf5.find(file, name)
         self.key = key
+        self.start = run.start
         self._run = run
         self._name = name
         self._numbers, self._rows, *self._bins = (hdf5.array_at(group, field) for field in STATISTICS)

@@ -28,13 +28,14 @@ import numpy as np
 
 from weight_explorer.catalog.hdf5 import text_for
 from weight_explorer.catalog.saved import catalog_to_text
+from weight_explorer.recording.saved_facts import facts_to_json
 from weight_explorer.recording.time import Step
 
 if TYPE_CHECKING:
     from weight_explorer.recording.frozen import FrozenPart
     from weight_explorer.recording.past import Column, Past
 
-FORMAT = "weight-explorer 2"
+FORMAT = "weight-explorer 3"
 STATISTICS = ("numbers", "rows", "exponents", "firsts", "counts")
 
 
@@ -124,11 +125,15 @@ def _umask() -> int:
 
 
 def _write(file: Any, past: Past) -> None:
-    steps = [{name: getattr(step, name) for name in Step.__slots__} | {"logs": dict(step.logs)} for step in past.records]
+    records = past.records
+    names = [name for name in Step.__slots__ if name != "facts"]
+    steps = [{name: getattr(step, name) for name in names} | {"logs": dict(step.logs)} for step in records]
+    head = {"steps": steps, "facts": facts_to_json(step.facts for step in records), "start": past.start}
+    head |= {"num_recorded": past.num_recorded, "memory": past.memory, "lengths": sorted(past.timeline.lengths.items())}
     file.attrs["format"] = text_for(FORMAT)
     # As data sets: attributes end at 64 KB.
     file["catalog"] = text_for(catalog_to_text(past.catalog))
-    file["steps"] = text_for(json.dumps({"steps": steps, "num_recorded": past.num_recorded, "memory": past.memory}))
+    file["steps"] = text_for(json.dumps(head))
     for place, key in enumerate(past.keys):
         column = past.column(key)
         if column is not None:

@@ -16,7 +16,7 @@ from weight_explorer.recording.history import History
 from weight_explorer.recording.interrupts import HeldBack
 from weight_explorer.recording.pace import Pace
 from weight_explorer.recording.status import Status
-from weight_explorer.recording.time import Step
+from weight_explorer.recording.time import Moment, Step
 
 logger = logging.getLogger("weight_explorer")
 
@@ -164,9 +164,9 @@ class Session(Reporter):
         return self._status.is_loop
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Epochs finished over all fits, and batches trained since."""
-        return self._epochs_done, self._batch
+    def place(self) -> Moment:
+        """Where the training stands."""
+        return Moment(self._epochs_done, self._batch, self._status.epoch)
 
     def begin(self, epochs: int | None = None, batches: int | None = None, *, is_loop: bool = False) -> None:
         """Record the state before training; `epochs` and `batches` of each are None where nobody knows.
@@ -176,10 +176,11 @@ class Session(Reporter):
         self._pace.begin()
         if self.is_training:
             self.brake.release()  # one that broke off without a word left it
-        if self._batch:
-            self._epochs_done += 1  # the fit before this one ended in mid-epoch
+        if self._batch:  # the fit before this one ended in mid-epoch
+            self._history.cut_short(self._epochs_done, self._batch)
+            self._epochs_done += 1
         self._history.begin_fit()
-        fresh = Status("training", epochs=epochs, batches=batches, epochs_before=self._epochs_done, is_loop=is_loop)
+        fresh = Status("training", epochs=epochs, batches=batches, fit=self._history.num_fits, is_loop=is_loop)
         self.thread = threading.current_thread()
         is_beside = self.thread is not threading.main_thread()
         self._batch = 0
@@ -245,13 +246,22 @@ class Session(Reporter):
                 self._soon.get()()
 
     def epoch_began(self, epoch: int, batches: int | None) -> None:
-        """Note where the training stands; `epoch` is counted from 1 in this fit."""
+        """Note where the training stands; `epoch` is counted from 1, as Keras prints it."""
         self._say()
+        if not self._status.epoch:
+            self._count_from(epoch - 1)
         batches = batches or self._status.batches
         if batches:
             self._history.set_epoch_length(self._epochs_done, batches)
         self._batch = self._paced = self._quiet_until = 0
         self._set(phase="training", epoch=epoch, batches=batches)
+
+    def _count_from(self, finished: int) -> None:
+        """Have the time axis go on where this fit does, by its `initial_epoch`; never back to where it has been."""
+        if finished > self._epochs_done:
+            self._history.skip_epochs(finished, self._epochs_done)
+            self._epochs_done = finished
+        self._set(epochs_before=self._epochs_done - finished)
 
     def passes(self, batch: int) -> bool:
         """Note a batch that was trained if nothing else is to be done after it, and say so; never raises.
@@ -375,8 +385,8 @@ class Session(Reporter):
         with HeldBack():
             began = perf_counter()
             try:
-                epoch, batch = self.place
-                step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs))
+                epoch, batch, keras_epoch = self.place
+                step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs), keras_epoch=keras_epoch)
                 self._found_nothing = not self._record(step)
             finally:
                 self._pace.recorded(perf_counter() - began)

@@ -19,7 +19,8 @@ class Status:
         cost: The share of the training time that records, their pictures and findings took, None before the first.
         rate: Records a second, None before the first.
         problem: The last error of ours.
-        epochs_before: Epochs of earlier fits.
+        fit: Which fit this is, counted from 1; 0 before the first.
+        epochs_before: How many epochs the time axis, which runs on over all fits, is ahead of Keras' own count.
         records: How many records a training that is over has, 0 of one that is not.
         asked: What the user asks of the training, "pause" or "stop", or "": it happens at the end of the batch.
         is_loop: Whether it is a loop of the user's own, which nobody can hold or end but they.
@@ -34,6 +35,7 @@ class Status:
     cost: float | None = None
     rate: float | None = None
     problem: str = ""
+    fit: int = 0
     epochs_before: int = 0
     records: int = 0
     asked: str = ""

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
+
+from weight_explorer.recording.facts import UNKNOWN_FACTS, RecordFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +19,17 @@ class Step:
 
     Attributes:
         number: Counted from 0 over all records, those that are not kept any more included.
-        epoch: Finished epochs, over all fits.
+        epoch: Finished epochs on the time axis, which runs on over all fits.
         batch: Batches trained since then.
         position: Both as one number for an axis, such as 2.5 in the middle of the third epoch.
-        kind: "start" (of a fit), "batch", "epoch", "outside" (of training), "restored", "edited", or "checkpoint".
+        kind: "start" (of a fit), "batch", "epoch", "ended" (what the end of a fit did to the weights, such as restoring the
+            best ones), "outside" (of training), "restored", "edited", "checkpoint", or "before" (the model as it was when the
+            explorer was made, where its weights were changed before the first training began).
         fit: The number of the fit it belongs to, counted from 0.
         name: Of a checkpoint, the name of its file; of an edit, what was done.
         logs: Loss and metrics, as the training told them.
+        keras_epoch: The epoch, as Keras printed it, that the record lies in or at whose end it was made; 0 before the first.
+        facts: What held in the training when it was made.
     """
 
     number: int
@@ -33,6 +40,27 @@ class Step:
     fit: int = 0
     name: str = ""
     logs: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    keras_epoch: int = 0
+    facts: RecordFacts = field(default=UNKNOWN_FACTS, hash=False, repr=False)
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it is the state before the first training."""
+        return self.kind == "start" and self.fit == 0
+
+
+class Moment(NamedTuple):
+    """Where a training stands.
+
+    Attributes:
+        epoch: Finished epochs on the time axis.
+        batch: Batches trained since.
+        keras_epoch: The epoch that Keras printed last.
+    """
+
+    epoch: int
+    batch: int
+    keras_epoch: int
 
 
 def position_of(step: Step, lengths: Mapping[int, int]) -> float:
@@ -52,15 +80,22 @@ class Timeline:
     Args:
         steps: The records; their `position` is found anew from `lengths`.
         lengths: From epoch to its number of batches, as far as anybody knows.
+        cut_short: From epoch to the number of batches trained in it, where a training broke off.
 
     >>> timeline = Timeline([Step(0, 0, 0, 0.0, "start"), Step(3, 0, 5, 0.0, "batch")], {0: 10})
     >>> timeline.positions.tolist(), timeline.step(3).position, timeline.batches.tolist()
     ([0.0, 0.5], 0.5, [0.0, 5.0])
     """
 
-    def __init__(self, steps: list[Step] | tuple[Step, ...], lengths: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        steps: list[Step] | tuple[Step, ...],
+        lengths: Mapping[int, int],
+        cut_short: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self._steps = tuple(steps)
         self._lengths = lengths
+        self._trained = {**lengths, **cut_short}
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -79,8 +114,13 @@ class Timeline:
     def batches(self) -> np.ndarray:
         """Batches trained until each record, over all epochs; NaN where nobody knows how many an epoch before it had."""
         last = max((step.epoch for step in self._steps), default=0)
-        ends = np.cumsum([0.0, *(self._lengths.get(epoch, np.nan) for epoch in range(last))])
+        ends = np.cumsum([0.0, *(self._trained.get(epoch, np.nan) for epoch in range(last))])
         return np.array([ends[step.epoch] + step.batch for step in self._steps])
+
+    @property
+    def lengths(self) -> Mapping[int, int]:
+        """From epoch to the number of batches trained in it, as far as it is known."""
+        return self._trained
 
     def step(self, number: int) -> Step | None:
         """Return the record of this number, or None where it is not kept."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from weight_explorer.catalog.nodes import SEED_STATE, Weight
-from weight_explorer.recording.past import Past, spread_places
+from weight_explorer.recording.past import Past, spread_places, start_among
 from weight_explorer.recording.sampling import Sample, is_same_sample
 from weight_explorer.recording.statistics import widened
 from weight_explorer.recording.time import Step
@@ -128,7 +128,7 @@ def other_of(weight: Weight, history: Past, choice: Choice, step: Step) -> tuple
     """Return what a weight at a record is compared with: a weight, and its record where one is kept."""
     kind, _, key = WITH.chosen(weight, history, choice).partition(" ")
     other = replace(weight, key=key, source=key) if kind == "weight" else weight
-    return other, _RECORDS[kind](kept_steps(other, history), step, choice)
+    return other, _RECORDS[kind](other, history, step, choice)
 
 
 def _pair(weight: Weight, history: Past, choice: Choice, reading: Reading) -> Pair | EmptyPicture:
@@ -154,23 +154,25 @@ def _short(key: str) -> str:
     return key if len(key) <= MOST_LETTERS else f"…{key[-MOST_LETTERS:]}"
 
 
-def _start(kept: tuple[int, ...], step: Step, _: Choice) -> int | None:
-    return kept[0] if kept and kept[0] != step.number else None
+def _start(weight: Weight, history: Past, step: Step, _: Choice) -> int | None:
+    kept = kept_steps(weight, history)
+    first = start_among(kept, history.start, step.number) if kept else step.number
+    return first if first != step.number else None
 
 
-def _before(kept: tuple[int, ...], step: Step, _: Choice) -> int | None:
-    return max((number for number in kept if number < step.number), default=None)
+def _before(weight: Weight, history: Past, step: Step, _: Choice) -> int | None:
+    return max((number for number in kept_steps(weight, history) if number < step.number), default=None)
 
 
-def _asked(kept: tuple[int, ...], _: Step, choice: Choice) -> int | None:
-    return choice.against if choice.against in kept else None
+def _asked(weight: Weight, history: Past, _: Step, choice: Choice) -> int | None:
+    return choice.against if choice.against in kept_steps(weight, history) else None
 
 
-def _same_time(kept: tuple[int, ...], step: Step, _: Choice) -> int | None:
-    return max((number for number in kept if number <= step.number), default=None)
+def _same_time(weight: Weight, history: Past, step: Step, _: Choice) -> int | None:
+    return max((number for number in kept_steps(weight, history) if number <= step.number), default=None)
 
 
-_RECORDS: dict[str, Callable[[tuple[int, ...], Step, Choice], int | None]] = {
+_RECORDS: dict[str, Callable[[Weight, Past, Step, Choice], int | None]] = {
     "start": _start,
     "before": _before,
     "record": _asked,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import SEED_STATE, Weight, cut
-from weight_explorer.recording.past import Comparison, Past, Series, spread_places
+from weight_explorer.recording.past import Column, Comparison, Past, Series, spread_places
 from weight_explorer.recording.slices import SliceRows
 from weight_explorer.recording.statistics import FIELDS, INDEX
 from weight_explorer.views.choice import Choice
@@ -210,18 +210,21 @@ def curve_of_pin(weight: Weight, index: tuple[int, ...], history: Past, choice: 
         return float(value[place]) if value is not None and value.ndim == len(place) else np.nan
 
     found = np.array([at(number) for number in numbers.tolist()])
-    return Curve(pin_name(weight, index), history.timeline.positions_of(numbers), _changed(found, numbers, kept, choice, at))
+    return Curve(pin_name(weight, index), history.timeline.positions_of(numbers), _changed(found, numbers, column, choice, at))
 
 
 def _changed(
-    found: np.ndarray, numbers: np.ndarray, kept: np.ndarray, choice: Choice, at: Callable[[int], float]
+    found: np.ndarray, numbers: np.ndarray, column: Column, choice: Choice, at: Callable[[int], float]
 ) -> np.ndarray:
     """Return the values as the chosen quantity has them."""
+    kept = np.array(column.kept, np.int64)
     if choice.quantity == "value":
         return found
     if choice.quantity == "since_last":
         before = np.r_[np.nan, [at(int(number)) for number in kept[np.searchsorted(kept, numbers[1:]) - 1]]]
         gaps = np.r_[True, kept[np.searchsorted(kept, numbers[1:]) - 1] != numbers[1:] - 1]
         return np.where(gaps, np.nan, found - before)
-    against = int(kept[0]) if choice.quantity == "since_start" else choice.against
+    if choice.quantity == "since_start":
+        return found - [at(column.start_for(number)) for number in numbers.tolist()]
+    against = choice.against
     return found - at(against) if against is not None and against in kept else np.full(len(found), np.nan)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from weight_explorer.catalog.nodes import Axis, Weight, cut, plural
 from weight_explorer.recording.histogram import Histograms, quantiles_of
-from weight_explorer.recording.past import Column, Past
+from weight_explorer.recording.past import Column, Past, start_among
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, widened
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer, quantity_label
@@ -161,10 +162,11 @@ def _half_words(edges: np.ndarray, name: str, counts: np.ndarray) -> str:
     return between if name == SHOWN else f"{name} {between}"
 
 
-def _compared(numbers: list[int], number: int, choice: Choice) -> dict[str, int]:
+def _compared(numbers: Sequence[int], start: int, number: int, choice: Choice) -> dict[str, int]:
     """Return the records that are drawn beside one: the start, and the one chosen to compare with."""
-    found = {} if number == numbers[0] else {AT_START: numbers[0]}
-    if choice.against in numbers and choice.against not in (number, numbers[0]):
+    first = start_among(numbers, start, number)
+    found = {} if number == first else {AT_START: first}
+    if choice.against in numbers and choice.against not in (number, first):
         found[f"record {choice.against}"] = int(choice.against)
     return found
 
@@ -181,7 +183,7 @@ def _recorded(weight: Weight, history: Past, choice: Choice) -> _Counted | None:
     step = history.step(number)
     if step is None:
         return None
-    shown = {SHOWN: number} | _compared(column.numbers.tolist(), number, choice)
+    shown = {SHOWN: number} | _compared(column.numbers.tolist(), history.start, number, choice)
     places = np.searchsorted(column.numbers, list(shown.values()))
     rows = column.rows(places)[:, 0]
     finite = int(rows[0, INDEX["count"]] - rows[0, NOT_FINITE].sum())
@@ -235,7 +237,7 @@ def values_beside(weight: Weight, history: Past, choice: Choice, reading: Readin
     """Return the values of what is shown, and of the records that it is compared with."""
     shown = {SHOWN: reading.values.reshape(-1)}
     if choice.quantity == "value":
-        for name, number in _compared(list(kept_steps(weight, history)), reading.step.number, choice).items():
+        for name, number in _compared(kept_steps(weight, history), history.start, reading.step.number, choice).items():
             other = value_of(weight, history, number)
             if other is not None and other[0].shape == reading.values.shape:
                 shown[name] = widened(other[0]).reshape(-1)
@@ -385,7 +387,7 @@ def _place_words(step: Step | None) -> str:
         return ""
     if step.kind == "checkpoint":
         return step.name
-    return "start" if step.kind == "start" and step.epoch == 0 else f"{step.position:.3g}"
+    return "start" if step.is_start else f"{step.position:.3g}"
 
 
 def _draw_percentiles(weight: Weight, history: Past) -> Picture:

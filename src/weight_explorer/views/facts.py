@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
-from weight_explorer.recording.past import Comparison, Past
+from weight_explorer.recording.past import Comparison, Past, start_among
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, summarize
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step
@@ -58,7 +58,7 @@ def statistics_table(weight: Weight, history: Past, choice: Choice) -> Statistic
     is_value = choice.quantity == "value"
     chosen = chosen_step(weight, history, choice)
     number = chosen if chosen is not None and chosen in numbers else int(numbers[-1])
-    now, start = (row_of(weight, history, choice, at) for at in (number, int(numbers[0])))
+    now, start = (row_of(weight, history, choice, at) for at in (number, start_among(numbers.tolist(), history.start, number)))
     rows = [(label, exact(now[INDEX[name]]), _moved(now, start, name) if is_value else "") for label, name in MOMENTS]
     rows.append(("elements", grouped(weight.size), _estimated(now, weight)))
     change = row_of(weight, history, choice, number, "since_start") if is_value else now
@@ -81,7 +81,7 @@ def _estimated(row: np.ndarray, weight: Weight) -> str:
 def _record_name(step: Step) -> str:
     if step.kind == "checkpoint":
         return step.name
-    return "start" if step.kind == "start" and step.epoch == 0 else f"record {step.number}"
+    return "start" if step.is_start else f"record {step.number}"
 
 
 def block_table(weight: Weight, history: Past, choice: Choice) -> StatisticsTable | None:

@@ -12,7 +12,7 @@ import numpy as np
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
-from weight_explorer.views.reading import chosen_step, kept_steps, value_of
+from weight_explorer.views.reading import chosen_step, kept_steps, start_step, value_of
 from weight_explorer.views.remembered import Remembered
 from weight_explorer.views.similarity import similar_order
 from weight_explorer.views.windows import KernelAxes, kernel_axes, squares, stacked
@@ -51,7 +51,7 @@ class Subject:
 
         One that was zero and is not any more has moved infinitely far.
         """
-        first = kept_steps(self.weight, self.history)[0]
+        first = start_step(self.weight, self.history, self.step)
         start, now = self.values(first), self.values(self.step)
         if start is None or now is None or first == self.step:
             return None

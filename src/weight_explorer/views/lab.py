@@ -17,7 +17,7 @@ from weight_explorer.views.distribution import AT_START, SHOWN, bin_edges, count
 from weight_explorer.views.initializers import NAMES, Start, fans, start_of
 from weight_explorer.views.options import Option, Range
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
-from weight_explorer.views.reading import Reading, kept_steps, read, record_words
+from weight_explorer.views.reading import Reading, kept_steps, read, record_words, start_step
 
 VIEW = "initializer"
 
@@ -233,9 +233,9 @@ def _trial_words(trial: Trial | None, start: Start | None, edges: np.ndarray, co
 def _start_words(weight: Weight, history: Past, edges: np.ndarray, counts: dict[str, np.ndarray]) -> str:
     """Hold the start values against the layer's own initializer."""
     own, kept = start_of(weight), kept_steps(weight, history)
-    step = history.step(kept[0]) if kept else None
+    step = history.step(start_step(weight, history, kept[-1])) if kept else None
     first = counts.get(AT_START, counts[SHOWN])
-    if own is None or step is None or step.kind != "start" or step.epoch or not first.sum():
+    if own is None or step is None or not step.is_start or not first.sum():
         return ""
     fit = _fit(own, edges, first)
     return f"The start values {'follow' if fit.is_good else 'do not follow'} its own ({fit.words})."

@@ -23,7 +23,7 @@ from weight_explorer.views.options import Option
 from weight_explorer.views.order import CHANGE, SIMILARITY, Side, along, order_of, order_words
 from weight_explorer.views.pictures import Cover, EmptyPicture, MatrixPicture, Picture, Pin, Place, Window
 from weight_explorer.views.plane import EXTREME, MEAN, Plane, area_around, few_of, steps_of, window_of
-from weight_explorer.views.reading import Found, find, kept_steps, reading_words, row_of, step_words
+from weight_explorer.views.reading import Found, find, reading_words, row_of, start_step, step_words
 from weight_explorer.views.remembered import Remembered
 from weight_explorer.views.sampled import cells_of_sample
 
@@ -218,7 +218,7 @@ def _order(subject: _Subject, side: Side, plane: Plane) -> tuple[np.ndarray | No
         return None, ""
     key = (*subject.identity, kind, side.direction)
     if kind == SIMILARITY and subject.choice.step is None:
-        start = subject.recorded(kept_steps(subject.weight, subject.history)[0])
+        start = subject.recorded(start_step(subject.weight, subject.history, subject.found.step.number))
         order, record = _similar.of(
             start,
             (
@@ -233,7 +233,7 @@ def _order(subject: _Subject, side: Side, plane: Plane) -> tuple[np.ndarray | No
         )
         return order, _order_sentence(side, order_words(kind, side, record))
     if kind == CHANGE:
-        first = subject.recorded(kept_steps(subject.weight, subject.history)[0])
+        first = subject.recorded(start_step(subject.weight, subject.history, subject.found.step.number))
         plane = _since(subject, first[0])
         order = _orders.of((*subject.recorded(subject.found.step.number), *first), key, lambda: order_of(kind, side, plane))
     else:

@@ -15,7 +15,7 @@ from weight_explorer.views.choice import Choice
 from weight_explorer.views.compare import MOST_DOTS, other_of
 from weight_explorer.views.over_time import MOST_POINTS
 from weight_explorer.views.pictures import BoardPicture, ChartPicture, EmptyPicture, Picture
-from weight_explorer.views.reading import Reading, kept_steps, read, series_of, value_of
+from weight_explorer.views.reading import Reading, kept_steps, read, series_of, start_step, value_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,9 +82,10 @@ def _values(weight: Weight, history: Past, reading: Reading, *, is_live: bool) -
     kept = kept_steps(weight, history)
     is_now = is_live and reading.step.number == kept[-1] and reading.sample is None
     now = _as_float(weight.expression, weight, reading) if is_now else _recorded(weight, history, reading.step.number)
-    first = value_of(weight, history, kept[0])
+    start = start_step(weight, history, reading.step.number)
+    first = value_of(weight, history, start)
     if first is not None:
-        yield Origin("at_start", _recorded(weight, history, kept[0]), widened(first[0]))
+        yield Origin("at_start", _recorded(weight, history, start), widened(first[0]))
     if reading.against is None:
         yield Origin("values", now, reading.values)
     else:

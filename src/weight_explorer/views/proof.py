@@ -79,7 +79,7 @@ def _since(history: Past, parts: Sequence[FrozenPart]) -> str:
     if len(numbers) > 1:
         return f"since they were frozen, at records {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
     step = history.step(numbers[0])
-    is_start = step is not None and step.kind == "start" and step.epoch == 0
+    is_start = step is not None and step.is_start
     return "since the start" if is_start else f"since record {numbers[0]}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.past import Past, Series
+from weight_explorer.recording.past import Past, Series, start_among
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.statistics import widened
 from weight_explorer.recording.time import Step
@@ -46,7 +46,7 @@ def reading_words(step: Step, against: Step | None, sample: Sample | None) -> st
 
 def record_words(step: Step) -> str:
     """Say in few words which record this is."""
-    return "the start" if step.kind == "start" and step.epoch == 0 else f"record {step.number}"
+    return "the start" if step.is_start else f"record {step.number}"
 
 
 def step_words(step: Step) -> str:
@@ -57,7 +57,7 @@ def step_words(step: Step) -> str:
 
 def place_words(step: Step) -> str:
     """Say in few words where in the training a record was made."""
-    if step.kind == "start" and step.epoch == 0:
+    if step.is_start:
         return "start"
     place = f"epoch {step.epoch}" if not step.batch else f"epoch {step.epoch + 1}, batch {step.batch}"
     return step.name or place
@@ -66,6 +66,11 @@ def place_words(step: Step) -> str:
 def kept_steps(weight: Weight, history: Past) -> tuple[int, ...]:
     """Return the numbers of the records that keep values of a weight or of a slice, or a sample of them."""
     return history.steps(weight.whole)
+
+
+def start_step(weight: Weight, history: Past, number: int) -> int:
+    """Return the number of the record that keeps the values which a record's change since the start is measured from."""
+    return start_among(kept_steps(weight, history), history.start, number)
 
 
 def series_of(weight: Weight, history: Past, choice: Choice, quantity: str = "", most: int | None = None) -> Series:
@@ -100,10 +105,11 @@ def chosen_step(weight: Weight, history: Past, choice: Choice) -> int | None:
     return kept[-1] if choice.step is None else max((number for number in kept if number <= choice.step), default=kept[0])
 
 
-def compared_step(kept: tuple[int, ...], choice: Choice, number: int) -> int | None:
-    """Return the number of the record that one is compared with, None where there is none."""
+def compared_step(kept: tuple[int, ...], begin: int, choice: Choice, number: int) -> int | None:
+    """Return the number of the record that one is compared with, None where there is none; `begin` is that of the start."""
     earlier = [other for other in kept if other < number]
-    wanted = {"since_start": earlier[:1], "since_last": earlier[-1:]}.get(choice.quantity)
+    start = [start_among(kept, begin, number)] if kept and number in kept else []
+    wanted = {"since_start": [each for each in start if each != number], "since_last": earlier[-1:]}.get(choice.quantity)
     if wanted is None:
         wanted = [other for other in kept if other == choice.against]
     return wanted[0] if wanted else None
@@ -155,7 +161,7 @@ def _find_change(weight: Weight, history: Past, choice: Choice, found: Found) ->
     """Find what the value is compared with, or say why it is not there."""
     number = found.step.number
     kept = kept_steps(weight, history)
-    against = compared_step(kept, choice, number)
+    against = compared_step(kept, history.start, choice, number)
     if against is None:
         return EmptyPicture(_NOTHING_TO_COMPARE.get(choice.quantity, _NO_EARLIER))
     if choice.quantity == "since_last" and not _is_record_before(weight, history, against, number):

@@ -88,7 +88,7 @@ def moment_words(step: Step) -> str:
     >>> moment_words(Step(7, 3, 0, 3.0, "epoch")), moment_words(Step(0, 0, 0, 0.0, "start"))
     ('the end of epoch 3 (record 7)', 'the start (record 0)')
     """
-    if step.kind == "start" and not step.epoch:
+    if step.is_start:
         return f"the start (record {step.number})"
     place = f"epoch {step.epoch + 1}, batch {step.batch}" if step.batch else f"the end of epoch {step.epoch}"
     return f"{place} (record {step.number})"

@@ -17,7 +17,7 @@ from weight_explorer.views.numbers import capitalized, grouped, rough
 from weight_explorer.views.options import Option, Range, fixed, switch
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture, RankingPicture
 from weight_explorer.views.ranked import MEASURES, Ranked
-from weight_explorer.views.reading import MORE_MEMORY, Reading, kept_steps, read, value_of
+from weight_explorer.views.reading import MORE_MEMORY, Reading, read, start_step, value_of
 
 VIEW = "spectrum"
 
@@ -196,7 +196,7 @@ def _refusal(weight: Weight, reading: Reading) -> str:
 
 def _start(weight: Weight, history: Past, choice: Choice, reading: Reading) -> np.ndarray | None:
     """Return the matrix at the start, where it is another one than the one on screen."""
-    first = kept_steps(weight, history)[0]
+    first = start_step(weight, history, reading.step.number)
     found = value_of(weight, history, first) if choice.quantity == "value" and reading.step.number != first else None
     if found is None or found[0].shape != reading.values.shape or not np.isfinite(found[0].astype(np.float64)).all():
         return None

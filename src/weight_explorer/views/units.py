@@ -16,7 +16,7 @@ from weight_explorer.views.numbers import capitalized, grouped
 from weight_explorer.views.options import OFF_OR_ON, Option, Range
 from weight_explorer.views.pictures import EmptyPicture, Picture, RankingPicture
 from weight_explorer.views.ranked import MEASURES, Measure, Ranked
-from weight_explorer.views.reading import MORE_MEMORY, Reading, kept_steps, read, value_of
+from weight_explorer.views.reading import MORE_MEMORY, Reading, kept_steps, read, start_step, value_of
 
 VIEW = "units"
 
@@ -111,7 +111,7 @@ def _now_and_start(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return what is to be ranked, and the same at the start where that says anything: a change has no place there."""
     now = arranged(reading.values, weight, grouping)
-    first = kept_steps(weight, history)[0]
+    first = start_step(weight, history, reading.step.number)
     before = value_of(weight, history, first) if reading.against is None else None
     if before is None or before[0].shape != reading.values.shape:
         return now, None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from weight_explorer.catalog.nodes import NotTrainable
 from weight_explorer.catalog.roles.convolution import FILTERS, IN_CHANNELS, WINDOWS
 from weight_explorer.catalog.roles.dense import TOKENS, TOKENS_OUT, VECTOR, einsum_axes
 from weight_explorer.catalog.roles.terms import INPUT, UNITS, AxisRow, Row, Rows, State
@@ -20,7 +21,11 @@ FLOAT8 = {"inputs": "inputs", "kernel": "kernel", "outputs_grad": "gradients of 
 _PRODUCT = "of two small matrices whose product, scaled, is added to the frozen weights"
 _A = f"The first {_PRODUCT}: it leads from the input to a few directions."
 _B = f"The second {_PRODUCT}: it leads from the few directions on to the output. It starts at zero."
-FIXED = State("quantized", "It was set when the layer was quantized; whole numbers and their scales have no gradient.")
+FIXED = State(
+    "quantized",
+    "It was set when the layer was quantized; whole numbers and their scales have no gradient.",
+    NotTrainable.QUANTIZED,
+)
 _OVERWRITTEN = "Every training step overwrites it with what it has seen, in place of a gradient."
 
 

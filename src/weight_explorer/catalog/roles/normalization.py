@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from weight_explorer.catalog.nodes import NotTrainable
 from weight_explorer.catalog.roles.terms import CHANNELS, FEATURES, AxisRow, Row, Rows, State, input_axes
 
-MOVING = State("moving statistic", "No gradient moves it: every training batch does, and the layer predicts with it.")
+MOVING = State(
+    "moving statistic",
+    "No gradient moves it: every training batch does, and the layer predicts with it.",
+    NotTrainable.MOVING_STATISTIC,
+)
 KEPT = State(
     "moving statistic of a frozen layer",
     "No gradient moves it, and since its layer is frozen (trainable = False) it is not updated either but used as it is.",
+    NotTrainable.MOVING_STATISTIC,
 )
 
 

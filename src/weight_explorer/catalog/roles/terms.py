@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weight_explorer.catalog.nodes import Axis, Block
+from weight_explorer.catalog.nodes import Axis, Block, NotTrainable
 
 TRAINS = "Training moves every number of it."
 PACKED = "Two numbers of 4 bits share each byte, so that what is shown here are bytes and not the weights themselves."
@@ -75,10 +75,11 @@ Axes = tuple[AxisRow, ...] | Callable[[Any, tuple[int, ...]], tuple[AxisRow, ...
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Why training by gradients leaves a weight alone, of its very kind: in a word, and in a sentence."""
+    """Why gradients never move a weight of this kind: in a word, in a sentence, and as a code."""
 
     word: str
     sentence: str
+    code: NotTrainable = NotTrainable.STATE
 
 
 @dataclass(frozen=True, slots=True)
