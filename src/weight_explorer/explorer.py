@@ -20,6 +20,7 @@ from weight_explorer.dock import Dock
 from weight_explorer.examiner import SHARE, Examiner, Subject
 from weight_explorer.panels.figure import png_of
 from weight_explorer.recording.callback import TrainingCallback, fit_is_running
+from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
 from weight_explorer.recording.session import Reporter, Session
@@ -100,7 +101,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         self._background = Background(session, ended=self._background_ended)
         self._bench = Workbench(source, session, self._is_training)
         self._deeds = Deeds(self._bench)
-        callback = TrainingCallback(session, began=self._training_began)
+        callback = TrainingCallback(session, began=self._training_began, stepped=source.training.note_step)
         self._open(source, session, callback, share=min(SHARE, max_overhead / 2))
 
     def _open(
@@ -321,7 +322,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         """Have what is new examined: as the pace allows while a model trains, and else at once."""
         at_rest = not self._session.is_training
         if at_rest and not fit_is_running():
-            self._source.learn()
+            self._source.refresh_facts()
         self._examiner.ask(at_once=at_rest)
 
     def _examined(self, seconds: float) -> None:
@@ -334,7 +335,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
 
     # -- training to screen ----------------------------------------------------------------------------------------
 
-    def _training_began(self, model: Any) -> None:
+    def _training_began(self, model: Any, activity: Activity) -> None:
         if not self._awaits_cell_end and not self._session.status.is_beside:
             self._awaits_cell_end = live.call_after_cell(self._cell_ended)
         if self._background:
@@ -343,8 +344,9 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         if model is not None and not share_layers(model, ours):
             raise ValueError(
                 f"this callback belongs to the explorer of {ours.name!r}, but fit trains another model, {model.name!r}: "
-                f"make a WeightExplorer of that model and pass its callback"
+                f"make a WeightExplorer of that model and pass its callback. Nothing of this fit is recorded"
             )
+        self._live.training.begin(activity, model)
 
     def _cell_ended(self, succeeded: bool) -> None:
         """Notice a training that ended without a word, by Ctrl-C or an error, and renew what the notebook saves."""

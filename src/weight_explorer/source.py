@@ -17,15 +17,17 @@ from weight_explorer.catalog.labels import Labels, with_labels
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.catalog.walk import read_catalog, signature, write_values
 from weight_explorer.diagnosis.facts import NO_FACTS, Facts
-from weight_explorer.diagnosis.model import learning_rate_of, read_facts
+from weight_explorer.diagnosis.model import read_facts
 from weight_explorer.editing.holding import follow
 from weight_explorer.recording.checkpoints import FilePast
+from weight_explorer.recording.facts import Preceding
 from weight_explorer.recording.frozen import FrozenPart, with_part, without_layers
 from weight_explorer.recording.history import History
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.recorder import Recorder
 from weight_explorer.recording.runs import RunFile
-from weight_explorer.recording.time import Step
+from weight_explorer.recording.time import BELONGS_TO_TRAINING, FOUND_CHANGED, TRAINED, Moment, Step
+from weight_explorer.training_facts import FactsReader
 
 # Elements in checkpoints that may all be read without being asked for: a gigabyte of float32.
 LIGHT = 2**28
@@ -39,7 +41,7 @@ class Source(ABC):
     Attributes:
         catalog: What the model holds, as far as it was read.
         model: The live model, where there is one.
-        facts: What else is known of the model, as far as it was read: see `learn`.
+        facts: How its layers are connected and configured, as far as it was read: see `refresh_facts`.
         is_light: Whether to look at everything that was recorded is no matter of minutes.
     """
 
@@ -58,19 +60,18 @@ class Source(ABC):
         """Read the model's layers anew if they changed; what is wrong with labels is reported."""
 
     @abstractmethod
-    def look(self, key: str, place: tuple[int, int], kind: str) -> str:
-        """Record the model as it is now if that weight differs from the last record; say what kind of record it made, if any.
+    def record_if_changed(self, moment: Moment, kind: str) -> str:
+        """Record the model as it is now if any weight differs from the last record; return the kind of the record made, if any.
 
         Args:
-            key: The weight that is looked at.
-            place: Epochs finished, and batches trained since.
+            moment: Where the training stands.
             kind: What a record is called that is not the first.
         """
 
-    def learn(self, *, anew: bool = False) -> None:
-        """Read what else is known of the model, where that may have changed or `anew`; only while nothing is training."""
-        if self.model is not None and (anew or self.facts is NO_FACTS):
-            self.facts = read_facts(self.model, self.catalog, is_trained=False)
+    def refresh_facts(self) -> None:
+        """Read how the model's layers are connected, where that may have changed; only while nothing is training."""
+        if self.model is not None and self.facts is NO_FACTS:
+            self.facts = read_facts(self.model, self.catalog)
 
     def values_at(self, step: int) -> Mapping[str, Any]:
         """Return the values of every weight at a record, to put them back.
@@ -130,11 +131,11 @@ class LiveSource(Source):
         self.model = model
         self.history = history
         self.recorder = Recorder(history, read)
+        self.training = FactsReader(model)
         self._labels = labels
-        # What the facts were read of, and how many records there were.
-        self._learned_of: Catalog | None = None
-        self._learned_at = 0
-        self._is_beginning = True
+        self._facts_of: Catalog | None = None
+        self._has_trained = False
+        self._after: Preceding | None = None
         for error in self._read():
             raise error
 
@@ -182,47 +183,72 @@ class LiveSource(Source):
             self.refresh(report)
         if not self.catalog.weights:
             return self.catalog.is_complete
-        if step.kind != "start" or not self.past.num_recorded or self.recorder.moved_any(self.catalog):
-            self.recorder.record(self.catalog, step)
-        self._learn_in_training(step.kind)
+        if step.kind == "start":
+            self._record_start(step)
+        elif step.kind != "ended" or self.recorder.moved_any(self.catalog):
+            self._record(replace(step, facts=self.training.read(self.catalog, self._after)))
+        if self._facts_of is not self.catalog:
+            self.refresh_facts()
         return True
 
-    def learn(self, *, anew: bool = False) -> None:
-        """Read the facts where there is another catalog or another record than when they were read, or `anew`."""
-        if anew or self._learned_of is not self.catalog or self._learned_at != self.past.num_recorded:
-            self._learn()
+    def _record_start(self, step: Step) -> None:
+        """Record the state that a training begins with, where it is not the last record.
 
-    def _learn(self) -> None:
-        self._learned_of, self._learned_at = self.catalog, self.past.num_recorded
-        self.facts = read_facts(self.model, self.catalog, is_trained=True)
-
-    def _learn_in_training(self, kind: str) -> None:
-        """Read the facts on the training's own thread: all where it begins, and then only what changes in training.
-
-        An optimizer is built by its first step at the latest, so the first record after the begin reads all once more.
+        What was done to the weights before the first training, such as loading them, is no part of it: changes are measured
+        from here on.
         """
-        if kind == "start" or self._is_beginning or self._learned_of is not self.catalog:
-            self._learn()
-            self._is_beginning = kind == "start"
-        elif kind == "epoch" and (rate := learning_rate_of(self.model)) != self.facts.learning_rate:
-            self.facts = replace(self.facts, learning_rate=rate)
+        last = self.past.num_recorded - 1
+        is_first = not self._has_trained and last >= 0
+        if last < 0 or self.recorder.moved_any(self.catalog) or (is_first and self.past.start != last):
+            facts = self.training.read(self.catalog, self._after)
+            self.recorder.record(self.catalog, replace(step, facts=facts), restarts=is_first)
 
-    def look(self, key: str, place: tuple[int, int], kind: str) -> str:
-        """Record the model as it is now if that weight differs from the last record."""
-        if not self.recorder.differs(self.catalog, key):
+    def _record(self, step: Step) -> None:
+        """Add a record, and remember the last change that no training made."""
+        made = self.recorder.record(self.catalog, step)
+        if step.kind in TRAINED:
+            self._has_trained, self._after = True, None
+        elif step.kind not in BELONGS_TO_TRAINING:
+            self._after = Preceding(made.number, step.kind, step.name)
+        if step.kind in FOUND_CHANGED:
+            self._explain(made)
+
+    def _explain(self, step: Step) -> None:
+        """Say of a change that was found what it is, as far as the weights themselves show it."""
+        earlier = self.history.same_as(step.number)
+        if earlier is not None:
+            kind = step.kind if step.kind == "ended" else "reverted"
+            self.history.describe(step.number, kind, f"weights of record {earlier} put back")
+        elif step.kind == "ended":
+            averaged = self.training.holds_averages()
+            name = "moving average of the weights (use_ema)" if averaged else "changed by a callback at the end of fit"
+            self.history.describe(step.number, step.kind, name)
+
+    def refresh_facts(self) -> None:
+        """Read how the model's layers are connected, where the catalog is another one than when it was read."""
+        if self._facts_of is not self.catalog:
+            self._facts_of, self.facts = self.catalog, read_facts(self.model, self.catalog)
+
+    def record_if_changed(self, moment: Moment, kind: str) -> str:
+        """Record the model as it is now if any weight differs from the last record."""
+        if not self.catalog.weights or not self.recorder.moved_any(self.catalog):
             return ""
         kind = kind if self.past.num_recorded else "start"
-        self.record_now(place, kind)
+        self.record_now(moment, kind)
         return kind
 
-    def record_rest(self, place: tuple[int, int]) -> None:
-        """Record what a training that broke off did after its last record, so that nobody takes it for done by hand."""
+    def record_rest(self, moment: Moment) -> None:
+        """Record what a training did after its last record, so that it is not taken for a change from outside."""
         if self.recorder.moved_any(self.catalog):
-            self.record_now(place, "batch")
+            epoch, batch, keras_epoch = moment
+            step = Step(0, epoch, batch, float(epoch), "batch", keras_epoch=keras_epoch)
+            self._record(replace(step, facts=self.training.read(self.catalog, self._after)))
 
-    def record_now(self, place: tuple[int, int], kind: str, name: str = "") -> None:
-        """Record the model as it is; `name` says what was done to it."""
-        self.recorder.record(self.catalog, Step(0, *place, float(place[0]), kind, name=name))
+    def record_now(self, moment: Moment, kind: str, name: str = "") -> None:
+        """Record the model at rest; `name` says what was done to it."""
+        epoch, batch, keras_epoch = moment
+        step = Step(0, epoch, batch, float(epoch), kind, name=name, keras_epoch=keras_epoch)
+        self._record(replace(step, facts=self.training.read_at_rest(self.catalog)))
 
 
 def _is_frozen(weight: Weight) -> bool:
@@ -247,7 +273,7 @@ class StillSource(Source):
     def refresh(self, report: Report) -> None:
         """Do nothing: the past stays as it is."""
 
-    def look(self, key: str, place: tuple[int, int], kind: str) -> str:  # noqa: ARG002 - see above
+    def record_if_changed(self, moment: Moment, kind: str) -> str:  # noqa: ARG002 - see above
         """Do nothing: the past stays as it is."""
         return ""
 

@@ -82,6 +82,11 @@ class FactsReader:
         self._steps_noted = 0
         return RecordFacts(conditions, rates, steps, after)
 
+    def holds_averages(self) -> bool:
+        """Whether each weight is, bit by bit, the moving average that its optimizer keeps of it (`use_ema=True`)."""
+        pairs = [pair for each in self._optimizers if each.optimizer.use_ema for pair in _averages_of(each.optimizer)]
+        return bool(pairs) and bool(known(lambda: all(_is_equal(variable, average) for variable, average in pairs)))
+
     def read_at_rest(self, catalog: Catalog) -> RecordFacts:
         """Read what holds while nothing is trained: which weights are not trainable, and why."""
         return RecordFacts(_flags_of(catalog))
@@ -155,7 +160,7 @@ class FactsReader:
 
 
 class _Trace:
-    """Which variables a compiled train function updates: those that were trainable when it was traced, whatever is set later."""
+    """Which variables a compiled train function updates: those that were trainable when it was traced."""
 
     def __init__(self) -> None:
         self._function: Any = None
@@ -166,6 +171,15 @@ class _Trace:
         if function is not self._function:
             self._function, self._ids = function, flagged if is_new else None
         return self._ids
+
+
+def _averages_of(optimizer: Any) -> Iterator[tuple[Any, Any]]:
+    averages = getattr(optimizer, "_model_variables_moving_average", ())
+    return zip(optimizer._trainable_variables, averages, strict=False)  # noqa: SLF001 - there is no public name for either
+
+
+def _is_equal(variable: Any, average: Any) -> bool:
+    return np.array_equal(read_values(variable), read_values(average), equal_nan=True)
 
 
 def _flags_of(catalog: Catalog) -> Conditions:

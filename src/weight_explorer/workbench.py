@@ -128,7 +128,7 @@ class Workbench:
         """Return the number of the record that has this weight as it is now: in a training, it may be one to come."""
         session = self._session
         if not session.is_training:
-            session.noticed(self._source.look(key, session.place, "outside"))
+            session.noticed(self._source.record_if_changed(session.place, "outside"))
         return self._source.number_of_now(key)
 
     def _at_rest(self, deed: Callable[[], None], what: str) -> str:

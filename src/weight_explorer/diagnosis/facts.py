@@ -1,12 +1,10 @@
-"""What only the live model knows about a training, as plain data that any rule may ask."""
+"""How the layers of a live model are connected and configured, as plain data that any rule may ask."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-
-import numpy as np
 
 # What feeds a layer where nothing with weights stands before it: the model's own input.
 DATA = "data"
@@ -18,27 +16,19 @@ class Facts:
 
     Attributes:
         has_model: Whether there was a model to ask.
-        optimizer: The class of the optimizer, "" where none is known.
-        owned: Keys of the weights that the optimizer moves.
-        learning_rate: The learning rate as it stands.
-        reached: Paths of the layers from which a way leads to a loss.
         activations: From path to the name of what a layer's sum goes through before the next layer.
         momentums: From path to how much of a moving statistic stays at each batch.
         feeds: From path to the layers with weights whose output comes in; `DATA` where the model's own input does.
         outputs: Paths of the layers whose output is the model's.
-        masks: From key to a boolean array of the weight's shape that is True where the weight is held still.
+        masked: Paths of the embeddings that mark token 0 as padding (`mask_zero=True`).
     """
 
     has_model: bool = False
-    optimizer: str = ""
-    owned: frozenset[str] | None = None
-    learning_rate: float | None = None
-    reached: frozenset[str] | None = None
     activations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     momentums: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     feeds: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     outputs: frozenset[str] = frozenset()
-    masks: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
+    masked: frozenset[str] = frozenset()
 
 
 NO_FACTS = Facts()

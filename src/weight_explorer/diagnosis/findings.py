@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,27 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Location:
+    """One weight that a finding is true of: its key, its layer, what was found there, and which of its entries.
+
+    Attributes:
+        key: The weight.
+        layer: Path of its layer.
+        sentence: What was found there, in plain words.
+        places: Which entries of the weight.
+        keys: All weights that the sentence is about.
+    """
+
+    key: str
+    layer: str
+    sentence: str
+    places: tuple[Place, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found in a training.
+    """One thing that was found in a training: one cause, however many weights it is true of.
 
     Attributes:
         rule: The name of the rule that found it.
@@ -42,6 +61,8 @@ class Finding:
         places: Which entries of the weight.
         cure: What usually helps, or "".
         source: Where the threshold or the cure comes from, or "".
+        cause: A code. What one rule finds with the same cause and severity is one finding; without a code it stays by itself.
+        locations: Where it was found, in the order of the tree: one entry for each layer or weight.
     """
 
     rule: str
@@ -56,6 +77,22 @@ class Finding:
     places: tuple[Place, ...] = ()
     cure: str = ""
     source: str = ""
+    cause: str = ""
+    locations: tuple[Location, ...] = ()
+
+    def at(self, key: str) -> Finding:
+        """Return the finding as it is true of one weight.
+
+        >>> here, there = Location("m/a", "m", "a stands still."), Location("m/b", "m", "b stands still.")
+        >>> finding = Finding("not moving", "warning", "m/a", "m", 4, 2, "a and b stand still.", locations=(here, there))
+        >>> finding.at("m/b").sentence
+        'b stands still.'
+        """
+        found = next((each for each in self.locations if key in (each.key, *each.keys)), None)
+        if found is None:
+            return self
+        places = found.places if key == found.key else ()
+        return replace(self, key=found.key, layer=found.layer, sentence=found.sentence, places=places)
 
     @property
     def words(self) -> str:
@@ -72,7 +109,7 @@ class Findings(tuple[Finding, ...]):
     severity  rule        layer  epoch  finding
     error     not finite  m/out  2      The bias of out holds NaN.
     >>> Findings().to_frame().shape
-    (0, 11)
+    (0, 12)
     """
 
     __slots__ = ()
@@ -85,12 +122,16 @@ class Findings(tuple[Finding, ...]):
         return f"{len(self)} finding{'s' if len(self) > 1 else ''}: {found}" if self else "Nothing was found."
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each finding; `keys` is a tuple, and `evidence` a dict of numbers."""
+        """Return one row for each finding; `keys` is a tuple, `evidence` a dict of numbers, `locations` a count."""
         import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this function needs it
 
         columns = ("severity", "rule", "layer", "key", "step", "epoch", "sentence", "cure", "source", "keys")
-        rows = [{name: getattr(each, name) for name in columns} | {"evidence": dict(each.evidence)} for each in self]
-        return pd.DataFrame(rows, columns=[*columns, "evidence"])
+        rows = [
+            {name: getattr(each, name) for name in columns}
+            | {"evidence": dict(each.evidence), "locations": len(each.locations)}
+            for each in self
+        ]
+        return pd.DataFrame(rows, columns=[*columns, "evidence", "locations"])
 
     def __repr__(self) -> str:
         return str(self)

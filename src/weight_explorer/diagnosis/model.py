@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 import keras
-import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.facts import DATA, Facts
@@ -17,35 +16,28 @@ _PASSED = ("BatchNormalization", "Dropout", "LayerNormalization")
 _ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
 
 
-def read_facts(model: Any, catalog: Catalog, *, is_trained: bool, masks: Mapping[str, np.ndarray] | None = None) -> Facts:
-    """Read all that a model knows beside its weights.
+def read_facts(model: Any, catalog: Catalog) -> Facts:
+    """Read how the layers of a model are connected and configured.
 
     Args:
         model: The live model.
         catalog: What it holds, with its layers and variables.
-        is_trained: Whether it is the very model whose training was recorded, so that its optimizer had a part in that.
-        masks: From key to a boolean array that is True where the weight is held still.
     """
     graph = Graph(model)
     paths = {id(layer): path for path, layer in catalog.layers.items()}
-    optimizer = getattr(model, "optimizer", None) if is_trained else None
     return Facts(
         has_model=True,
-        optimizer=type(optimizer).__name__ if optimizer is not None else "",
-        owned=_known(lambda: _owned(optimizer, catalog)),
-        learning_rate=learning_rate_of(model) if is_trained else None,
-        reached=_known(lambda: _reached(model, graph, catalog)) if is_trained else None,
-        activations=MappingProxyType(_known(lambda: _activations(graph, catalog, paths)) or {}),
+        activations=MappingProxyType(known(lambda: _activations(graph, catalog, paths)) or {}),
         momentums=MappingProxyType(
             {path: layer.momentum for path, layer in _layers(catalog) if type(getattr(layer, "momentum", None)) in (int, float)}
         ),
-        feeds=MappingProxyType(_known(lambda: _feeds(graph, paths)) or {}),
-        outputs=_known(lambda: frozenset(_outputs(graph, paths))) or frozenset(),
-        masks=masks or MappingProxyType({}),
+        feeds=MappingProxyType(known(lambda: _feeds(graph, paths)) or {}),
+        outputs=known(lambda: frozenset(_outputs(graph, paths))) or frozenset(),
+        masked=frozenset(path for path, layer in _layers(catalog) if getattr(layer, "mask_zero", False) is True),
     )
 
 
-def _known(read: Callable[[], Any]) -> Any:
+def known(read: Callable[[], Any]) -> Any:
     """Return what can be read, or None: what Keras keeps to itself may be kept elsewhere in its next version."""
     try:
         return read()
@@ -53,23 +45,8 @@ def _known(read: Callable[[], Any]) -> Any:
         return None
 
 
-def learning_rate_of(model: Any) -> float | None:
-    """Read the learning rate as it stands, None where there is none."""
-    return _known(lambda: float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate))))
-
-
 def _layers(catalog: Catalog) -> Iterator[tuple[str, Any]]:
     yield from catalog.layers.items()
-
-
-def _owned(optimizer: Any, catalog: Catalog) -> frozenset[str] | None:
-    """Return the keys of the weights that the optimizer moves, None before it has seen any."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # a loss scale wraps the one that moves
-    if inner is None or not inner.built:
-        return None
-    # Keras has no public list of them: `optimizer.variables` are its own.
-    held = {id(variable) for variable in inner._trainable_variables}  # noqa: SLF001
-    return frozenset(key for key, variable in catalog.variables.items() if id(variable) in held)
 
 
 class Graph:
@@ -77,7 +54,7 @@ class Graph:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.outputs = _known(lambda: list(model.outputs)) or []
+        self.outputs = known(lambda: list(model.outputs)) or []
 
     @property
     def layers(self) -> list[Any]:
@@ -116,8 +93,14 @@ def _walk_back(graph: Graph, tensors: list[Any], stops: Callable[[Any], bool]) -
             waiting += inputs
 
 
-def _reached(model: Any, graph: Graph, catalog: Catalog) -> frozenset[str] | None:
-    """Return the paths of the layers from which a way leads to a loss, None where that cannot be told from outside."""
+def reached_layers(model: Any, catalog: Catalog) -> frozenset[str] | None:
+    """Return the paths of the layers from which a path leads to a loss, None where that cannot be told from outside.
+
+    Args:
+        model: The model that is trained.
+        catalog: What is explored of it.
+    """
+    graph = Graph(model)
     if not graph.outputs or not getattr(model, "compiled", False) or _has_own_losses(model):
         return None
     ends = [tensor for tensor, is_used in zip(graph.outputs, _used_outputs(model, len(graph.outputs)), strict=True) if is_used]

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.session import Session
 from weight_explorer.recording.status import Status
 
@@ -66,13 +67,17 @@ class TrainingCallback(keras.callbacks.Callback):
 
     Args:
         session: Follows the training.
-        began: Called with the model that is trained when a training begins; may refuse it.
+        began: Called when a training begins, with the model that `fit` trains or None, and what kind of training it is. It may
+            refuse it by raising an error: then nothing of that `fit` is recorded.
+        stepped: Called at each step of a loop of the user's own, with the optimizers that made it, None where they do not say.
     """
 
-    def __init__(self, session: Session, *, began: Callable[[Any], None]) -> None:
+    def __init__(self, session: Session, *, began: Callable[[Any, Activity], None], stepped: Callable[[Any], None]) -> None:
         super().__init__()
         self._session = session
         self._began = began
+        self._stepped = stepped
+        self._is_refused = False
 
     def __call__(self) -> None:
         """Refuse to be called, which Python would otherwise do with an error that helps nobody."""
@@ -87,18 +92,24 @@ class TrainingCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Record the state before training."""
         params = self.params or {}
+        self._is_refused = True
+        self._began(self.model, Activity.FIT)
+        self._is_refused = False
         self._session.begin(params.get("epochs"), params.get("steps"))
-        self._began(self.model)
 
     @shielded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Note where the training stands."""
-        self._session.epoch_began(epoch + 1, (self.params or {}).get("steps"))
+        if not self._is_refused:
+            self._session.epoch_began(epoch + 1, (self.params or {}).get("steps"))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Record if the pace allows it, and wait or end if the user wants it so."""
-        if not self._session.passes(batch + 1):
-            self._batch_ended(batch + 1, logs)
+        try:  # what costs nothing in a batch that has nothing to do, unlike a context
+            if not self._is_refused and not self._session.passes(batch + 1):
+                self._batch_ended(batch + 1, logs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the training goes on
+            self._session.report(error)
 
     @shielded
     def _batch_ended(self, batch: int, logs: Any) -> None:
@@ -110,6 +121,8 @@ class TrainingCallback(keras.callbacks.Callback):
     @shielded
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Record the end of the epoch, always."""
+        if self._is_refused:
+            return
         try:
             self._session.epoch_ended(logs)
         finally:
@@ -123,19 +136,21 @@ class TrainingCallback(keras.callbacks.Callback):
     @shielded
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
         """Show the last state."""
-        self._session.finish("finished")
+        if not self._is_refused:
+            self._session.finish("finished")
+        self._is_refused = False
 
-    def step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
+    def step(self, epoch: int | None, logs: Mapping[str, Any] | None, optimizers: Any = None) -> None:
         """Note one step of a training loop of the user's own, as `Session.step` does."""
-        begins = not self._session.is_training
+        if not self._session.is_training:
+            self._began(None, Activity.LOOP)
+        self._stepped(optimizers)
         self._session.step(epoch, logs)
-        if begins:
-            self._began(None)
 
     def begin_loop(self, epochs: int | None, batches: int | None) -> None:
         """Note that a training loop of the user's own begins."""
+        self._began(None, Activity.LOOP)
         self._session.begin_loop(epochs, batches)
-        self._began(None)
 
     @property
     def is_in_loop(self) -> bool:

@@ -266,6 +266,25 @@ class History(Past):
             if is_new:
                 self._steps = {number: placed(step, self._lengths) for number, step in self._steps.items()}
 
+    def same_as(self, number: int) -> int | None:
+        """Return the number of the latest earlier record, but for the one before, that has the same weights; None for none.
+
+        Statistics of all weights must agree in every digit, and so must the values where both records keep them.
+        """
+        past = self.snapshot()
+        found = {key: past.column(key) for key in past.keys}
+        columns = [column for column in found.values() if column is not None and number in column.numbers]
+        for earlier in reversed(past.timeline.numbers[past.timeline.numbers < number - 1].tolist()):
+            if columns and all(_are_same(column, number, earlier) for column in columns):
+                return earlier
+        return None
+
+    def describe(self, number: int, kind: str, name: str) -> None:
+        """Say of one of the last two records what kind it is, and what was done."""
+        with HeldBack(), self._lock:
+            self._steps[number] = replace(self._steps[number], kind=kind, name=name)
+            self._newest = [replace(each, step=self._steps[each.step.number]) for each in self._newest]
+
     def restart(self) -> None:
         """Take the newest record for the start: what was recorded before it, such as the loading of weights, is no training."""
         with HeldBack(), self._lock:
@@ -443,6 +462,18 @@ class History(Past):
             if not self._stays(number) and number not in newest:
                 del self._steps[number]
                 self._keep(number, {})
+
+
+def _are_same(column: Column, number: int, other: int) -> bool:
+    """Whether a weight is the same at two records, as far as they tell."""
+    places = np.searchsorted(column.numbers, (other, number))
+    if places[1] == len(column.numbers) or (column.numbers[places] != (other, number)).any():
+        return False
+    one, two = column.rows(places)[:, 0]
+    values = column.value(other), column.value(number)
+    if values[0] is not None and values[1] is not None and not np.array_equal(values[0], values[1], equal_nan=True):
+        return False
+    return bool(np.array_equal(one, two, equal_nan=True))
 
 
 class LiveColumn(Column):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.catalog.nodes import SEED_STATE, Catalog
 from weight_explorer.recording.compiled import Bins
 from weight_explorer.recording.history import History
 from weight_explorer.recording.lattice import UNSET, Lattices
@@ -62,8 +62,13 @@ class Recorder:
         self._flats: dict[str, tuple[Plan | None, np.ndarray]] = {}
 
     def moved_any(self, catalog: Catalog) -> bool:
-        """Say whether any weight differs from the last record."""
-        return any(self.differs(catalog, key) for key in catalog.variables)
+        """Say whether any weight differs from the last record; the states of random numbers are no weights."""
+        plan, last = self._prepare(catalog), self._last
+        weights = [key for key in plan.alone if catalog.weights[key].role != SEED_STATE]
+        if not all(key in last for key in plan.together):
+            return any(self.differs(catalog, key) for key in (*plan.together, *weights))
+        small = zip(plan.together, self._read(self._together), strict=True)
+        return any(_differ(now, last[key].values) for key, now in small) or any(self.differs(catalog, key) for key in weights)
 
     def differs(self, catalog: Catalog, key: str) -> bool:
         """Say whether the model's weight differs from the last record in any bit; of a sampled one, in any that is kept."""
@@ -75,9 +80,7 @@ class Recorder:
             return not self.history.num_recorded or plan.keeps(key)
         (now,) = self._read([catalog.variables[key]])
         sample = plan.samples.get(key)
-        now = now.reshape(-1) if sample is None else sample.take(now)
-        bits = np.dtype(f"u{now.itemsize}")  # as bits, in which NaN equals NaN
-        return not np.array_equal(now.view(bits), last.values.reshape(-1).view(bits))
+        return _differ(now if sample is None else sample.take(now), last.values)
 
     def record(self, catalog: Catalog, step: Step, *, restarts: bool = False) -> Step:
         """Read every weight once and add a record.
@@ -265,6 +268,12 @@ class Recorder:
                 if key in plan.places:
                     self._lattices.clear(plan.places[key])
         self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}
+
+
+def _differ(now: np.ndarray, before: np.ndarray) -> bool:
+    """Whether two arrays differ in any bit: as bits NaN equals NaN, and -0.0 is not 0.0."""
+    bits = np.dtype(f"u{now.itemsize}")
+    return not np.array_equal(now.reshape(-1).view(bits), before.reshape(-1).view(bits))
 
 
 class _References(Mapping[str, Reference]):

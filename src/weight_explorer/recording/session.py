@@ -248,12 +248,15 @@ class Session(Reporter):
     def epoch_began(self, epoch: int, batches: int | None) -> None:
         """Note where the training stands; `epoch` is counted from 1, as Keras prints it."""
         self._say()
-        if not self._status.epoch:
+        is_first = not self._status.epoch
+        if is_first:
             self._count_from(epoch - 1)
         batches = batches or self._status.batches
         if batches:
             self._history.set_epoch_length(self._epochs_done, batches)
         self._batch = self._paced = self._quiet_until = 0
+        if is_first and not self.is_loop:
+            self._update("start", {})  # another callback, such as BackupAndRestore, may have loaded weights since the fit began
         self._set(phase="training", epoch=epoch, batches=batches)
 
     def _count_from(self, finished: int) -> None:
@@ -321,6 +324,9 @@ class Session(Reporter):
         """
         self._do_what_waits()
         self._say()
+        if phase == "finished" and not self.is_loop:
+            with self.reported():
+                self._update("ended", {})
         self._broke_off = phase == "interrupted"
         with self._changing:
             if phase == "finished" and self.brake.is_stopping:

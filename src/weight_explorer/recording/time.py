@@ -12,6 +12,13 @@ import numpy as np
 
 from weight_explorer.recording.facts import UNKNOWN_FACTS, RecordFacts
 
+# Kinds of records whose weights training has moved since the record before; others were set by somebody, or nothing moved.
+TRAINED = ("batch", "epoch", "checkpoint")
+# Kinds of records that show a change found after the fact: at the end of a fit, or with the model at rest.
+FOUND_CHANGED = ("ended", "outside")
+# Kinds of records that begin or end a training, and so do not come between it and what was found in it.
+BELONGS_TO_TRAINING = ("start", "before", "ended")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -23,8 +30,9 @@ class Step:
         batch: Batches trained since then.
         position: Both as one number for an axis, such as 2.5 in the middle of the third epoch.
         kind: "start" (of a fit), "batch", "epoch", "ended" (what the end of a fit did to the weights, such as restoring the
-            best ones), "outside" (of training), "restored", "edited", "checkpoint", or "before" (the model as it was when the
-            explorer was made, where its weights were changed before the first training began).
+            best ones), "outside" (of training), "reverted" (found to be what an earlier record has), "restored", "edited",
+            "checkpoint", or "before" (the model when the explorer was made, where its weights were changed before the first
+            training began).
         fit: The number of the fit it belongs to, counted from 0.
         name: Of a checkpoint, the name of its file; of an edit, what was done.
         logs: Loss and metrics, as the training told them.

@@ -104,8 +104,7 @@ class Changing(Looking):
         >>> print(explorer.frozen()[0])
         tiny/dense/bias: 0 of 2 frozen elements moved from record 0 to record 0 (all)
         """
-        self._look(at_all=True)  # notes which layers are frozen now, too
-        return proofs(self.history.snapshot(), step)
+        return proofs(self.history.snapshot(), step)  # which notes which layers are frozen now, too
 
     def assign(self, key: str, where: Any, value: Any) -> None:
         """Set elements of a weight to a value; `undo` takes it back. It is a record on the time axis.

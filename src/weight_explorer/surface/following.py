@@ -80,7 +80,7 @@ class Following(Standing):
             )
         return self._background.fit(self._live.model, self.callback, args, options)
 
-    def record(self, logs: Mapping[str, Any] | None = None, *, epoch: int | None = None) -> None:
+    def record(self, logs: Mapping[str, Any] | None = None, *, epoch: int | None = None, optimizer: Any = None) -> None:
         """Note one step of a training loop of your own, as `fit` does by the callback: call it after every batch.
 
         It records and draws as often as `record_every` says, so most calls cost next to nothing. Errors of ours are shown
@@ -90,6 +90,8 @@ class Following(Standing):
             logs: Loss and metrics of this step, kept with the record.
             epoch: Counted from 0; where it changes, an epoch has ended, which is always recorded. Where it goes back, another
                 loop has begun.
+            optimizer: The Keras optimizer that made the step, or a list of them. Findings about weights that do not move need
+                it: without it, which optimizer owns a weight, and at which learning rate, is unknown.
 
         >>> import keras
         >>> import numpy as np
@@ -108,7 +110,7 @@ class Following(Standing):
         with self._session.reported():
             if self._is_training():
                 raise ValueError("fit runs with the callback, which records already: record() is for loops of your own")
-            callback.step(epoch, logs)
+            callback.step(epoch, logs, optimizer)
 
     @contextlib.contextmanager
     def training(self, epochs: int | None = None, batches: int | None = None) -> Iterator[None]:

@@ -55,9 +55,9 @@ class Looking(Standing):
         >>> [(finding.rule, finding.places[0].entries) for finding in explorer.findings]
         [('zero input', (1,))]
         """
-        self._look(at_all=True)
+        self._look()
         if not self._is_training():
-            self._source.learn(anew=True)
+            self._source.refresh_facts()
         return self._examiner.examine()
 
     def select(

@@ -12,7 +12,6 @@ from weight_explorer.recording.callback import TrainingCallback, still_trains
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.session import Reporter, Session
 from weight_explorer.source import LiveSource, Source
-from weight_explorer.views.choice import resolve
 
 if TYPE_CHECKING:
     from weight_explorer.deeds import Deeds
@@ -64,6 +63,7 @@ class Standing:
         >>> explorer.history.values("tiny/dense/kernel").shape  # the start and the ends of two epochs
         (3, 3, 2)
         """
+        self._look()
         return self._source.past
 
     @property
@@ -84,30 +84,25 @@ class Standing:
         session.finish("interrupted")
         return False
 
-    def _look(self, kind: str = "outside", *, at_all: bool = False) -> None:
-        """Outside training, read the model as it is now if what is on screen, or anything, differs from the last record."""
+    def _look(self, kind: str = "outside") -> None:
+        """Outside training, record the model as it is now if any weight differs from the last record."""
         if self._is_training():
             return
         session = self._session
         self._source.refresh(session.report)
         if isinstance(session, Session):
             try:
-                self._compare(session, kind, at_all=at_all)
+                self._compare(session, kind)
             except WeightsLostError as error:
                 session.note(error)  # what was recorded can be looked at all the same
             else:
                 session.overcome(WeightsLostError)
 
-    def _compare(self, session: Session, kind: str, *, at_all: bool) -> None:
-        if session.broke_off():
+    def _compare(self, session: Session, kind: str) -> None:
+        if session.broke_off() or session.is_training:  # a loop of the user's own, which asks in between
             self._live.record_rest(session.place)
-        selection = resolve(self._source.catalog, self._screen.choice)
-        weight = selection.weight
-        every = self._source.catalog.weights if at_all or selection.is_overview else ()
-        for key in every or ([weight.whole] if weight else ()):
-            if noticed := self._source.look(key, session.place, kind):
-                session.noticed(noticed)
-                return
+        elif changed := self._source.record_if_changed(session.place, kind):
+            session.noticed(changed)
 
     def _redraw(self) -> None:
         """Draw; in the middle of a training only where there may be somebody who sees it, which in a script there is not."""

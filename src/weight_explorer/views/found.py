@@ -10,7 +10,7 @@ from weight_explorer.diagnosis.findings import Examined, Finding, Findings
 
 def findings_at(findings: Findings, weight: Weight) -> tuple[Finding, ...]:
     """Return what was found of a weight, or of that which it is a part of, the gravest first."""
-    return tuple(each for each in findings if weight.whole in (each.key, *each.keys))
+    return tuple(each.at(weight.whole) for each in findings if weight.whole in (each.key, *each.keys))
 
 
 def examined_words(examined: Examined, newest: int | None, *, is_training: bool) -> str:
