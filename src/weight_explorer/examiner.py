@@ -11,7 +11,6 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.facts import Facts
 from weight_explorer.diagnosis.findings import NOT_EXAMINED, Examined, Findings
 from weight_explorer.diagnosis.registry import findings_of
-from weight_explorer.recording.frozen import masks_of
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import NOT_FINITE
 
@@ -44,7 +43,7 @@ class Subject:
     def findings(self) -> Findings:
         """Examine it now."""
         past = self.past.snapshot()
-        return findings_of(self.catalog, past, replace(self.facts, masks=masks_of(past.frozen)))
+        return findings_of(self.catalog, past, self.facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

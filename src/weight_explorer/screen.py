@@ -28,7 +28,7 @@ from weight_explorer.views.sketches import Places, Sketches, places_of, sketches
 # Weights of up to so many elements are prepared for the views that are drawn on request as well: it takes a tenth of a second.
 PREPARED_SIZE = 2**17
 # Phases in which the model is as it was at the newest record.
-STILL = ("before", "unseen", "finished", "stopped", "interrupted")
+STILL = ("before", "refused", "unseen", "finished", "stopped", "interrupted")
 
 
 class _Standing(NamedTuple):

@@ -2,25 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, Weight
+from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, NotTrainable, Weight
 from weight_explorer.diagnosis.facts import Facts
 from weight_explorer.diagnosis.findings import Finding
+from weight_explorer.recording.facts import UNKNOWN_FACTS, Activity, Conditions, RecordFacts
+from weight_explorer.recording.frozen import masks_of
 from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.statistics import INDEX, QUANTITIES, widened
-from weight_explorer.recording.time import Step
+from weight_explorer.recording.time import TRAINED, Step
 
-# Kinds of records whose weights training has moved since the record before; others were set by somebody, or nothing moved.
-TRAINED = ("batch", "epoch", "checkpoint")
-# The kind of a record that shows a change of which nobody knows what made it.
-UNSEEN = "outside"
 _SINCE_START, _SINCE_LAST = QUANTITIES.index("since_start"), QUANTITIES.index("since_last")
+# Kinds of records after which the rules begin again: somebody gave the weights other values. A change that was merely found,
+# or that the end of a fit made, takes nothing from what is known while nothing was trained after it.
+_FOUND = ("outside", "reverted", "ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """What held for one weight at a record of training.
+
+    Attributes:
+        activity: What kind of training it was.
+        trains: Whether the training step updates the weight, None where that is not known.
+        not_trainable: Why it was not trainable by its flags, None where it was.
+        has_owner: Whether an optimizer that is known owns it.
+        owners_known: Whether no other optimizer can have updated it.
+        is_reached: Whether a path leads from its layer to a loss, None where that is not known.
+        rate_is_zero: Whether the learning rate of its optimizer was 0, None where that is not known.
+        made_steps: Whether its optimizer made a step since the record before, None where that is not known.
+        optimizer: The class of its optimizer, "" where that is not known.
+        scales_loss: Whether a loss scale is around its optimizer, which skips steps that are not finite.
+        in_frozen_layer: Whether its layer, or one above, had `trainable = False`.
+    """
+
+    activity: Activity = Activity.NONE
+    trains: bool | None = None
+    not_trainable: NotTrainable | None = None
+    has_owner: bool = False
+    owners_known: bool = False
+    is_reached: bool | None = None
+    rate_is_zero: bool | None = None
+    made_steps: bool | None = None
+    optimizer: str = ""
+    scales_loss: bool = False
+    in_frozen_layer: bool = False
+
+    def is_like(self, other: Regime) -> bool:
+        """Whether it is the same as another, but for what is known of one of them only."""
+        is_open = self.made_steps is None or other.made_steps is None
+        return self == (replace(other, made_steps=self.made_steps) if is_open else other)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether `trainable = False` of its layer, or of one above, says that it is not to move."""
+        is_statistic = self.not_trainable is NotTrainable.MOVING_STATISTIC and self.in_frozen_layer
+        return is_statistic or (self.not_trainable is not None and self.not_trainable.is_frozen)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether this training could not move the weight, for a reason that was recorded."""
+        is_left_out = self.trains is False or (self.trains is None and self.not_trainable is not None)
+        return is_left_out or self.rate_is_zero is True or self.made_steps is False
 
 
 class Trace:
@@ -30,10 +80,12 @@ class Trace:
         weight: The weight.
         numbers: Numbers of the records with statistics.
         rows: Their statistics, of shape (records, `QUANTITIES`, `FIELDS`).
-        trained: Places in `numbers` of the records that training led to, since somebody set the weights last. What was
-            changed unseen after it, as by a training that nobody recorded, takes nothing from what is known of it.
+        observed: Places in `numbers` of the records that training led to, since somebody set the weights last.
+        regimes: What held for the weight, one entry for each set of records with the same facts.
+        regime_of: For each place of `observed`, which of these it was.
+        trained: Those of them at which training could move the weight, as far as is known.
         gaps: Of these, how many batches were trained since the record before, NaN where nobody knows.
-        kept: Numbers of the records with values, from the state that this training began with.
+        kept: Numbers of the records with values, from the state that this training of the weight began with.
     """
 
     def __init__(self, weight: Weight, column: Column, times: Times) -> None:
@@ -42,16 +94,24 @@ class Trace:
         self.rows = column.rows(slice(None))
         self.sample = column.sample
         self._column = column
-        kinds = [times.steps[int(number)].kind for number in self.numbers]
-        begin = _begin(kinds)
+        self._times = times
+        begin = _begin([times.steps[int(number)] for number in self.numbers], self.rows[:, _SINCE_LAST, INDEX["moved"]])
         gaps = np.array([times.gaps[int(number)] for number in self.numbers])
-        is_trained = np.array([kind in TRAINED for kind in kinds], bool) & (gaps != 0)
+        is_trained = np.array([times.steps[int(number)].kind in TRAINED for number in self.numbers], bool) & (gaps != 0)
         is_trained[: begin + 1] = False
-        self.trained = np.flatnonzero(is_trained & ~np.isnan(self.rows[:, _SINCE_LAST, INDEX["moved"]]))
+        self.observed = np.flatnonzero(is_trained & ~np.isnan(self.rows[:, _SINCE_LAST, INDEX["moved"]]))
+        self.observed_gaps = gaps[self.observed]
+        self.regimes = tuple(each.regime(weight) for each in times.situations)
+        self.regime_of = times.situation_at(self.numbers[self.observed])
+        could_move = ~np.array([regime.is_idle for regime in self.regimes], bool)[self.regime_of]
+        # What moved was trained, whatever is said of it.
+        could_move |= self.moved > 0
+        self.trained = self.observed[could_move]
         self.gaps = gaps[self.trained]
-        last = int(self.numbers[self.trained[-1]]) if len(self.trained) else int(self.numbers[-1])
+        last = int(self.numbers[self.observed[-1]]) if len(self.observed) else int(self.numbers[-1])
         self.last = times.steps[last]
-        self.kept = tuple(number for number in column.kept if self.numbers[begin] <= number <= last)
+        first = int(self.numbers[max(int(self.trained[0]) - 1, begin)]) if len(self.trained) else int(self.numbers[begin])
+        self.kept = tuple(number for number in column.kept if first <= number <= last)
 
     @property
     def key(self) -> str:
@@ -73,18 +133,55 @@ class Trace:
 
     @property
     def batches(self) -> float:
-        """How many batches were trained over all these records, NaN where nobody knows."""
+        """How many batches were trained over all records at which training could move it, NaN where nobody knows."""
         return float(self.gaps.sum())
 
     @cached_property
     def is_still(self) -> bool:
         """Whether training has moved no element, of those that are known; False where nothing was trained."""
-        if not len(self.trained) or self.field("moved").any():
-            return False
+        return len(self.observed) > 0 and self.still_from == 0
+
+    @cached_property
+    def still_from(self) -> int:
+        """The place in `observed` from which on no element moved; its length where the last record moved some."""
+        places = np.flatnonzero(self.moved)
+        first = int(places[-1]) + 1 if len(places) else 0
         # Of records between that were thinned away the distance to the start tells.
-        around = np.union1d(self.trained, self.trained - 1)
+        around = np.union1d(self.observed[first:], self.observed[first:] - 1)
         distances = self.rows[around, _SINCE_START][:, [INDEX["moved"], INDEX["norm"], INDEX["largest"]]]
-        return bool((distances == distances[0]).all())
+        differs = np.flatnonzero(~np.all((distances == distances[-1:]) | np.isnan(distances), axis=1)) if len(around) else []
+        last = int(around[differs[-1]]) if len(differs) else -1
+        return max(first, int(np.searchsorted(self.observed, last, side="right")))
+
+    @property
+    def moved(self) -> np.ndarray:
+        """How many elements moved at each record that training led to."""
+        return self.rows[self.observed, _SINCE_LAST, INDEX["moved"]]
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether it did not move at the newest record that training led to."""
+        return self.still_from < len(self.observed)
+
+    def regimes_observed(self) -> list[Regime]:
+        """Return what held at each record that training led to."""
+        return [self.regimes[place] for place in self.regime_of.tolist()]
+
+    @property
+    def epochs(self) -> float:
+        """Over how many epochs training could move it."""
+        pairs = ((int(number), self._times.before(int(number))) for number in self.numbers[self.trained])
+        return sum(self._times.steps[number].position - before.position for number, before in pairs)
+
+    @property
+    def moves(self) -> bool:
+        """Whether training has moved any element."""
+        return bool(self.field("moved").any())
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether training could move it at the newest record, as far as is known."""
+        return bool(len(self.trained)) and not self.regimes[int(self.regime_of[-1])].is_idle
 
     def ratios(self) -> np.ndarray:
         """The norm of each change of training over the norm of the weight; NaN where nothing moved.
@@ -101,7 +198,7 @@ class Trace:
     ) -> Finding:
         """Make a finding of this weight, at the last record that training led to or another; see `Finding`."""
         at = step or self.last
-        where = {"key": self.key, "layer": self.weight.layer, "step": at.number, "epoch": at.epoch, "keys": (self.key,)}
+        where = {"key": self.key, "layer": self.weight.layer, "step": at.number, "epoch": at.keras_epoch, "keys": (self.key,)}
         return Finding(
             rule=rule, severity=severity, sentence=sentence, evidence=MappingProxyType(dict(evidence)), **where | more
         )
@@ -126,17 +223,65 @@ class Trace:
         return None if first is None or last is None else (first, last)
 
 
-def _begin(kinds: Sequence[str]) -> int:
-    """Return the place of the record with which the training that is to be examined began."""
-    unseen = next((after for after, kind in enumerate(reversed(kinds)) if kind != UNSEEN), 0)
-    seen = kinds[: len(kinds) - unseen]
-    return max((place for place, kind in enumerate(seen) if kind not in (*TRAINED, "start")), default=0)
+def _begin(steps: Sequence[Step], moved: np.ndarray) -> int:
+    """Return the place of the record with which the training that is to be examined began.
+
+    That is the last one that shows other values than a training led to. Where records were thinned away, the first record of
+    training after such a change tells of it.
+    """
+    found = next((after for after, step in enumerate(reversed(steps)) if step.kind not in _FOUND), 0)
+    known = steps[: len(steps) - found]
+    numbers = {step.number for step in steps}
+    pairs = enumerate(zip(known, moved[: len(known)], strict=True))
+    return max((place for place, (step, each) in pairs if _begins(step, each, numbers)), default=0)
+
+
+def _begins(step: Step, moved: float, kept: Collection[int]) -> bool:
+    """Whether training is examined from a record on, of which `moved` elements differ from the record before."""
+    if step.kind == "start":
+        return moved > 0
+    after = step.facts.after
+    if after is not None and after.number not in kept:
+        return True
+    return step.kind not in (*TRAINED, "before") and bool(step.kind != "ended" or moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What held at several records: their conditions and, of each optimizer, whether its rate was 0 and it made a step."""
+
+    conditions: Conditions
+    rates_are_zero: tuple[bool | None, ...] = ()
+    made_steps: tuple[bool | None, ...] = ()
+
+    def regime(self, weight: Weight) -> Regime:
+        """Return what held for one weight."""
+        conditions, owner = self.conditions, self.conditions.owner_of(weight.key)
+        optimizer = None if owner is None else conditions.optimizers[owner]
+        return Regime(
+            activity=conditions.activity,
+            trains=None if conditions.trained is None else weight.key in conditions.trained,
+            not_trainable=conditions.not_trainable.get(weight.key),
+            has_owner=optimizer is not None,
+            owners_known=conditions.owners_known and all(each.owned is not None for each in conditions.optimizers),
+            is_reached=None if conditions.reached is None else weight.layer in conditions.reached,
+            rate_is_zero=None if owner is None else self.rates_are_zero[owner],
+            made_steps=None if owner is None else self.made_steps[owner],
+            optimizer=optimizer.name if optimizer else "",
+            scales_loss=bool(optimizer and optimizer.scales_loss),
+            in_frozen_layer=weight.layer in conditions.frozen_layers,
+        )
 
 
 class Times:
-    """When the records were made: `steps` by number, and `gaps`, by number the batches trained since the record before.
+    """When the records were made, and what held then.
 
     Where records between were thinned away, the batches are taken to be spread evenly over them.
+
+    Attributes:
+        steps: The records, by number.
+        gaps: By number, the batches trained since the record before.
+        situations: What held, one entry for each set of records with the same facts.
     """
 
     def __init__(self, past: Past) -> None:
@@ -147,10 +292,52 @@ class Times:
         gaps[1:] = np.diff(past.timeline.batches) / np.maximum(np.diff(numbers), 1)
         self.gaps = dict(zip(numbers, gaps.tolist(), strict=True))
         self._batches = dict(zip(numbers, past.timeline.batches.tolist(), strict=True))
+        self._numbers = np.array(numbers, np.int64)
+        self.situations, self._situation_of = _situations(steps)
 
     def between(self, first: int, last: int) -> float:
         """Batches that were trained between two records, NaN where nobody knows."""
         return self._batches[last] - self._batches[first]
+
+    def before(self, number: int) -> Step:
+        """Return the record before one, or the first itself."""
+        place = int(np.searchsorted(self._numbers, number))
+        return self.steps[int(self._numbers[max(place - 1, 0)])]
+
+    def situation_at(self, numbers: np.ndarray) -> np.ndarray:
+        """Return which of `situations` held at each of these records."""
+        return self._situation_of[np.searchsorted(self._numbers, numbers)]
+
+
+def _situations(steps: Sequence[Step]) -> tuple[tuple[Situation, ...], np.ndarray]:
+    """Return the situations, and which of them held at each record."""
+    found: dict[tuple[object, ...], int] = {}
+    situations: list[Situation] = []
+    places = []
+    previous = UNKNOWN_FACTS
+    for step in steps:
+        facts = step.facts
+        zeros = tuple(None if rate is None else rate == 0 for rate in facts.learning_rates)
+        made = _made_steps(facts, previous)
+        identity = (id(facts.conditions), zeros, made)
+        if identity not in found:
+            found[identity] = len(situations)
+            situations.append(Situation(facts.conditions, zeros, made))
+        places.append(found[identity])
+        previous = facts
+    return tuple(situations), np.array(places, np.int64)
+
+
+def _made_steps(facts: RecordFacts, previous: RecordFacts) -> tuple[bool | None, ...]:
+    """Whether each optimizer made a step between two records, None where that is not known."""
+    if _names(facts) != _names(previous):
+        return (None,) * len(facts.steps)
+    pairs = zip(facts.steps, previous.steps, strict=True)
+    return tuple(None if now is None or before is None else now != before for now, before in pairs)
+
+
+def _names(facts: RecordFacts) -> list[str]:
+    return [each.name for each in facts.conditions.optimizers]
 
 
 class Case:
@@ -158,24 +345,26 @@ class Case:
 
     Attributes:
         catalog: What the model holds.
-        facts: What else is known of it.
+        facts: How the layers of the model are connected and configured.
         parameters: The value of every threshold.
         times: When the records were made.
+        masks: From key to a boolean array that is True where a weight is frozen element by element, at the newest record.
     """
 
     def __init__(self, catalog: Catalog, past: Past, facts: Facts, parameters: Mapping[str, float]) -> None:
         self.times = Times(past)
+        self.masks = masks_of(past.frozen)
         self.catalog = catalog
         self.facts = facts
         self.parameters = parameters
-        self._past = past
+        self.past = past
 
     @cached_property
     def traces(self) -> Mapping[str, Trace]:
         """Every weight of which something is recorded, in the order of the tree; seeds of random numbers are none."""
         found = {}
         for key, weight in self.catalog.weights.items():
-            column = None if weight.role == SEED_STATE or not weight.size else self._past.column(key)
+            column = None if weight.role == SEED_STATE or not weight.size else self.past.column(key)
             if column is not None and len(column.numbers):
                 found[key] = Trace(weight, column, self.times)
         return found
@@ -184,6 +373,14 @@ class Case:
     def steps(self) -> Mapping[int, Step]:
         """All records, by number."""
         return self.times.steps
+
+    def steps_before(self, number: int) -> Step:
+        """Return the record before one, or the first itself."""
+        return self.times.before(number)
+
+    def moved_among(self, trace: Trace, numbers: np.ndarray) -> bool:
+        """Whether training moved a weight at any of these records."""
+        return bool(trace.moved[np.isin(trace.numbers[trace.observed], numbers)].any())
 
     @cached_property
     def layers(self) -> Mapping[str, list[Trace]]:
@@ -197,16 +394,21 @@ class Case:
         """Yield the weights that training moves and that have columns: one for each unit, over inputs."""
         for trace in self.traces.values():
             sides = [axis.side for axis in trace.weight.axes]
-            if trace.weight.trainable and len(trace.trained) and sides.count("out") == 1 and "in" in sides:
+            if len(trace.trained) and is_weight(trace) and sides.count("out") == 1 and "in" in sides:
                 yield trace
 
     @cached_property
     def moves(self) -> bool:
         """Whether training moved any trainable weight."""
-        return any(trace.field("moved").any() for trace in self.traces.values() if trace.weight.trainable)
+        return any(trace.moves for trace in self.traces.values() if is_weight(trace))
 
     @cached_property
     def usual_step(self) -> float:
         """The root mean square change of an element in one batch: the middle one of the weights that move; NaN of none."""
-        steps = [step for trace in self.traces.values() if trace.weight.trainable and np.isfinite(step := trace.usual_step)]
+        steps = [step for trace in self.traces.values() if is_weight(trace) and np.isfinite(step := trace.usual_step)]
         return float(np.median(steps)) if steps else np.nan
+
+
+def is_weight(trace: Trace) -> bool:
+    """Whether gradients move a weight of this kind: no moving statistic, and no state that a layer keeps."""
+    return trace.weight.not_trainable not in (NotTrainable.MOVING_STATISTIC, NotTrainable.STATE, NotTrainable.WHOLE_NUMBERS)

@@ -54,7 +54,7 @@ class Finding:
         key: The weight, or the first of those that it is true of.
         layer: Path of its layer.
         step: Number of the record that it is said of.
-        epoch: Finished epochs at that record.
+        epoch: The epoch that record lies in or ends, as Keras printed it; 0 before the first.
         sentence: What was found, in plain words.
         evidence: The numbers behind it.
         keys: All weights that it is true of.
@@ -78,7 +78,7 @@ class Finding:
     cure: str = ""
     source: str = ""
     cause: str = ""
-    locations: tuple[Location, ...] = ()
+    locations: tuple[Location, ...] = field(default=(), repr=False)
 
     def at(self, key: str) -> Finding:
         """Return the finding as it is true of one weight.

@@ -14,7 +14,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     """Make one finding of all that have the same rule, severity and cause; those without a cause stay by themselves.
 
     >>> here, there = (
-    ...     Finding("not moving", "note", f"m/{name}/bias", f"m/{name}", 3, 1, f"The bias of {name} did not move.", cause="frozen")
+    ...     Finding("not moving", "note", f"m/{name}/bias", f"m/{name}", 3, 1, f"The bias of {name} did not move.", cause="any")
     ...     for name in ("one", "two")
     ... )
     >>> [finding] = merged([here, there])

@@ -8,10 +8,11 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.case import Case
 from weight_explorer.diagnosis.facts import NO_FACTS, Facts
 from weight_explorer.diagnosis.findings import SEVERITIES, Finding, Findings
+from weight_explorer.diagnosis.merging import merged
 from weight_explorer.diagnosis.rules.broken import FROZEN_MOVED, NOT_FINITE
 from weight_explorer.diagnosis.rules.moving import MOVING
 from weight_explorer.diagnosis.rules.norms import COLLAPSED, GROWING, SATURATING
-from weight_explorer.diagnosis.rules.rows import ZERO_INPUT
+from weight_explorer.diagnosis.rules.rows import ROWS
 from weight_explorer.diagnosis.rules.standstill import STANDSTILL
 from weight_explorer.diagnosis.rules.units import DEAD, SYMMETRIC
 from weight_explorer.diagnosis.rules.updates import ROUNDED, UPDATES
@@ -22,7 +23,7 @@ RULES: tuple[Rule, ...] = (
     NOT_FINITE,
     FROZEN_MOVED,
     STANDSTILL,
-    ZERO_INPUT,
+    ROWS,
     DEAD,
     SYMMETRIC,
     UPDATES,
@@ -50,7 +51,7 @@ def findings_of(
         ValueError: There is no parameter of that name.
     """
     case = Case(catalog, past, facts, checked(parameters, PARAMETERS))
-    found = [finding for rule in RULES for finding in rule.find(case)]
+    found = merged(finding for rule in RULES for finding in rule.find(case))
     places = {key: place for place, key in enumerate(catalog.weights)}
 
     def rank(finding: Finding) -> tuple[int, int]:

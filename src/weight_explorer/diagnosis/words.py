@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Axis, Weight, plural
+from weight_explorer.catalog.nodes import Axis, NotTrainable, Weight, plural
 from weight_explorer.diagnosis.case import Trace
 
 _MOST_NAMED = 8
@@ -78,8 +78,32 @@ def element_words(weight: Weight, index: Sequence[int]) -> str:
 
 
 def span_words(trace: Trace) -> str:
-    """Say over how much training something was seen: `over 120 batches`, or over how many records where nobody counted."""
-    number = round(trace.batches) if np.isfinite(trace.batches) else 0
-    if number:
-        return f"over {number} batch{'es' if number > 1 else ''}"
-    return f"over {count_words(len(trace.trained), 'record')}"
+    """Say over how much training something was seen."""
+    return batches_words(trace.batches, len(trace.trained))
+
+
+def batches_words(batches: float, num_records: int) -> str:
+    """Say how many batches something lasted, or where that is not known, how many records.
+
+    >>> batches_words(120.0, 3), batches_words(float("nan"), 3)
+    ('over 120 batches', 'over 3 records')
+    """
+    number = round(batches) if np.isfinite(batches) else 0
+    return f"over {number} batch{'es' * (number > 1)}" if number else f"over {count_words(num_records, 'record')}"
+
+
+_NOT_TRAINABLE = {
+    NotTrainable.MOVING_STATISTIC: "it is a moving statistic, which gradients do not move",
+    NotTrainable.STATE: "it is not a weight that gradients move",
+    NotTrainable.QUANTIZED: "it was quantized",
+    NotTrainable.WHOLE_NUMBERS: "it holds whole numbers, which have no gradient",
+    NotTrainable.LAYER_FROZEN: "its layer was frozen (trainable = False)",
+    NotTrainable.PARENT_FROZEN: "a layer above it was frozen (trainable = False)",
+    NotTrainable.LORA: "enable_lora() had frozen it",
+    NotTrainable.VARIABLE: "the variable itself had trainable = False",
+}
+
+
+def not_trainable_words(reason: NotTrainable) -> str:
+    """Say why a weight was not trainable, as the end of a sentence."""
+    return _NOT_TRAINABLE[reason]

@@ -108,7 +108,7 @@ class Panel:
         self.tree.show_activity(scene.activity)
         head = {"title": scene.title, "phase": scene.phase, "words": scene.status, "problem": scene.problem}
         self.status.show(**head, orders=scene.orders)
-        self.hook.show(details.code(HOOK) if scene.phase in ("before", "unseen") else None)
+        self.hook.show(details.code(HOOK) if scene.phase in ("before", "refused", "unseen") else None)
         self._show_selection(scene.selection)
         self.views.show([(view.key, view.label) for view in scene.views], scene.view)
         self.options.show(scene.view, scene.options)

@@ -93,8 +93,12 @@ class TrainingCallback(keras.callbacks.Callback):
         """Record the state before training."""
         params = self.params or {}
         self._is_refused = True
-        self._began(self.model, Activity.FIT)
-        self._is_refused = False
+        try:
+            self._began(self.model, Activity.FIT)
+            self._is_refused = False
+        finally:
+            if self._is_refused:
+                self._session.refuse()
         self._session.begin(params.get("epochs"), params.get("steps"))
 
     @shielded

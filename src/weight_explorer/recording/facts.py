@@ -122,6 +122,11 @@ class RecordFacts:
     steps: tuple[int | None, ...] = ()
     after: Preceding | None = None
 
+    @property
+    def learning_rates(self) -> tuple[float | None, ...]:
+        """The learning rate of each optimizer, None where it is not known."""
+        return tuple(rate.value if isinstance(rate, Rate) else rate for rate in self.rates)
+
     def rate_of(self, key: str) -> float | None:
         """Return the learning rate of the optimizer that owns a weight, None where it is not known.
 
@@ -130,13 +135,7 @@ class RecordFacts:
         0.001
         """
         owner = self.conditions.owner_of(key)
-        rate = None if owner is None else self.rates[owner]
-        return rate.value if isinstance(rate, Rate) else rate
-
-    def steps_of(self, key: str) -> int | None:
-        """Return how many steps the optimizer that owns a weight had made, None where that is not known."""
-        owner = self.conditions.owner_of(key)
-        return None if owner is None else self.steps[owner]
+        return None if owner is None else self.learning_rates[owner]
 
 
 UNKNOWN_FACTS = RecordFacts()

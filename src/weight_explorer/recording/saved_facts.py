@@ -25,8 +25,8 @@ def facts_to_json(facts: Iterable[RecordFacts]) -> Json:
     >>> adam = OptimizerFacts("Adam", frozenset({"dense/kernel"}))
     >>> facts = RecordFacts(Conditions(Activity.FIT, optimizers=(adam,)), rates=(0.1,), steps=(7,))
     >>> [again] = facts_from_json(facts_to_json([facts]))
-    >>> again.conditions.activity, again.rate_of("dense/kernel"), again.steps_of("dense/kernel")
-    (<Activity.FIT: 'fit'>, 0.1, 7)
+    >>> again.conditions.activity, again.rate_of("dense/kernel"), again.steps
+    (<Activity.FIT: 'fit'>, 0.1, (7,))
     """
     places: dict[int, int] = {}
     conditions: list[Json] = []

@@ -188,6 +188,10 @@ class Session(Reporter):
         if not is_loop:
             self._update("start", {}, force_draw=True)
 
+    def refuse(self) -> None:
+        """Note that a fit began that is not followed."""
+        self._set(phase="refused")
+
     def begin_loop(self, epochs: int | None, batches: int | None) -> None:
         """Record the state before a loop of the user's own that says where it begins."""
         self.begin(epochs, batches, is_loop=True)

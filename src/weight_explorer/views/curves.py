@@ -213,9 +213,7 @@ def curve_of_pin(weight: Weight, index: tuple[int, ...], history: Past, choice: 
     return Curve(pin_name(weight, index), history.timeline.positions_of(numbers), _changed(found, numbers, column, choice, at))
 
 
-def _changed(
-    found: np.ndarray, numbers: np.ndarray, column: Column, choice: Choice, at: Callable[[int], float]
-) -> np.ndarray:
+def _changed(found: np.ndarray, numbers: np.ndarray, column: Column, choice: Choice, at: Callable[[int], float]) -> np.ndarray:
     """Return the values as the chosen quantity has them."""
     kept = np.array(column.kept, np.int64)
     if choice.quantity == "value":

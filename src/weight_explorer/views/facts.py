@@ -161,6 +161,7 @@ def status_words(status: Status, *, clicks_wait: bool = False) -> str:
     words = {
         "before": "not trained yet · pass to fit:",
         "unseen": "changed, but not by fit with this callback · pass to fit:",
+        "refused": "the last fit trained another model, and was not recorded",
         "training": f"{_ASKED.get(status.asked, 'live')} · {where}{batch}",
         "paused": f"{'stopping' if status.asked == 'stop' else 'paused'} · {where}{batch}",
         "finished": f"finished · {where}",

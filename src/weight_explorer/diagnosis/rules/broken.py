@@ -6,19 +6,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from weight_explorer.diagnosis.case import Case, Trace
+from weight_explorer.catalog.nodes import NotTrainable
+from weight_explorer.diagnosis.case import Case, Regime, Trace
 from weight_explorer.diagnosis.findings import Finding, Place
 from weight_explorer.diagnosis.rules.standstill import COMPILE
 from weight_explorer.diagnosis.terms import Rule
-from weight_explorer.diagnosis.words import count_words, element_words, name_of
+from weight_explorer.diagnosis.words import count_words, element_words, name_of, not_trainable_words
+from weight_explorer.recording.facts import Activity
+from weight_explorer.recording.frozen import FrozenPart
+from weight_explorer.recording.moments import moment_words
+from weight_explorer.recording.statistics import widened
 
+FIT = Activity.FIT
 _COUNTS = ("nans", "positive_infs", "negative_infs")
 
 
 def _first_place(trace: Trace) -> int | None:
     """Return the place of the first record with NaN or Inf, or None; of constants that hold it from the start as well."""
     bad = np.flatnonzero(sum(trace.value_field(name) for name in _COUNTS) > 0)
-    is_constant = not trace.weight.trainable and len(bad) == len(trace.numbers)
+    is_constant = not trace.moves and trace.weight.not_trainable is not None and len(bad) == len(trace.numbers)
     return None if not len(bad) or is_constant else int(bad[0])
 
 
@@ -49,7 +55,7 @@ def _not_finite(case: Case, number: int, found: list[tuple[int, Trace]]) -> Find
         "not finite",
         "error",
         f"{int(sum(counts.values()))} of {trace.weight.size} elements of the {name_of(trace.weight)} are {kinds} since record "
-        f"{number} (epoch {step.epoch}, batch {step.batch}){where}{grown}{others}.",
+        f"{number} ({moment_words(step)}){where}{grown}{others}.",
         counts | {"elements": trace.weight.size, "weights": len(found)},
         step,
         keys=tuple(each.key for _, each in found),
@@ -76,38 +82,60 @@ def _first_element(trace: Trace, number: int) -> tuple[tuple[int, ...], str]:
 
 
 def find_frozen_moved(case: Case) -> Iterator[Finding]:
-    """Find weights that are frozen, by their layer or by a mask, and moved in the last fit all the same."""
+    """Find weights that were frozen, by their layer or by `explorer.freeze`, and moved in the last fit all the same."""
     for trace in case.traces.values():
-        if "frozen" in trace.weight.reason:
-            moved = _moved_last_fit(case, trace)
-            if moved:
-                yield _frozen(case, trace, moved)
-        mask = case.facts.masks.get(trace.key)
-        ends = trace.ends() if mask is not None else None
-        if mask is not None and ends is not None and ((ends[0] != ends[1]) & mask).any():
-            yield _mask_moved(trace, mask, (ends[0] != ends[1]) & mask)
+        moved, regime = _moved_while_frozen(case, trace)
+        if regime is not None:
+            yield _frozen(trace, moved, regime)
+    for part in case.past.frozen:
+        trace = case.traces.get(part.key)
+        if trace is not None and part.mask is not None and part.until is None:
+            yield from _elements_moved(trace, part)
 
 
-def _moved_last_fit(case: Case, trace: Trace) -> float:
-    """Return how many elements training moved in the last fit, at most in one record."""
-    fits = np.array([case.steps[int(number)].fit for number in trace.numbers[trace.trained]])
+def _moved_while_frozen(case: Case, trace: Trace) -> tuple[float, Regime | None]:
+    """Return how many elements moved in the last fit at most in one record, and what held then; None where none was frozen."""
     last = max(step.fit for step in case.steps.values())
-    return float(trace.field("moved")[fits == last].max(initial=0))
+    pairs = zip(trace.numbers[trace.observed].tolist(), trace.moved.tolist(), trace.regimes_observed(), strict=True)
+    recent = [(moved, regime) for number, moved, regime in pairs if case.steps[number].fit == last]
+    found = [(moved, regime) for moved, regime in recent if moved and regime.is_frozen]
+    return max(found, key=lambda pair: pair[0], default=(0.0, None))
 
 
-def _frozen(case: Case, trace: Trace, moved: float) -> Finding:
-    owned = case.facts.owned
-    is_known = owned is not None and (trace.key in owned or "moving statistic" in trace.weight.reason)
+def _frozen(trace: Trace, moved: float, regime: Regime) -> Finding:
+    is_compiled = regime.trains is True or (regime.not_trainable is NotTrainable.MOVING_STATISTIC and regime.activity is FIT)
+    why = (
+        "Keras reads `trainable` when the training step is compiled, and what is set later does not hold until the model is "
+        "compiled again."
+        if is_compiled
+        else "Only fit and train_on_batch leave out what is not trainable; in a loop the optimizer moves what it is given."
+    )
+    frozen = "its layer is frozen (trainable = False)" if regime.in_frozen_layer else not_trainable_words(_reason(regime))
     return trace.finding(
         "frozen but moved",
-        "warning" if is_known else "note",
-        f"The {name_of(trace.weight)} is frozen ({trace.weight.reason}), yet the last fit moved it: {int(moved)} of "
-        f"{trace.weight.size} elements in one record. Keras reads `trainable` when the model is compiled, and what is set "
-        f"later does not hold until it is compiled again.",
+        "warning" if is_compiled else "note",
+        f"The {name_of(trace.weight)} moved in the last fit although {frozen}: {int(moved)} of {trace.weight.size} elements in "
+        f"one record. {why}",
         {"moved": moved, "elements": trace.weight.size},
-        cure="Call model.compile(...) after setting trainable, before the next fit.",
+        cure="Call model.compile(...) after setting trainable, before the next fit." if is_compiled else "",
         source=COMPILE,
+        cause="compiled before" if is_compiled else "loop",
     )
+
+
+def _reason(regime: Regime) -> NotTrainable:
+    return regime.not_trainable or NotTrainable.LAYER_FROZEN
+
+
+def _elements_moved(trace: Trace, part: FrozenPart) -> Iterator[Finding]:
+    """Find elements that `explorer.freeze` holds and that differ from what they were when they were frozen."""
+    now = trace.value(trace.kept[-1]) if trace.kept and trace.kept[-1] >= part.since else None
+    if now is None or part.mask is None or part.values is None:
+        return
+    differ = np.zeros(now.shape, bool)
+    differ[part.mask] = now[part.mask] != widened(part.values)
+    if differ.any():
+        yield _mask_moved(trace, part.mask, differ)
 
 
 def _mask_moved(trace: Trace, mask: np.ndarray, moved: np.ndarray) -> Finding:
@@ -115,12 +143,12 @@ def _mask_moved(trace: Trace, mask: np.ndarray, moved: np.ndarray) -> Finding:
     return trace.finding(
         "frozen but moved",
         "error",
-        f"{int(moved.sum())} of {int(mask.sum())} elements of the {name_of(trace.weight)} that a mask holds still have moved, "
-        f"first at {element_words(trace.weight, index)}.",
+        f"{int(moved.sum())} of {int(mask.sum())} elements of the {name_of(trace.weight)} that explorer.freeze holds have "
+        f"moved, first at {element_words(trace.weight, index)}.",
         {"moved": float(moved.sum()), "masked": float(mask.sum())},
         places=tuple(Place(axis, (entry,)) for axis, entry in enumerate(index)),
         cure="Where fit ran before the freeze, call model.make_train_function(force=True); in a loop of your own make its "
-        "tf.function anew, and change variables by a Keras optimizer's apply alone.",
+        "tf.function again, and change variables only by a Keras optimizer's apply.",
     )
 
 

@@ -45,7 +45,7 @@ def find_growing(case: Case) -> Iterator[Finding]:
         if len(norms) < case.parameters[FEWEST.name] or _is_of_tokens(trace) or not norms[0] or not np.isfinite(norms).all():
             continue
         growth, late = norms[-1] / norms[0], norms[-1] / norms[len(norms) // 2]
-        if growth >= case.parameters[GROWTH.name] and late >= case.parameters[GOES_ON.name]:
+        if growth >= case.parameters[GROWTH.name] and late >= case.parameters[GOES_ON.name] and not trace.stands_still:
             yield _growing(trace, norms)
 
 
@@ -54,10 +54,11 @@ def _growing(trace: Trace, norms: np.ndarray) -> Finding:
         "growing norm",
         "warning",
         f"The norm of the {name_of(trace.weight)} has grown from {norms[0]:.3g} to {norms[-1]:.3g}, {norms[-1] / norms[0]:.3g} "
-        f"times what it was, and grows on.",
+        f"times what it was, and is still growing.",
         {"start": float(norms[0]), "half": float(norms[len(norms) // 2]), "now": float(norms[-1])},
         cure="Lower the learning rate, clip gradients (clipnorm=1.0), or hold weights down, by AdamW or a kernel_regularizer.",
         source=PASCANU,
+        cause="growing",
     )
 
 
@@ -87,13 +88,14 @@ def _saturated(case: Case, trace: Trace, flat: np.ndarray, sizes: np.ndarray) ->
     return trace.finding(
         "saturating norm",
         "warning",
-        f"{int(flat.sum())} of {axis.size} {noun} of {layer} may be saturated: the norm of their weights is "
-        f"{float(np.median(sizes)):.3g} in the middle, so for inputs of size 1 their sums are about as large, "
-        f"where {activation} is flat and passes next to no gradient.",
+        f"{int(flat.sum())} of {axis.size} {noun} of {layer} may be saturated: the median norm of their weights is "
+        f"{float(np.median(sizes)):.3g}, so inputs of size 1 give sums of about that size, where {activation} is flat and "
+        f"passes almost no gradient. The inputs themselves were not recorded.",
         {"units": float(flat.sum()), "of": axis.size, "norm": float(np.median(sizes))},
         places=(Place(number, tuple(np.flatnonzero(flat).tolist())),),
         cure="Lower the learning rate, normalize what comes in, or hold weights down: kernel_regularizer or MaxNorm.",
         source=GLOROT,
+        cause="saturating",
     )
 
 
@@ -137,11 +139,12 @@ def _collapsed(trace: Trace, before: float, now: float) -> Finding:
     return trace.finding(
         "rank collapse",
         "warning",
-        f"The effective rank of the {name_of(trace.weight)} has fallen from {before:.3g} to {now:.3g}: its units use few "
-        f"directions of what comes in, and do nearly the same.",
+        f"The effective rank of the {name_of(trace.weight)} has fallen from {before:.3g} to {now:.3g}: its units respond to "
+        f"few directions of the input, so many of them compute nearly the same.",
         {"start": before, "now": now},
         cure="Lower the learning rate or the weight decay, normalize what comes in, or use fewer units.",
         source=ROY,
+        cause="collapsed",
     )
 
 

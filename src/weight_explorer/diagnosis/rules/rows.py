@@ -1,28 +1,35 @@
-"""Rows of a weight that did not move while others did: what came in there was always zero."""
+"""Rows of a weight that did not move while others did."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.diagnosis.case import Case, Trace
+from weight_explorer.diagnosis.case import Case, Trace, is_weight
 from weight_explorer.diagnosis.facts import DATA
 from weight_explorer.diagnosis.findings import Finding, Place
+from weight_explorer.diagnosis.rules.standstill import is_float, spacing
 from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import count_words, entries_words, joined, layer_name, name_of, span_words
 
 SOURCE = "https://cs231n.github.io/optimization-2/ (the gradient of a weight is its input times the gradient of its output)"
 
-EPOCHS = Parameter("zero_epochs", 1.0, "So many epochs: before, what is 0 may still come in another sample.")
-BATCHES = Parameter("zero_batches", 100, "Or so many batches: a loop of one's own may not say what an epoch is.")
+EPOCHS = Parameter("row_epochs", 1.0, "So many epochs: before, what is 0 may still come in another sample.")
+BATCHES = Parameter("row_batches", 100, "Or so many batches: a loop of the user's own may not say what an epoch is.")
+RESOLVED = Parameter(
+    "resolved_updates",
+    1000,
+    "Updates that are not so many times the spacing of the numbers are too small to tell why a row stands.",
+)
 
 
 def find(case: Case) -> Iterator[Finding]:
     """Find weights some of whose rows did not move by a single bit while the others did."""
     for trace in case.traces.values():
         axis = _input_axis(trace)
-        if axis is None or not trace.weight.trainable or not _has_seen_enough(case, trace):
+        if axis is None or not is_weight(trace) or not _has_seen_enough(case, trace):
             continue
         still, masked = _still_rows(case, trace, axis)
         if len(still):
@@ -37,16 +44,12 @@ def _input_axis(trace: Trace) -> int | None:
 
 
 def _has_seen_enough(case: Case, trace: Trace) -> bool:
-    """Whether training went on for so long that what is never 0 in its data has come in."""
-    if len(trace.kept) < 2:
-        return False
-    first, last = (case.steps[number] for number in (trace.kept[0], trace.kept[-1]))
-    batches = case.times.between(first.number, last.number)
-    return last.position - first.position >= case.parameters[EPOCHS.name] or batches >= case.parameters[BATCHES.name]
+    """Whether training could move it for so long that what is not always 0 in its data has come in."""
+    return trace.epochs >= case.parameters[EPOCHS.name] or trace.batches >= case.parameters[BATCHES.name]
 
 
 def _still_rows(case: Case, trace: Trace, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that did not move: those with a reason still to be found, and those that a mask holds."""
+    """Return the rows that did not move: those with a reason still to be found, and those that are frozen."""
     none = np.empty(0, np.int64)
     moved, counts = trace.field("moved"), trace.field("count")
     if not moved.any() or (moved == counts).any():
@@ -55,7 +58,7 @@ def _still_rows(case: Case, trace: Trace, axis: int) -> tuple[np.ndarray, np.nda
     if ends is None:
         return none, none
     is_still = ~_along(ends[0] != ends[1], axis)
-    mask = case.facts.masks.get(trace.key)
+    mask = case.masks.get(trace.key)
     is_masked = is_still & ~_along(~mask, axis) if mask is not None else np.zeros_like(is_still)
     if is_still.all():
         return none, none
@@ -70,48 +73,112 @@ def _along(found: np.ndarray, axis: int) -> np.ndarray:
 def _finding(case: Case, trace: Trace, axis: int, still: np.ndarray) -> Finding:
     weight, along = trace.weight, trace.weight.axes[axis]
     entries = tuple(still.tolist())
-    total = along.size
-    biases = [other for other in case.layers[weight.layer] if other.weight.role == "bias" and len(other.trained)]
-    sentence = (
-        f"{len(still)} of {total} rows of the {name_of(weight)} did not move at all {span_words(trace)}, "
-        f"those of {entries_words(along, entries)}, while others did. {_cause(case, trace, along.entry)}{_biases(biases)}"
-    )
+    biases = [other for other in case.layers[weight.layer] if other.weight.role == "bias" and other.moves]
+    rows = StillRows(case, trace, entries)
+    explanation = next(each for each in EXPLANATIONS if each.holds(rows))
     return trace.finding(
-        "zero input",
+        "rows not moving",
         "note",
-        sentence,
-        {"rows_still": len(still), "rows": total} | _evidence(biases),
-        keys=(trace.key, *(bias.key for bias in _moved(biases))),
+        f"{len(still)} of {along.size} rows of the {name_of(weight)} did not move at all {span_words(trace)}, "
+        f"those of {entries_words(along, entries)}, while others did. {explanation.words(rows)}{_biases_words(biases)}",
+        {"rows_still": len(still), "rows": along.size} | _evidence(biases),
+        keys=(trace.key, *(bias.key for bias in biases)),
         places=(Place(axis, entries),),
+        cure=explanation.check,
         source=SOURCE,
+        cause=explanation.name,
     )
 
 
-def _cause(case: Case, trace: Trace, entry: str) -> str:
-    if entry == "token":
-        return "The likely cause is that these tokens do not occur in the training data."
-    law = "the gradient of a row is its input times the error, so an input that is always 0 never moves it"
-    if trace.weight.role == "recurrent":
-        return f"The likely cause is that these units always put out 0: {law}."
-    feeds = case.facts.feeds.get(trace.weight.layer, ())
-    if feeds == (DATA,):
-        return f"The likely cause is that these inputs are 0 in all of the training data: {law}."
-    others = [layer_name(path) for path in feeds if path != DATA]
-    whence = f" They come from {joined(others)}: its units there may be dead." if others else ""
-    return f"The likely cause is that these inputs are always 0 in training: {law}.{whence}"
+@dataclass(frozen=True, slots=True)
+class StillRows:
+    """Rows of a weight that did not move, as the table of explanations is asked about them."""
+
+    case: Case
+    trace: Trace
+    entries: tuple[int, ...]
+
+    @property
+    def are_tokens(self) -> bool:
+        """Whether each row is the vector of a token."""
+        return any(axis.entry == "token" for axis in self.trace.weight.axes)
+
+    @property
+    def are_padded(self) -> bool:
+        """Whether token 0 of the embedding marks padding."""
+        return self.trace.weight.layer in self.case.facts.masked
+
+    @property
+    def are_unresolved(self) -> bool:
+        """Whether updates are so small that rounding may hide them."""
+        trace = self.trace
+        return is_float(trace) and trace.usual_step < self.case.parameters[RESOLVED.name] * spacing(trace)
+
+    @property
+    def sources(self) -> list[str]:
+        """The layers whose output comes in."""
+        feeds = self.case.facts.feeds.get(self.trace.weight.layer, ())
+        return [layer_name(path) for path in feeds if path != DATA]
 
 
-def _biases(biases: list[Trace]) -> str:
-    if not _moved(biases):
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known of why rows stand still: its code, when it applies, what is said, and how to check what was not checked."""
+
+    name: str
+    holds: Callable[[StillRows], bool]
+    words: Callable[[StillRows], str]
+    check: str = ""
+
+
+_LAW = "The gradient of a row is its input times the error, so a row whose input is always 0 does not move."
+
+
+def _token_words(rows: StillRows) -> str:
+    padding = " Token 0 is padding (mask_zero=True)." if rows.are_padded and 0 in rows.entries else ""
+    return f"A token that does not occur in the training data does not move; the data was not looked at.{padding}"
+
+
+def _unresolved_words(rows: StillRows) -> str:
+    step, apart = f"{rows.trace.usual_step:.2g}", f"{spacing(rows.trace):.2g}"
+    return f"A batch moves the others by about {step}, and numbers of this size are {apart} apart, so smaller updates are lost."
+
+
+# The first that applies is given. None claims what was not checked: the inputs themselves are not recorded.
+EXPLANATIONS = (
+    Explanation(
+        "padding token",
+        lambda rows: rows.are_tokens and rows.are_padded and rows.entries == (0,),
+        lambda _: "Token 0 is padding (mask_zero=True): layers that use the mask skip it.",
+    ),
+    Explanation("tokens", lambda rows: rows.are_tokens, _token_words, "To check: numpy.unique(x) lists the tokens that occur."),
+    Explanation("small updates", lambda rows: rows.are_unresolved, _unresolved_words),
+    Explanation(
+        "recurrent",
+        lambda rows: rows.trace.weight.role == "recurrent",
+        lambda _: f"{_LAW} Here the inputs are the outputs of the layer itself; they were not recorded.",
+    ),
+    Explanation(
+        "from layers",
+        lambda rows: bool(rows.sources),
+        lambda rows: f"{_LAW} These inputs come from {joined(rows.sources)}; they were not recorded.",
+    ),
+    Explanation(
+        "data",
+        lambda _: True,
+        lambda _: f"{_LAW} Whether these inputs are always 0 was not checked.",
+        "To check: (x == 0).all(axis=0) is True for each input that is 0 in every sample.",
+    ),
+)
+
+
+def _biases_words(biases: list[Trace]) -> str:
+    if not biases:
         return ""
     found = _evidence(biases)
     count = count_words(found["bias_moved"], "bias")
     every = "All" if found["bias_moved"] == found["biases"] and found["biases"] > 1 else "And"
-    return f" {every} {count} did move, which need{'s' if found['bias_moved'] == 1 else ''} no input, so the layer does learn."
-
-
-def _moved(biases: list[Trace]) -> list[Trace]:
-    return [bias for bias in biases if bias.field("moved").any()]
+    return f" {every} {count} did move, which need{'s' * (found['bias_moved'] == 1)} no input, so the layer does learn."
 
 
 def _evidence(biases: list[Trace]) -> dict[str, float]:
@@ -130,10 +197,10 @@ def _masked(trace: Trace, axis: int, masked: np.ndarray) -> Finding:
         "not moving",
         "note",
         f"{len(masked)} of {along.size} rows of the {name_of(weight)} did not move: "
-        f"a mask holds {entries_words(along, entries)}.",
+        f"explorer.freeze holds {entries_words(along, entries)}.",
         {"rows_still": len(masked), "rows": along.size},
         places=(Place(axis, entries),),
     )
 
 
-ZERO_INPUT = Rule("zero input", "Rows that did not move while others did: their input is always 0", find, (EPOCHS, BATCHES))
+ROWS = Rule("rows not moving", "Rows that did not move while others did", find, (EPOCHS, BATCHES, RESOLVED))

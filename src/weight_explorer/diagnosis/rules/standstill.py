@@ -1,4 +1,4 @@
-"""Weights that training did not move, and why."""
+"""Weights that training does not move, or no longer moves, and why, as far as the records tell."""
 
 from __future__ import annotations
 
@@ -8,41 +8,88 @@ from dataclasses import dataclass
 import ml_dtypes
 import numpy as np
 
-from weight_explorer.diagnosis.case import Case, Trace
+from weight_explorer.catalog.nodes import NotTrainable
+from weight_explorer.diagnosis.case import Case, Regime, Trace, is_weight
 from weight_explorer.diagnosis.findings import Finding
 from weight_explorer.diagnosis.terms import Parameter, Rule
-from weight_explorer.diagnosis.words import joined, layer_name, span_words
+from weight_explorer.diagnosis.words import batches_words, joined, layer_name, not_trainable_words
+from weight_explorer.recording.facts import Activity
+from weight_explorer.recording.moments import moment_words
+from weight_explorer.recording.statistics import INDEX
 
 FEWEST_BATCHES = Parameter(
     "fewest_batches",
     2,
     "Of fewer batches nothing is said of what did not move: behind a weight that starts at zero, the first moves nothing.",
 )
+LATER_RECORDS = Parameter("later_records", 3, "What moved before has to stand still for so many records.")
+LATER_BATCHES = Parameter("later_batches", 20, "And for so many batches, unless the reason was recorded.")
+LATER_EPOCHS = Parameter("later_epochs", 1.0, "And for so many epochs: a weight may wait for one sample.")
 
 GUIDE = "https://keras.io/guides/transfer_learning/"
 COMPILE = "https://keras.io/api/models/model_training_apis/#compile-method"
+SCALING = "https://docs.nvidia.com/deeplearning/performance/mixed-precision-training/"
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Records of training, one after the other and with the same facts, at none of which a weight moved.
+
+    Attributes:
+        trace: The weight.
+        first: The place in `trace.observed` of the first of them.
+        end: The place after the last of them.
+        regime: What held.
+    """
+
+    trace: Trace
+    first: int
+    end: int
+    regime: Regime
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Numbers of the records."""
+        return self.trace.numbers[self.trace.observed[self.first : self.end]]
+
+    @property
+    def batches(self) -> float:
+        """How many batches were trained, NaN where that is not known."""
+        return float(self.trace.observed_gaps[self.first : self.end].sum())
+
+    @property
+    def is_later(self) -> bool:
+        """Whether the weight moved before."""
+        return self.trace.still_from > 0 and self.first >= self.trace.still_from
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a weight stands still: when that is so, as a piece of a sentence, how grave it is, and what helps.
+    """Why a weight stands still: what has to be known for it to be given, and what is said then.
 
-    Weights that stand still for the same reason are one finding: those of one layer, or with `is_common` all.
+    Attributes:
+        name: The code by which findings are grouped.
+        holds: Whether the records show it.
+        words: The end of the sentence.
+        severity: How bad it is.
+        cure: What usually helps.
+        source: Where that comes from.
+        is_recorded: Whether it follows from recorded facts alone, and so holds for short standstills too.
     """
 
     name: str
-    holds: Callable[[Case, Trace], bool]
-    words: Callable[[Case, Trace], str]
+    holds: Callable[[Case, Standstill], bool]
+    words: Callable[[Case, Standstill], str]
     severity: str = "warning"
     cure: str = ""
-    source: str = ""
-    is_common: bool = False
+    source: str = GUIDE
+    is_recorded: bool = True
 
 
 def spacing(trace: Trace) -> float:
     """Return the distance between numbers of the weight's type, near its own: `eps` times its root mean square."""
-    values = trace.field("norm", "value")[-1] / np.sqrt(trace.field("count", "value")[-1])
-    return float(ml_dtypes.finfo(trace.weight.dtype).eps) * float(values)
+    row = trace.rows[int(trace.observed[-1]), 0]
+    return float(ml_dtypes.finfo(trace.weight.dtype).eps) * float(row[INDEX["norm"]] / np.sqrt(row[INDEX["count"]]))
 
 
 def is_float(trace: Trace) -> bool:
@@ -50,144 +97,261 @@ def is_float(trace: Trace) -> bool:
     return "float" in trace.weight.dtype
 
 
-def _is_below_resolution(case: Case, trace: Trace) -> bool:
+def _is_below_resolution(case: Case, still: Standstill) -> bool:
     # Rounding to the nearest: half of the spacing is lost.
-    return is_float(trace) and case.usual_step < spacing(trace) / 2
+    return case.usual_step < spacing(still.trace) / 2
 
 
-def _is_masked(case: Case, trace: Trace) -> bool:
-    mask = case.facts.masks.get(trace.key)
+def _is_masked(case: Case, still: Standstill) -> bool:
+    mask = case.masks.get(still.trace.key)
     return mask is not None and bool(np.all(mask))
 
 
-def _feeds_nothing(case: Case, trace: Trace) -> bool:
-    """Whether only what multiplies the input stands still, while what is added to it moves."""
-    others = [other for other in case.layers[trace.weight.layer] if other.weight.trainable and other is not trace]
-    has_input = any(axis.side == "in" for axis in trace.weight.axes) and trace.weight.role != "recurrent"
-    return has_input and any(other.weight.role == "bias" and not other.is_still for other in others)
+def _others_that_moved(case: Case, still: Standstill) -> list[Trace]:
+    """Return the other weights of the layer that moved meanwhile."""
+    others = (other for other in case.layers[still.trace.weight.layer] if other is not still.trace and is_weight(other))
+    return [other for other in others if case.moved_among(other, still.numbers)]
 
 
-def _unknown(case: Case, _: Trace) -> bool:
-    return not case.facts.has_model
+def _is_input_weight(trace: Trace) -> bool:
+    return any(axis.side == "in" for axis in trace.weight.axes) and trace.weight.role != "recurrent"
+
+
+def _lacks_input(case: Case, still: Standstill) -> bool:
+    moved = _others_that_moved(case, still)
+    return _is_input_weight(still.trace) and any(other.weight.role == "bias" for other in moved)
+
+
+def _moved_names(case: Case, still: Standstill) -> str:
+    return joined([other.weight.role for other in _others_that_moved(case, still)])
+
+
+def _has_no_loss(case: Case, still: Standstill) -> bool:
+    losses = [loss for number in still.numbers.tolist() if (loss := case.steps[number].logs.get("loss")) is not None]
+    return bool(losses) and not any(losses)
+
+
+def _stands_alone(case: Case, still: Standstill) -> bool:
+    return any(case.moved_among(other, still.numbers) for other in case.traces.values() if is_weight(other))
+
+
+def _made_steps(still: Standstill) -> bool:
+    regime = still.regime
+    return regime.has_owner and regime.rate_is_zero is False and regime.made_steps is not False
+
+
+def _steps_words(still: Standstill) -> str:
+    return f"its optimizer ({still.regime.optimizer}) made steps at a learning rate above 0"
 
 
 # The first that holds is given.
 REASONS = (
     Reason(
-        "frozen",
-        lambda _, trace: not trace.weight.trainable,
-        lambda _, trace: _frozen_words(trace.weight.reason),
+        "not trainable",
+        lambda _, still: still.regime.not_trainable is not None and still.regime.trains is not True,
+        lambda _, still: not_trainable_words(still.regime.not_trainable or NotTrainable.STATE),
         "note",
     ),
-    Reason("masked", _is_masked, lambda *_: "all its elements are held still by a mask", "note"),
+    Reason("masked", _is_masked, lambda *_: "explorer.freeze holds all of its elements", "note"),
     Reason(
-        "learning rate 0",
-        lambda case, _: case.facts.learning_rate == 0,
-        lambda *_: "the learning rate is 0",
-        cure="Give the optimizer a learning rate above 0, or look at what its schedule gives.",
-        source="https://keras.io/api/optimizers/",
-        is_common=True,
-    ),
-    Reason(
-        "not owned by the optimizer",
-        lambda case, trace: case.facts.owned is not None and trace.key not in case.facts.owned,
-        lambda *_: "the optimizer does not know it: it was added, or set to trainable, after the model was compiled",
+        "not in the compiled step",
+        lambda _, still: still.regime.trains is False,
+        lambda *_: "it was set to trainable after the training step was compiled, so that step leaves it out",
         cure="Call model.compile(...) again before the next fit.",
         source=COMPILE,
     ),
     Reason(
-        "no way to the loss",
-        lambda case, trace: case.facts.reached is not None and trace.weight.layer not in case.facts.reached,
-        lambda *_: "no way leads from it to an output that has a loss",
-        cure="Give that output a loss, or connect the layer to one that has.",
+        "learning rate 0",
+        lambda _, still: still.regime.rate_is_zero is True,
+        lambda *_: "the learning rate was 0",
+        cure="Give the optimizer a learning rate above 0, or look at what its schedule gives.",
+        source="https://keras.io/api/optimizers/",
+    ),
+    Reason(
+        "steps skipped",
+        lambda _, still: still.regime.made_steps is False and still.regime.scales_loss,
+        lambda *_: "LossScaleOptimizer skipped every step, which it does where gradients are NaN or Inf",
+        cure="Look for NaN or Inf in the data and in the loss; lower the learning rate.",
+        source=SCALING,
+    ),
+    Reason(
+        "no step",
+        lambda _, still: still.regime.made_steps is False,
+        lambda _, still: f"the optimizer that owns it ({still.regime.optimizer}) made no step",
+        "note",
+    ),
+    Reason(
+        "not owned by the optimizer",
+        lambda _, still: still.regime.owners_known and not still.regime.has_owner,
+        lambda *_: "the optimizer does not own it: it was added, or set to trainable, after the optimizer was built",
+        cure="Call model.compile(...) again before the next fit.",
         source=COMPILE,
     ),
     Reason(
+        "no path to the loss",
+        lambda _, still: still.regime.is_reached is False,
+        lambda *_: "no path leads from it to an output that has a loss",
+        cure="Give that output a loss, or connect the layer to one that has.",
+        source=COMPILE,
+    ),
+    Reason("loss 0", _has_no_loss, lambda *_: "the loss was 0 at every one of these records", "note"),
+    Reason(
         "below float resolution",
         _is_below_resolution,
-        lambda case, trace: (
-            f"its numbers are so large that {trace.weight.dtype} has none nearer than about {spacing(trace):.2g}, "
-            f"and a batch moves other weights by about {case.usual_step:.2g}"
+        lambda case, still: (
+            f"its numbers are so large that the next one in {still.trace.weight.dtype} is {spacing(still.trace):.2g} away, "
+            f"while a batch moves the other weights by about {case.usual_step:.2g}"
         ),
         cure="Scale the weight down, raise the learning rate, or keep weights in float32 (mixed precision does).",
-        source="https://docs.nvidia.com/deeplearning/performance/mixed-precision-training/",
+        source=SCALING,
     ),
     Reason(
-        "zero input",
-        _feeds_nothing,
-        lambda *_: "likely all inputs of the layer are always 0, since its bias moved, and so the layer does learn",
+        "no input",
+        _lacks_input,
+        lambda *_: (
+            "the bias of its layer moved, so gradients reach the layer, but the gradient of this weight, its input times "
+            "those, was 0 or too small. The input itself was not recorded"
+        ),
         cure="Look at what goes into the layer.",
         source="https://cs231n.github.io/optimization-2/",
+        is_recorded=False,
+    ),
+    Reason(
+        "gradient cancels",
+        lambda case, still: bool(_others_that_moved(case, still)),
+        lambda case, still: (
+            f"the {_moved_names(case, still)} of its layer moved, so gradients reach the layer, and its own gradient cancels "
+            f"out, or is too small to change it"
+        ),
+        "note",
+        is_recorded=False,
     ),
     Reason(
         "nothing moves",
-        lambda case, _: not case.moves and case.facts.has_model,
-        lambda *_: (
-            "likely every gradient is 0 or is skipped, since no weight of the model moved and the learning rate is not 0"
+        lambda case, still: _made_steps(still) and not _stands_alone(case, still),
+        lambda _, still: (
+            f"{_steps_words(still)}, yet no weight of the model moved. All gradients were 0, missing or too small; "
+            f"the reason is not known"
         ),
-        cure="Look whether the loss depends on the weights, and whether it is NaN: a loss scale skips such steps.",
-        is_common=True,
-    ),
-    Reason(
-        "unknown",
-        _unknown,
-        lambda *_: "the likely cause cannot be told without the model",
+        cure="Look whether the loss depends on the weights, and whether it is NaN.",
+        is_recorded=False,
     ),
     Reason(
         "no gradient",
-        lambda *_: True,
-        lambda *_: (
-            "likely no gradient reaches it: the optimizer could move it and the learning rate is not 0, so it is not called "
-            "in training, something behind it stops the gradient, or all its units are dead"
+        lambda _, still: _made_steps(still),
+        lambda _, still: (
+            f"{_steps_words(still)} and moved other weights, so its gradient was 0, missing or too small to change it; "
+            f"the reason is not known"
         ),
         cure="Look at what is done with the layer's output.",
+        is_recorded=False,
+    ),
+    Reason(
+        "owner unknown",
+        lambda _, still: still.regime.activity in (Activity.LOOP, Activity.TRAIN_ON_BATCH),
+        lambda *_: (
+            "the reason is not known, because nothing says which optimizer owns it. "
+            "explorer.record(..., optimizer=optimizer) would"
+        ),
+        "note",
+        is_recorded=False,
+    ),
+    Reason(
+        "unknown",
+        lambda *_: True,
+        lambda *_: "the reason is not known, because what was trained then was not recorded",
+        "note",
+        is_recorded=False,
     ),
 )
 
 
-def _frozen_words(reason: str) -> str:
-    return f"it is no weight that gradients move ({reason})" if "frozen" not in reason else reason
+def _standstill(case: Case, trace: Trace) -> tuple[Standstill, Reason] | None:
+    """Return the last standstill of a weight that lasted long enough to be told, and its reason."""
+    end = len(trace.observed)
+    while end > trace.still_from:
+        still = _same_facts(trace, end)
+        reason = next(reason for reason in REASONS if reason.holds(case, still))
+        if _lasts(case, still, reason):
+            return still, reason
+        end = still.first
+    return None
 
 
-def _standing(case: Case) -> Iterator[tuple[Reason, Trace]]:
-    for trace in case.traces.values():
-        is_statistic = "moving statistic" in trace.weight.reason  # another rule's
-        is_seen = len(trace.trained) > 1 or trace.batches >= case.parameters[FEWEST_BATCHES.name]
-        if trace.is_still and is_seen and not is_statistic and is_float(trace):
-            yield next(reason for reason in REASONS if reason.holds(case, trace)), trace
+def _same_facts(trace: Trace, end: int) -> Standstill:
+    """Return the records before `end` that have the same facts as the last of them, and at which nothing moved."""
+    regimes = [trace.regimes[place] for place in trace.regime_of[trace.still_from : end].tolist()]
+    different = [place for place, regime in enumerate(regimes) if not regime.is_like(regimes[-1])]
+    first = trace.still_from + (different[-1] + 1 if different else 0)
+    return Standstill(trace, first, end, regimes[-1])
 
 
-def find(case: Case) -> Iterator[Finding]:
-    """Find weights none of whose elements training moved; one finding for all with the same reason in the same layer."""
-    groups: dict[tuple[str, str, str], tuple[Reason, list[Trace]]] = {}
-    for reason, trace in _standing(case):
-        words = reason.words(case, trace)
-        is_above = words.endswith("above it is frozen")
-        place = "" if reason.is_common or is_above else trace.weight.layer
-        groups.setdefault((reason.name, place, words), (reason, []))[1].append(trace)
-    for (_, _, words), (reason, traces) in groups.items():
-        yield _finding(reason, words, traces)
-
-
-def _finding(reason: Reason, words: str, traces: list[Trace]) -> Finding:
-    first = traces[0]
-    count = sum(trace.weight.size for trace in traces)
-    return first.finding(
-        "not moving",
-        reason.severity,
-        f"The {_subject(traces)} did not move at all {span_words(first)}{_estimate(traces)}: {words}.",
-        {"weights": len(traces), "elements": count, "moved": 0, "records": len(first.trained), "batches": first.batches},
-        keys=tuple(trace.key for trace in traces),
-        cure=reason.cure,
-        source=reason.source or GUIDE,
+def _lasts(case: Case, still: Standstill, reason: Reason) -> bool:
+    values, count = case.parameters, still.end - still.first
+    if not still.is_later or reason.is_recorded:
+        return count > 1 or still.batches >= values[FEWEST_BATCHES.name]
+    steps = [case.steps[int(number)] for number in still.numbers]
+    epochs = steps[-1].position - case.steps_before(steps[0].number).position
+    return (
+        count >= values[LATER_RECORDS.name]
+        and not still.batches < values[LATER_BATCHES.name]
+        and epochs >= values[LATER_EPOCHS.name]
     )
 
 
+def find(case: Case) -> Iterator[Finding]:
+    """Find weights that training does not move, or no longer moves; one finding for those of a layer with the same reason."""
+    groups: dict[tuple[object, ...], tuple[Reason, list[Standstill]]] = {}
+    for trace in case.traces.values():
+        if not is_float(trace) or trace.weight.not_trainable is NotTrainable.MOVING_STATISTIC or _is_broken(trace):
+            continue
+        found = _standstill(case, trace)
+        if found is not None:
+            still, reason = found
+            since = int(still.numbers[0]) if still.is_later else -1
+            words = reason.words(case, still)
+            groups.setdefault((reason.name, trace.weight.layer, words, since), (reason, []))[1].append(still)
+    for (_, _, words, _), (reason, found_there) in groups.items():
+        yield _finding(case, reason, str(words), found_there)
+
+
+def _is_broken(trace: Trace) -> bool:
+    """Whether it holds NaN or Inf, which another rule tells."""
+    return not len(trace.observed) or not np.isfinite(trace.rows[int(trace.observed[-1]), 0, INDEX["norm"]])
+
+
+def _finding(case: Case, reason: Reason, words: str, stills: list[Standstill]) -> Finding:
+    first = stills[0]
+    traces = [still.trace for still in stills]
+    count = sum(trace.weight.size for trace in traces)
+    evidence = {"weights": len(traces), "elements": count, "moved": 0, "records": first.end - first.first}
+    step = case.steps[int(first.numbers[-1])]
+    return first.trace.finding(
+        "not moving",
+        reason.severity,
+        f"The {_subject(traces)} {_how_long(case, first)}{_estimate(traces)}: {words}.",
+        evidence | {"batches": first.batches, "since": float(case.steps_before(int(first.numbers[0])).number)},
+        step,
+        keys=tuple(trace.key for trace in traces),
+        cure=reason.cure,
+        source=reason.source,
+        cause=f"{reason.name}, {'later' if first.is_later else 'always'}",
+    )
+
+
+def _how_long(case: Case, still: Standstill) -> str:
+    span = batches_words(still.batches, still.end - still.first)
+    if still.is_later:
+        since = case.steps_before(int(still.numbers[0]))
+        return f"moved before, but not since record {since.number} ({moment_words(since)}), {span}"
+    if still.end < len(still.trace.observed):
+        last = case.steps[int(still.numbers[-1])]
+        return f"did not move at all {span}, up to record {last.number} ({moment_words(last)})"
+    return f"did not move at all {span}"
+
+
 def _subject(traces: list[Trace]) -> str:
-    layers = list(dict.fromkeys(trace.weight.layer for trace in traces))
-    if len(layers) == 1:
-        return f"{joined([trace.weight.role for trace in traces])} of {layer_name(layers[0])}"
-    return f"{len(traces)} weights of {len(layers)} layers, {layer_name(layers[0])} the first,"
+    return f"{joined([trace.weight.role for trace in traces])} of {layer_name(traces[0].weight.layer)}"
 
 
 def _estimate(traces: list[Trace]) -> str:
@@ -195,4 +359,9 @@ def _estimate(traces: list[Trace]) -> str:
     return f" (of {sample.words} elements that are kept)" if sample else ""
 
 
-STANDSTILL = Rule("not moving", "Weights that training did not move, and why", find, (FEWEST_BATCHES,))
+STANDSTILL = Rule(
+    "not moving",
+    "Weights that training does not move, or no longer moves, and why",
+    find,
+    (FEWEST_BATCHES, LATER_RECORDS, LATER_BATCHES, LATER_EPOCHS),
+)

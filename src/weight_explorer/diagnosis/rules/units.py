@@ -68,7 +68,7 @@ def _still_units(case: Case, trace: Trace, window: tuple[int, int]) -> np.ndarra
     if before is None or after is None:
         return none
     still = (columns_of(before, trace) == columns_of(after, trace)).all(axis=0)
-    mask = case.facts.masks.get(trace.key)
+    mask = case.masks.get(trace.key)
     if mask is not None:
         still &= ~columns_of(mask, trace).all(axis=0)
     for bias in _biases(case, trace):
@@ -92,25 +92,24 @@ def _dead(case: Case, trace: Trace, units: np.ndarray, window: tuple[int, int]) 
     share = len(units) / axis.size
     with_bias = " and bias" if _biases(case, trace) else ""
     return trace.finding(
-        "dead units",
+        "units not moving",
         "warning" if share >= case.parameters[SHARE.name] else "note",
-        f"{len(units)} of {axis.size} {noun} of {layer_name(weight.layer)} may be dead: the incoming weights{with_bias} of "
+        f"{len(units)} of {axis.size} {noun} of {layer_name(weight.layer)} stand still: the incoming weights{with_bias} of "
         f"{entries_words(axis, entries)} have not moved at all from record {first.number} to record {last.number} "
         f"({last.position - first.position:.3g} epochs), while those of others have. {_why(activation)}",
-        {"dead": len(units), "units": axis.size, "epochs": last.position - first.position, "since": first.number},
+        {"still": len(units), "units": axis.size, "epochs": last.position - first.position, "since": first.number},
         keys=tuple(each.key for each in (trace, *_biases(case, trace))),
         places=(Place(number, entries),),
-        cure="Lower the learning rate, use leaky_relu or he_normal with small positive biases, or normalize what comes in.",
+        cure="If they are dead: lower the learning rate, use leaky_relu or he_normal, or normalize what comes in.",
         source=RELU,
+        cause=activation or "unknown",
     )
 
 
 def _why(activation: str) -> str:
     if activation in _RECTIFIED:
-        return "A ReLU that is below 0 for every sample passes no gradient, so it cannot come back."
-    if activation:
-        return f"No gradient comes through its {activation}: it may be saturated, or nothing behind it uses it."
-    return "A ReLU that is below 0 for every sample would do that; which activation it has is not known."
+        return "A ReLU unit whose output is 0 for every sample is dead: it gets no gradient. The output was not recorded."
+    return "The reason is not known: their outputs and gradients were not recorded."
 
 
 def find_alike(case: Case) -> Iterator[Finding]:
@@ -150,10 +149,11 @@ def _alike(trace: Trace, ends: tuple[np.ndarray, np.ndarray]) -> Finding:
         {"units": axis.block_size, "spread": float(np.ptp(columns_of(ends[1], trace), axis=1).max())},
         cure="Use a random initializer, such as glorot_uniform.",
         source=SYMMETRY,
+        cause="constant" if is_constant else "alike",
     )
 
 
 DEAD = Rule(
-    "dead units", "Units that no longer move while others of the layer do", find_dead, (RECORDS, EPOCHS, BATCHES, SHARE)
+    "units not moving", "Units that no longer move while others of the layer do", find_dead, (RECORDS, EPOCHS, BATCHES, SHARE)
 )
 SYMMETRIC = Rule("symmetric units", "Units that started the same and stay the same", find_alike, (ALIKE,))

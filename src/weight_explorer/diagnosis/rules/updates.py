@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.diagnosis.case import Case, Trace
+from weight_explorer.diagnosis.case import Case, Trace, is_weight
 from weight_explorer.diagnosis.findings import Finding
-from weight_explorer.diagnosis.rules.standstill import is_float, spacing
+from weight_explorer.diagnosis.rules.standstill import SCALING, is_float, spacing
 from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import name_of
 
@@ -58,7 +58,7 @@ def _bands(case: Case) -> dict[str, Band]:
 
 def _multiplies(trace: Trace) -> bool:
     started = trace.value_field("std")[0]
-    return trace.weight.trainable and len(trace.weight.shape) > 1 and bool(started > 0) and bool(len(trace.trained))
+    return is_weight(trace) and len(trace.weight.shape) > 1 and bool(started > 0) and bool(len(trace.trained))
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -66,6 +66,8 @@ def find(case: Case) -> Iterator[Finding]:
     bands, values = _bands(case), case.parameters
     fastest = max(bands, key=lambda key: bands[key].high, default="")
     for key, band in bands.items():
+        if case.traces[key].stands_still:
+            continue
         if band.low > values[LARGEST.name]:
             yield _exploding(case.traces[key], band, values[LARGEST.name])
         elif band.high < values[SMALLEST.name] and band.high * values[BEHIND.name] < bands[fastest].high:
@@ -77,8 +79,8 @@ def _exploding(trace: Trace, band: Band, limit: float) -> Finding:
         "exploding updates",
         trace,
         band,
-        f"Each batch changes the {name_of(trace.weight)} by {band.low:.2g} of its own size or more, the middle one of "
-        f"{band.records} records; about 0.001 is usual, and above {limit:g} it forgets faster than it learns.",
+        f"Each batch changes the {name_of(trace.weight)} by {band.low:.2g} of its own size or more (median of "
+        f"{band.records} records); about 0.001 is usual, and above {limit:g} it forgets faster than it learns.",
         "Lower the learning rate, or clip gradients (clipnorm=1.0).",
     )
 
@@ -88,10 +90,10 @@ def _vanishing(trace: Trace, band: Band, other: Trace, usual: Band) -> Finding:
         "vanishing updates",
         trace,
         band,
-        f"A batch changes the {name_of(trace.weight)} by only about {band.high:.2g} of its own size or less, the middle one "
-        f"of {band.records} records, and the {name_of(other.weight)} by about {usual.high:.2g}: next to no gradient comes "
-        f"through to it.",
-        "Use ReLU instead of sigmoid or tanh, a normalization, a shortcut around the layers behind it, or fewer of them.",
+        f"A batch changes the {name_of(trace.weight)} by about {band.high:.2g} of its own size or less (median of "
+        f"{band.records} records), and the {name_of(other.weight)} by about {usual.high:.2g}. Through many layers with sigmoid "
+        f"or tanh gradients get that small; the gradient itself was not recorded.",
+        "If it is the gradient: use ReLU instead of sigmoid or tanh, a normalization, skip connections, or fewer layers.",
     )
 
 
@@ -103,13 +105,14 @@ def _finding(rule: str, trace: Trace, band: Band, sentence: str, cure: str) -> F
         {"ratio_low": band.low, "ratio_high": band.high, "records": band.records},
         cure=cure,
         source=KARPATHY,
+        cause=rule,
     )
 
 
 def find_rounded(case: Case) -> Iterator[Finding]:
     """Find weights that move by rounding only: by a last digit or two, and not all of their elements."""
     for trace in case.traces.values():
-        if trace.weight.trainable and is_float(trace) and not trace.is_still and len(trace.trained):
+        if is_weight(trace) and is_float(trace) and not trace.stands_still and len(trace.trained):
             rounded = _rounded(trace, case.parameters[ULPS.name])
             if len(rounded) >= case.parameters[FEWEST.name] and rounded.all():
                 yield _rounding(trace)
@@ -134,7 +137,8 @@ def _rounding(trace: Trace) -> Finding:
         f"updates are lost.",
         {"moved": float(moved), "elements": count, "change": size, "spacing": spacing(trace)},
         cure="Raise the learning rate, scale the weight down, or keep weights in float32 (mixed precision does).",
-        source="https://docs.nvidia.com/deeplearning/performance/mixed-precision-training/",
+        source=SCALING,
+        cause="rounding",
     )
 
 
