@@ -15,7 +15,7 @@ from weight_explorer.diagnosis.rules.norms import COLLAPSED, GROWING, SATURATING
 from weight_explorer.diagnosis.rules.rows import ROWS
 from weight_explorer.diagnosis.rules.standstill import STANDSTILL
 from weight_explorer.diagnosis.rules.units import DEAD, SYMMETRIC
-from weight_explorer.diagnosis.rules.updates import ROUNDED, UPDATES
+from weight_explorer.diagnosis.rules.updates import JUMPS, ROUNDED, UPDATES
 from weight_explorer.diagnosis.terms import Rule, checked
 from weight_explorer.recording.past import Past
 
@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     DEAD,
     SYMMETRIC,
     UPDATES,
+    JUMPS,
     ROUNDED,
     GROWING,
     SATURATING,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 # What Python's own objects take beside the arrays: a record's step, and each array that is kept with its key.
-RECORD_BYTES = 600
+RECORD_BYTES = 800
 ARRAY_BYTES = 250
 
 # The last records of which nothing is decided yet: two when somebody looks, more while nobody does, since to decide of several

@@ -10,8 +10,8 @@ class Status:
     """Where the training stands.
 
     Attributes:
-        phase: "before", "refused" (the last fit trained another model, and was not recorded), "unseen" (the weights changed, but
-            in no fit with the callback), "training", "paused", "finished", "stopped" (because the user asked for it),
+        phase: "before", "refused" (the last fit trained another model, and was not recorded), "unseen" (the weights changed,
+            but in no fit with the callback), "training", "paused", "finished", "stopped" (because the user asked for it),
             "interrupted", or of a training that is over "checkpoints" or "run".
         epoch: Counted from 1 as Keras prints it, 0 before the first.
         epochs: How many this fit was asked for, None where nobody knows.

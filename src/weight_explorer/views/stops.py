@@ -39,8 +39,13 @@ class Stops:
         return names if any(names) else ()
 
 
-# Of records that no training made, and that nobody gave a name.
+# Of records that no training made, and that have no name.
 _DONE = {"restored": "restored", "outside": "changed outside of training"}
+
+
+def change_words(step: Step) -> str:
+    """Say what changed the weights at a record that no training made, or "" of another."""
+    return step.name or _DONE.get(step.kind, "")
 
 
 def _name(step: Step) -> str:

@@ -8,8 +8,10 @@ from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.status import Status
+from weight_explorer.recording.time import TRAINED
 from weight_explorer.views.facts import empty_words, status_words
 from weight_explorer.views.numbers import grouped, rough, share
+from weight_explorer.views.stops import change_words
 
 MOST_ROWS = 40
 
@@ -18,10 +20,17 @@ def one_line(catalog: Catalog, history: Past, status: Status) -> str:
     """Say in one line what is explored and where it stands."""
     root = catalog.root
     phase = "not trained yet" if status.phase == "before" else status_words(status)
+    pieces = (phase, _last_change(history), f"records: {history.num_recorded}")
     return (
         f'WeightExplorer of "{root.name}": layers: {len(catalog.nodes) - 1}, weights: {len(_weights(catalog))}, '
-        f"parameters: {grouped(root.num_params)}; {phase}; records: {history.num_recorded}"
+        f"parameters: {grouped(root.num_params)}; {'; '.join(filter(None, pieces))}"
     )
+
+
+def _last_change(history: Past) -> str:
+    """Say what was done to the weights since the last training, where that is the newest record."""
+    step = history.step(history.num_recorded - 1)
+    return "" if step is None or step.kind in (*TRAINED, "start") else f"then: {change_words(step)}"
 
 
 def plain_text(catalog: Catalog, history: Past, status: Status) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from weight_explorer.catalog.nodes import NotTrainable
-from weight_explorer.diagnosis.case import Case, Trace
+from weight_explorer.diagnosis.case import Case, Trace, is_weight
 from weight_explorer.diagnosis.findings import Finding
 from weight_explorer.diagnosis.terms import Rule
 from weight_explorer.diagnosis.words import batches_words, joined, layer_name
@@ -20,8 +20,14 @@ def find(case: Case) -> Iterator[Finding]:
     """Find normalizations none of whose moving statistics moved while the model was trained."""
     for layer, traces in case.layers.items():
         found = [trace for trace in traces if trace.weight.not_trainable is NotTrainable.MOVING_STATISTIC and trace.is_still]
-        if found and len(found[0].observed) and case.moves:
+        if found and case.moves and not _is_left_out(traces):
             yield _finding(case, layer, found)
+
+
+def _is_left_out(traces: list[Trace]) -> bool:
+    """Whether the compiled step leaves out the whole layer, which another rule tells."""
+    regimes = [trace.regimes_observed()[-1] for trace in traces if is_weight(trace) and len(trace.observed)]
+    return any(regime.trains is False and regime.not_trainable is None for regime in regimes)
 
 
 def _finding(case: Case, layer: str, traces: list[Trace]) -> Finding:
@@ -60,9 +66,12 @@ def _why(case: Case, trace: Trace) -> tuple[str, str, str, str]:
             "warning",
             "Use a momentum below 1, such as 0.99.",
         )
+    why = "the reason is not known. A layer that is not called, or called with training=False, does not update them"
+    if not _is_at_start(trace):
+        return "unknown, kept", why, "note", ""
     return (
         "unknown",
-        "the reason is not known. A layer that is not called, or called with training=False, does not update them",
+        why,
         "warning",
         "Call the model with training=True in a loop of your own; in a layer of your own, pass `training` on.",
     )

@@ -12,6 +12,7 @@ from weight_explorer.diagnosis.findings import Finding
 from weight_explorer.diagnosis.rules.standstill import SCALING, is_float, spacing
 from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import name_of
+from weight_explorer.recording.moments import moment_words
 
 KARPATHY = "https://cs231n.github.io/neural-networks-3/#ratio (the ratio of updates to weights should be somewhere around 1e-3)"
 
@@ -21,6 +22,8 @@ BEHIND = Parameter("update_behind", 1000, "And so many times smaller than that o
 RECORDS = Parameter("update_records", 10, "Of so many records, the last, the middle one counts.")
 FEWEST = Parameter("fewest_updates", 5, "Of fewer records nothing is said.")
 BATCHES = Parameter("update_batches", 20, "Nor of fewer batches: a weight that starts near zero takes large steps at first.")
+JUMP = Parameter("norm_jump", 10, "A norm that grows to so many times what it was at the start ...")
+JUMP_BATCHES = Parameter("jump_batches", 20, "... within so many batches, and stays there, has jumped.")
 ULPS = Parameter("fewest_ulps", 2, "A change of fewer units in the last place is one that rounding has made.")
 
 
@@ -72,6 +75,48 @@ def find(case: Case) -> Iterator[Finding]:
             yield _exploding(case.traces[key], band, values[LARGEST.name])
         elif band.high < values[SMALLEST.name] and band.high * values[BEHIND.name] < bands[fastest].high:
             yield _vanishing(case.traces[key], band, case.traces[fastest], bands[fastest])
+
+
+def find_jumps(case: Case) -> Iterator[Finding]:
+    """Find weights whose norm has grown many times over within a few batches, and has not come back."""
+    for trace in case.traces.values():
+        if _multiplies(trace) and not _is_of_tokens(trace):
+            jump = _jump(case, trace)
+            if jump is not None:
+                yield _jumping(case, trace, *jump)
+
+
+def _is_of_tokens(trace: Trace) -> bool:
+    # Vectors of tokens start small at will, and find their size in training.
+    return any(axis.entry == "token" for axis in trace.weight.axes)
+
+
+def _jump(case: Case, trace: Trace) -> tuple[float, float, int] | None:
+    """Return the norm before, the norm after, and the number of the record after the jump; None where there is none."""
+    norms, values = trace.value_field("norm"), case.parameters
+    places, batches = trace.trained, np.nancumsum(trace.gaps)
+    first = int(places[0]) - 1
+    early = places[batches <= values[JUMP_BATCHES.name]] if np.isfinite(trace.gaps).all() else places[:0]
+    if not len(early) or not norms[first] or not np.isfinite(norms[places]).all():
+        return None
+    grown = early[norms[early] >= values[JUMP.name] * norms[first]]
+    stays = norms[places[-1]] >= values[JUMP.name] * norms[first]
+    return (float(norms[first]), float(norms[grown[0]]), int(trace.numbers[grown[0]])) if len(grown) and stays else None
+
+
+def _jumping(case: Case, trace: Trace, before: float, after: float, number: int) -> Finding:
+    step = case.steps[number]
+    return trace.finding(
+        "exploding updates",
+        "warning",
+        f"The norm of the {name_of(trace.weight)} grew from {before:.3g} to {after:.3g} within the first batches, by record "
+        f"{number} ({moment_words(step)}): what it was initialized to is lost.",
+        {"before": before, "after": after},
+        step,
+        cure="Lower the learning rate, or clip gradients (clipnorm=1.0).",
+        source=KARPATHY,
+        cause="jump",
+    )
 
 
 def _exploding(trace: Trace, band: Band, limit: float) -> Finding:
@@ -148,4 +193,5 @@ UPDATES = Rule(
     find,
     (LARGEST, SMALLEST, BEHIND, RECORDS, FEWEST, BATCHES),
 )
+JUMPS = Rule("exploding updates", "Norms that jump within the first batches", find_jumps, (JUMP, JUMP_BATCHES))
 ROUNDED = Rule("below float resolution", "Changes that are smaller than the number type can hold", find_rounded, (ULPS, FEWEST))
