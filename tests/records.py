@@ -22,7 +22,8 @@ def catalog_of(live):
 
 def record(recorder, catalog, *, epoch=0, batch=0, kind="batch"):
     """Make one record."""
-    return recorder.record(catalog, Step(0, epoch, batch, 0.0, kind))
+    keras_epoch = 0 if kind == "start" else epoch + (batch > 0)
+    return recorder.record(catalog, Step(0, epoch, batch, 0.0, kind, keras_epoch=keras_epoch))
 
 
 class Variable:

@@ -13,7 +13,6 @@ from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
 from weight_explorer.diagnosis.case import Case
 from weight_explorer.diagnosis.facts import Facts
 from weight_explorer.diagnosis.findings import Finding, Findings
-from weight_explorer.diagnosis.model import read_facts
 from weight_explorer.diagnosis.registry import PARAMETERS, RULES, findings_of
 from weight_explorer.diagnosis.rules.updates import band_of
 from weight_explorer.recording.history import History
@@ -81,14 +80,15 @@ def test_question_one_which_rows_did_not_move_and_why():
     assert dark == (0, 32, 39)
     model = sequential(layers.Dense(16, "tanh", name="hidden"), layers.Dense(10, name="out"), shape=(64,))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    finding = one(fit(model, pixels, names, loss=loss, epochs=1), "zero input")
+    finding = one(fit(model, pixels, names, loss=loss, epochs=1), "rows not moving")
     assert (finding.key, finding.places[0].axis, finding.places[0].entries) == ("m/hidden/kernel", 0, dark)
     assert finding.severity == "note"
     assert finding.evidence == {"rows_still": 3, "rows": 64, "bias_moved": 16, "biases": 16}
     for words in (
         "3 of 64 rows of the kernel of hidden",
         "inputs 0, 32 and 39",
-        "are 0 in all of the training data",
+        "a row whose input is always 0 does not move",
+        "Whether these inputs are always 0 was not checked",
         "All 16 b",
     ):
         assert words in finding.sentence
@@ -99,7 +99,7 @@ def test_rows_that_are_still_are_named_by_the_users_labels():
     model.compile("sgd", "mse", jit_compile=False)
     explorer = WeightExplorer(model, record_every=1, labels={("out", "input_dim"): ["age", "sex", "<b>", "x", "y", "z"]})
     fit(model, X * [1, 0, 0, 1, 1, 1], explorer=explorer, compiled=True)
-    assert "inputs 1 ('sex') to 2 ('<b>')" in one(explorer, "zero input").sentence
+    assert "inputs 1 ('sex') to 2 ('<b>')" in one(explorer, "rows not moving").sentence
     assert "&lt;b&gt;" in explorer.findings._repr_html_()
     assert "<b>" not in explorer.findings._repr_html_()
 
@@ -117,7 +117,7 @@ def test_of_a_zero_input_nothing_is_said_before_all_of_the_data_came_in():
 
     model.fit(rare, np.tile(Y, (2, 1)), batch_size=4, shuffle=False, callbacks=[explorer.callback, Ask()], verbose=0)
     assert len(seen) * 4 == len(rare)
-    assert not any("zero input" in rules for rules in seen)
+    assert not any("rows not moving" in rules for rules in seen)
 
 
 @pytest.mark.parametrize(("batches", "rows"), [(99, []), (100, [(0,)])])
@@ -125,20 +125,21 @@ def test_a_loop_that_says_nothing_of_epochs_is_told_of_zero_inputs_after_many_ba
     values = np.cumsum(np.ones((batches + 1, 6, 5)) * [[0], [1], [1], [1], [1], [1]], axis=0)
     history = records_of(values, 1)
     findings = findings_of(history.catalog, history)
-    assert [finding.places[0].entries for finding in findings if finding.rule == "zero input"] == rows
+    assert [finding.places[0].entries for finding in findings if finding.rule == "rows not moving"] == rows
 
 
 def test_tokens_that_never_occur():
     model = sequential(layers.Embedding(9, 3, name="embed"), layers.Flatten(), layers.Dense(2), shape=(6,))
-    finding = one(fit(model, RANDOM.integers(0, 7, size=X.shape)), "zero input")
+    finding = one(fit(model, RANDOM.integers(0, 7, size=X.shape)), "rows not moving")
     assert finding.places[0].entries == (7, 8)
-    assert "these tokens do not occur" in finding.sentence
+    assert "A token that does not occur in the training data does not move; the data was not looked at." in finding.sentence
 
 
 def test_all_inputs_zero_and_the_bias_moves():
     finding = one(fit(sequential(layers.Dense(2, name="out")), X * 0), "not moving")
     assert (finding.severity, finding.keys) == ("warning", ("m/out/kernel",))
-    assert "always 0, since its bias moved" in finding.sentence
+    assert "the bias of its layer moved, so gradients reach the layer" in finding.sentence
+    assert "The input itself was not recorded" in finding.sentence
 
 
 def test_frozen_here_and_by_a_parent():
@@ -146,20 +147,20 @@ def test_frozen_here_and_by_a_parent():
     model = sequential(inner, layers.Dense(4, name="c"), layers.Dense(2, name="d"))
     inner.trainable = model.get_layer("c").trainable = False
     above, here = found(fit(model), "not moving")
-    assert (above.severity, above.evidence["weights"], here.evidence["weights"]) == ("note", 4, 2)
-    assert "inner above it is frozen" in above.sentence
-    assert "kernel and bias of c did not move at all over 24 batches: its layer is frozen" in here.sentence
+    assert (above.severity, len(above.keys), len(here.keys)) == ("note", 4, 2)
+    assert "inner above it was frozen" in above.sentence
+    assert "kernel and bias of c did not move at all over 24 batches: its layer was frozen" in here.sentence
 
 
 def test_learning_rate_zero_is_one_finding():
     finding = one(fit(two_layers(), optimizer=keras.optimizers.Adam(0.0)), "not moving")
-    assert finding.evidence["weights"] == 4
-    assert "the learning rate is 0" in finding.sentence
+    assert len(finding.keys) == 4
+    assert "the learning rate was 0" in finding.sentence
 
 
 def test_a_schedule_that_gives_zero():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([1000], [0.0, 0.1])
-    assert "the learning rate is 0" in one(fit(two_layers(), optimizer=keras.optimizers.SGD(schedule)), "not moving").sentence
+    assert "the learning rate was 0" in one(fit(two_layers(), optimizer=keras.optimizers.SGD(schedule)), "not moving").sentence
 
 
 def test_an_output_without_a_loss():
@@ -167,9 +168,9 @@ def test_an_output_without_a_loss():
     trunk = layers.Dense(4, name="trunk")(inputs)
     outputs = {"a": layers.Dense(2, name="a")(trunk), "b": layers.Dense(2, name="b")(layers.Dense(3, name="before_b")(trunk))}
     model = keras.Model(inputs, outputs, name="m")
-    findings = found(fit(model, y={"a": Y, "b": Y}, loss={"a": "mse", "b": None}), "not moving")
-    assert {finding.layer for finding in findings} == {"m/before_b", "m/b"}
-    assert all("no way leads from it to an output that has a loss" in finding.sentence for finding in findings)
+    finding = one(fit(model, y={"a": Y, "b": Y}, loss={"a": "mse", "b": None}), "not moving")
+    assert {location.layer for location in finding.locations} == {"m/before_b", "m/b"}
+    assert "no path leads from it to an output that has a loss" in finding.sentence
 
 
 @not_on("jax", "torch", why="Keras refuses to train what the optimizer does not know")
@@ -181,7 +182,7 @@ def test_unfrozen_without_compiling_again():
     fit(model, compiled=True, explorer=explorer)
     finding = one(explorer, "not moving")
     assert finding.layer == "m/hidden"
-    assert "the optimizer does not know it" in finding.sentence
+    assert "it was set to trainable after the training step was compiled" in finding.sentence
     assert "compile" in finding.cure
 
 
@@ -191,15 +192,15 @@ class Cut(layers.Layer):
         return keras.ops.stop_gradient(inputs)
 
 
-def test_a_stopped_gradient_is_inferred_and_without_the_model_left_open(tmp_path):
+def test_a_stopped_gradient_is_told_without_a_reason_from_the_saved_run_too(tmp_path):
     explorer = fit(sequential(layers.Dense(4, name="before"), Cut(), layers.Dense(2, name="after")))
     finding = one(explorer, "not moving")
     assert (finding.layer, finding.severity) == ("m/before", "warning")
-    assert "likely no gradient reaches it" in finding.sentence
+    assert "its optimizer (SGD) made steps at a learning rate above 0 and moved other weights" in finding.sentence
+    assert "the reason is not known" in finding.sentence
     explorer.history.save(tmp_path / "run.h5")
     loaded = one(WeightExplorer.load(tmp_path / "run.h5"), "not moving")
-    assert (loaded.layer, loaded.evidence) == (finding.layer, finding.evidence)
-    assert "cannot be told without the model" in loaded.sentence
+    assert (loaded.layer, loaded.evidence, loaded.sentence) == (finding.layer, finding.evidence, finding.sentence)
 
 
 def test_weights_too_large_for_the_learning_rate():
@@ -207,7 +208,7 @@ def test_weights_too_large_for_the_learning_rate():
     model.get_layer("large").kernel.assign(RANDOM.normal(size=(6, 2)) * 1e7)
     finding = one(fit(model, X * 1e-7, optimizer=keras.optimizers.Adam(1e-4)), "not moving")
     assert finding.key == "m/large/kernel"
-    assert "float32 has none nearer than" in finding.sentence
+    assert "the next one in float32 is" in finding.sentence
 
 
 def test_half_precision_that_moves_by_rounding_only():
@@ -217,20 +218,20 @@ def test_half_precision_that_moves_by_rounding_only():
         assert len([each for each in found(explorer, "below float resolution") if each.key == "m/hidden/kernel"]) == count
 
 
-def test_a_mask_explains_what_it_holds_and_is_held_to_it():
-    explorer = fit(sequential(layers.Dense(2, name="out")), X * [0, 0, 1, 1, 1, 1])
-    mask = np.zeros((6, 2), bool)
-    mask[0] = True
-
-    def with_mask():
-        facts = read_facts(explorer._source.model, explorer.catalog, is_trained=True, masks={"m/out/kernel": mask})
-        return findings_of(explorer.catalog, explorer.history, facts)
-
-    assert {(each.rule, each.places[0].entries) for each in with_mask()} == {("not moving", (0,)), ("zero input", (1,))}
-    mask[5, 1] = True
-    error = with_mask()[0]
-    assert (error.rule, error.severity, error.evidence) == ("frozen but moved", "error", {"moved": 1, "masked": 3})
-    assert [place.entries for place in error.places] == [(5,), (1,)]
+def test_rows_that_freeze_holds_are_told_as_held_and_what_moved_all_the_same_is_an_error():
+    model = sequential(layers.Dense(2, name="out"))
+    model.compile("sgd", "mse", jit_compile=False)
+    explorer = WeightExplorer(model, record_every=1)
+    explorer.freeze("m/out/kernel", np.s_[0])
+    fit(model, X * [0, 0, 1, 1, 1, 1], compiled=True, explorer=explorer)
+    told = {(each.rule, each.places[0].entries) for each in explorer.findings}
+    assert told == {("not moving", (0,)), ("rows not moving", (1,))}
+    with explorer.training():
+        model.get_layer("out").kernel.assign_add(np.eye(6, 2))  # past the optimizer, so that nothing holds it
+        explorer.record()
+    error = explorer.findings[0]
+    assert (error.rule, error.severity, error.evidence) == ("frozen but moved", "error", {"moved": 1, "masked": 2})
+    assert [place.entries for place in error.places] == [(0,), (0,)]
 
 
 @not_on("jax", why="Keras refuses to train what the optimizer does not know")
@@ -240,9 +241,9 @@ def test_a_layer_that_was_frozen_after_compiling():
     explorer = fit(model)
     model.get_layer("hidden").trainable = False
     fit(model, compiled=True, explorer=explorer)
-    kernel, bias = found(explorer, "frozen but moved")
-    assert (kernel.severity, kernel.key, bias.key) == ("warning", "m/hidden/kernel", "m/hidden/bias")
-    assert kernel.evidence["moved"] == 30
+    finding = one(explorer, "frozen but moved")
+    assert (finding.severity, finding.keys) == ("warning", ("m/hidden/kernel", "m/hidden/bias"))
+    assert finding.evidence["moved"] == 30
     fit(model, explorer=explorer)  # compiles again
     assert not found(explorer, "frozen but moved")
 
@@ -269,20 +270,20 @@ def test_nan_in_training_is_one_finding_for_all_weights():
     x[40, 2] = np.nan
     finding = one(fit(two_layers(), x, epochs=2), "not finite")
     assert set(finding.keys) == {"m/hidden/kernel", "m/hidden/bias", "m/out/kernel", "m/out/bias"}
-    assert finding.epoch == 0
+    assert finding.epoch == 1  # as Keras prints it: Epoch 1/2
 
 
 def test_updates_that_explode():
     explorer = fit(two_layers(activation="tanh"), optimizer=keras.optimizers.Adam(3.0), epochs=6)
-    finding = found(explorer, "exploding updates")[0]
-    assert finding.evidence["ratio_low"] > 0.1
+    finding = one(explorer, "exploding updates")
+    assert finding.evidence.get("ratio_low", 0) > 0.1 or finding.evidence["after"] > 10 * finding.evidence["before"]
     assert "Lower the learning rate" in finding.cure
 
 
 def test_updates_that_vanish_in_front_of_many_sigmoids():
     hidden = [layers.Dense(6, "sigmoid", name=f"hidden_{i}") for i in range(10)]
     explorer = fit(sequential(*hidden, layers.Dense(2, name="out")), optimizer=keras.optimizers.SGD(0.05), epochs=6)
-    layers_found = [finding.layer for finding in found(explorer, "vanishing updates")]
+    layers_found = [location.layer for location in one(explorer, "vanishing updates").locations]
     assert layers_found[:2] == ["m/hidden_0", "m/hidden_1"]
     assert "m/hidden_9" not in layers_found
     assert not found(explorer, "exploding updates")
@@ -321,15 +322,16 @@ AXES = (Axis("input_dim", 6, entry="input", side="in"), Axis("units", 5, entry="
 # -- units, norms, ranks, statistics -----------------------------------------------------------------------------------
 
 
-def test_dead_units():
+def test_units_that_stand_still_while_others_move():
     model = two_layers(activation="relu")
     bias = model.get_layer("hidden").bias
     bias.assign([0, -50, 0, -50, 0])
-    finding = one(fit(model, epochs=8), "dead units")
+    finding = one(fit(model, epochs=8), "units not moving")
     assert (finding.places[0].axis, finding.places[0].entries) == (1, (1, 3))
-    assert (finding.evidence["dead"], finding.evidence["units"], finding.severity) == (2, 5, "warning")
-    assert "may be dead" in finding.sentence
-    assert "A ReLU that is below 0 for every sample" in finding.sentence
+    assert (finding.evidence["still"], finding.evidence["units"], finding.severity) == (2, 5, "warning")
+    assert "2 of 5 units of hidden stand still" in finding.sentence
+    assert "A ReLU unit whose output is 0 for every sample is dead" in finding.sentence
+    assert "The output was not recorded" in finding.sentence
 
 
 @pytest.mark.parametrize(("initializer", "count"), [("ones", 1), ("zeros", 1), ("glorot_uniform", 0)])
@@ -400,7 +402,7 @@ class Predicting(layers.Layer):
 CASES = [
     (lambda: layers.BatchNormalization(name="norm"), ""),
     (lambda: layers.BatchNormalization(momentum=1.0, name="norm"), "momentum is 1"),
-    (Predicting, "likely it is called with training=False"),
+    (Predicting, "the reason is not known. A layer that is not called, or called with training=False"),
 ]
 
 
@@ -444,7 +446,7 @@ def test_findings_are_sorted_by_gravity_then_by_the_tree():
 
 
 def test_findings_are_text_and_a_frame():
-    one_finding = Finding("dead units", "note", "m/a/kernel", "m/a", 3, 1, "A & b " * 40, {"dead": 1.0})
+    one_finding = Finding("units not moving", "note", "m/a/kernel", "m/a", 3, 1, "A & b " * 40, {"dead": 1.0})
     findings = Findings([one_finding])
     assert max(map(len, str(findings).splitlines())) <= 128
     frame = findings.to_frame()
@@ -460,6 +462,6 @@ def test_checkpoints_and_nothing_at_all(tmp_path):
         model.fit(X * [1, 1, 1, 1, 1, 0], Y, verbose=0)
         model.save(tmp_path / f"{epoch}.keras")
     explorer = WeightExplorer.from_checkpoints(model, str(tmp_path / "*.keras"))
-    finding = one(explorer, "zero input")
+    finding = one(explorer, "rows not moving")
     assert finding.places[0].entries == (5,)
     assert "over 2 records" in finding.sentence

@@ -37,7 +37,7 @@ def test_a_loop_that_is_marked_has_the_state_before_and_the_state_it_left(dense_
             assert explorer.callback.status.epoch == epoch + 1
     assert explorer.callback.status.phase == "finished"
     assert places(explorer) == [
-        (0, 0, "start"), (0, 0, "start"),
+        (0, 0, "before"), (0, 0, "start"),
         (0, 1, "batch"), (0, 2, "batch"), (0, 3, "batch"), (1, 0, "epoch"),
         (1, 1, "batch"), (1, 2, "batch"), (1, 3, "batch"), (2, 0, "epoch"),
     ]  # fmt: skip
@@ -75,7 +75,7 @@ def test_a_loop_of_no_steps_and_one_that_goes_on_later_leave_the_axis_right(dens
     with explorer.training():
         for epoch in (5, 6):  # resumed where another session stopped
             explorer.record({"loss": dense_model.train_on_batch(*training_data)}, epoch=epoch)
-    assert places(explorer) == [(0, 0, "start"), (1, 0, "epoch"), (2, 0, "epoch")]
+    assert places(explorer) == [(0, 0, "start"), (6, 0, "epoch"), (7, 0, "epoch")]
 
 
 @pytest.mark.parametrize("marked", [False, True])

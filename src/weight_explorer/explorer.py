@@ -116,7 +116,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         self._awaits_cell_end = False
         self._dock = Dock()
         self._examiner = Examiner(self._subject, report=session.note, examined=self._examined, share=share)
-        self._screen = Screen(source, session, look=self._look, findings=self._latest_findings, deeds=self._deeds)
+        self._screen = Screen(source, session, look=self._look_at_rest, findings=self._latest_findings, deeds=self._deeds)
         self._panel = self._screen.panel
         super().__init__([self._panel.box])
         self._first_layout = self.layout

@@ -197,10 +197,9 @@ class LiveSource(Source):
         What was done to the weights before the first training, such as loading them, is no part of it: changes are measured
         from here on.
         """
-        last = self.past.num_recorded - 1
+        facts, last = self.training.read(self.catalog, self._after), self.past.num_recorded - 1
         is_first = not self._has_trained and last >= 0
         if last < 0 or self.recorder.moved_any(self.catalog) or (is_first and self.past.start != last):
-            facts = self.training.read(self.catalog, self._after)
             self.recorder.record(self.catalog, replace(step, facts=facts), restarts=is_first)
 
     def _record(self, step: Step) -> None:

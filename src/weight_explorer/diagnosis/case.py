@@ -40,7 +40,7 @@ class Regime:
         made_steps: Whether its optimizer made a step since the record before, None where that is not known.
         optimizer: The class of its optimizer, "" where that is not known.
         scales_loss: Whether a loss scale is around its optimizer, which skips steps that are not finite.
-        in_frozen_layer: Whether its layer, or one above, had `trainable = False`.
+        frozen_by: Path of the outermost layer, its own or one above, that had `trainable = False`; "" for none.
     """
 
     activity: Activity = Activity.NONE
@@ -53,7 +53,7 @@ class Regime:
     made_steps: bool | None = None
     optimizer: str = ""
     scales_loss: bool = False
-    in_frozen_layer: bool = False
+    frozen_by: str = ""
 
     def is_like(self, other: Regime) -> bool:
         """Whether it is the same as another, but for what is known of one of them only."""
@@ -63,7 +63,7 @@ class Regime:
     @property
     def is_frozen(self) -> bool:
         """Whether `trainable = False` of its layer, or of one above, says that it is not to move."""
-        is_statistic = self.not_trainable is NotTrainable.MOVING_STATISTIC and self.in_frozen_layer
+        is_statistic = self.not_trainable is NotTrainable.MOVING_STATISTIC and bool(self.frozen_by)
         return is_statistic or (self.not_trainable is not None and self.not_trainable.is_frozen)
 
     @property
@@ -269,8 +269,18 @@ class Situation:
             made_steps=None if owner is None else self.made_steps[owner],
             optimizer=optimizer.name if optimizer else "",
             scales_loss=bool(optimizer and optimizer.scales_loss),
-            in_frozen_layer=weight.layer in conditions.frozen_layers,
+            frozen_by=_outermost(conditions.frozen_layers, weight.layer),
         )
+
+
+def _outermost(layers: frozenset[str], path: str) -> str:
+    """Return the outermost of these layers that is the one at a path, or above it.
+
+    >>> _outermost(frozenset({"m/base", "m/base/conv"}), "m/base/conv")
+    'm/base'
+    """
+    parts = path.split("/")
+    return next((each for end in range(1, len(parts) + 1) if (each := "/".join(parts[:end])) in layers), "")
 
 
 class Times:

@@ -98,12 +98,16 @@ _NOT_TRAINABLE = {
     NotTrainable.QUANTIZED: "it was quantized",
     NotTrainable.WHOLE_NUMBERS: "it holds whole numbers, which have no gradient",
     NotTrainable.LAYER_FROZEN: "its layer was frozen (trainable = False)",
-    NotTrainable.PARENT_FROZEN: "a layer above it was frozen (trainable = False)",
+    NotTrainable.PARENT_FROZEN: "{layer} above it was frozen (trainable = False)",
     NotTrainable.LORA: "enable_lora() had frozen it",
     NotTrainable.VARIABLE: "the variable itself had trainable = False",
 }
 
 
-def not_trainable_words(reason: NotTrainable) -> str:
-    """Say why a weight was not trainable, as the end of a sentence."""
-    return _NOT_TRAINABLE[reason]
+def not_trainable_words(reason: NotTrainable, frozen_by: str = "") -> str:
+    """Say why a weight was not trainable, as the end of a sentence; `frozen_by` is the path of the layer that was frozen.
+
+    >>> not_trainable_words(NotTrainable.PARENT_FROZEN, "m/base")
+    'base above it was frozen (trainable = False)'
+    """
+    return _NOT_TRAINABLE[reason].format(layer=layer_name(frozen_by) or "a layer")

@@ -104,6 +104,11 @@ class Standing:
         elif changed := self._source.record_if_changed(session.place, kind):
             session.noticed(changed)
 
+    def _look_at_rest(self) -> None:
+        """Read the model before a choice is drawn, but not in a running loop, which is recorded as often as it was asked to be."""
+        if not self._session.is_training:
+            self._look()
+
     def _redraw(self) -> None:
         """Draw; in the middle of a training only where there may be somebody who sees it, which in a script there is not."""
         if not self._session.is_training:

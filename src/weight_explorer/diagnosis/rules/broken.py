@@ -11,7 +11,7 @@ from weight_explorer.diagnosis.case import Case, Regime, Trace
 from weight_explorer.diagnosis.findings import Finding, Place
 from weight_explorer.diagnosis.rules.standstill import COMPILE
 from weight_explorer.diagnosis.terms import Rule
-from weight_explorer.diagnosis.words import count_words, element_words, name_of, not_trainable_words
+from weight_explorer.diagnosis.words import count_words, element_words, layer_name, name_of
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.frozen import FrozenPart
 from weight_explorer.recording.moments import moment_words
@@ -110,21 +110,17 @@ def _frozen(trace: Trace, moved: float, regime: Regime) -> Finding:
         if is_compiled
         else "Only fit and train_on_batch leave out what is not trainable; in a loop the optimizer moves what it is given."
     )
-    frozen = "its layer is frozen (trainable = False)" if regime.in_frozen_layer else not_trainable_words(_reason(regime))
+    layer = layer_name(regime.frozen_by) or "its layer"
     return trace.finding(
         "frozen but moved",
         "warning" if is_compiled else "note",
-        f"The {name_of(trace.weight)} moved in the last fit although {frozen}: {int(moved)} of {trace.weight.size} elements in "
-        f"one record. {why}",
+        f"The {name_of(trace.weight)} moved in the last fit although {layer} was frozen (trainable = False): "
+        f"{int(moved)} of {trace.weight.size} elements in one record. {why}",
         {"moved": moved, "elements": trace.weight.size},
         cure="Call model.compile(...) after setting trainable, before the next fit." if is_compiled else "",
         source=COMPILE,
         cause="compiled before" if is_compiled else "loop",
     )
-
-
-def _reason(regime: Regime) -> NotTrainable:
-    return regime.not_trainable or NotTrainable.LAYER_FROZEN
 
 
 def _elements_moved(trace: Trace, part: FrozenPart) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ def _is_at_start(trace: Trace) -> bool:
 
 def _why(case: Case, trace: Trace) -> tuple[str, str, str, str]:
     """Return the cause as a code and in words, how bad it is, and what helps."""
-    if all(regime.in_frozen_layer for regime in trace.regimes_observed()):
+    if all(regime.frozen_by for regime in trace.regimes_observed()):
         return "frozen", "its layer was frozen, so it is used as it is", "note", ""
     if case.facts.momentums.get(trace.weight.layer) == 1:
         return (

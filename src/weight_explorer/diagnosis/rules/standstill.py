@@ -149,7 +149,7 @@ REASONS = (
     Reason(
         "not trainable",
         lambda _, still: still.regime.not_trainable is not None and still.regime.trains is not True,
-        lambda _, still: not_trainable_words(still.regime.not_trainable or NotTrainable.STATE),
+        lambda _, still: not_trainable_words(still.regime.not_trainable or NotTrainable.STATE, still.regime.frozen_by),
         "note",
     ),
     Reason("masked", _is_masked, lambda *_: "explorer.freeze holds all of its elements", "note"),
@@ -335,7 +335,7 @@ def _finding(case: Case, reason: Reason, words: str, stills: list[Standstill]) -
         keys=tuple(trace.key for trace in traces),
         cure=reason.cure,
         source=reason.source,
-        cause=f"{reason.name}, {'later' if first.is_later else 'always'}",
+        cause=f"{reason.name}, {first.regime.not_trainable}, {'later' if first.is_later else 'always'}",
     )
 
 

@@ -80,10 +80,15 @@ def find(case: Case) -> Iterator[Finding]:
 def find_jumps(case: Case) -> Iterator[Finding]:
     """Find weights whose norm has grown many times over within a few batches, and has not come back."""
     for trace in case.traces.values():
-        if _multiplies(trace) and not _is_of_tokens(trace):
+        if _multiplies(trace) and not _is_of_tokens(trace) and not _explodes(case, trace):
             jump = _jump(case, trace)
             if jump is not None:
                 yield _jumping(case, trace, *jump)
+
+
+def _explodes(case: Case, trace: Trace) -> bool:
+    band = None if trace.stands_still else band_of(case, trace)
+    return band is not None and band.low > case.parameters[LARGEST.name]
 
 
 def _is_of_tokens(trace: Trace) -> bool:
@@ -115,7 +120,7 @@ def _jumping(case: Case, trace: Trace, before: float, after: float, number: int)
         step,
         cure="Lower the learning rate, or clip gradients (clipnorm=1.0).",
         source=KARPATHY,
-        cause="jump",
+        cause="size",
     )
 
 
@@ -150,7 +155,7 @@ def _finding(rule: str, trace: Trace, band: Band, sentence: str, cure: str) -> F
         {"ratio_low": band.low, "ratio_high": band.high, "records": band.records},
         cure=cure,
         source=KARPATHY,
-        cause=rule,
+        cause="size",
     )
 
 
