@@ -62,6 +62,8 @@ class FactsReader:
         self._trainer = trainer if trainer is not None else self._model
         self._activity, self._given, self._seen = activity, None, ()
         self._steps_noted = 0
+        if activity is Activity.FIT:
+            known(self._note_function)
 
     def note_step(self, optimizers: Any) -> None:
         """Note a step of a loop of the user's own; `optimizers` are those that made it, None where they do not say."""
@@ -91,6 +93,12 @@ class FactsReader:
         """Read what holds while nothing is trained: which weights are not trainable, and why."""
         return RecordFacts(_flags_of(catalog))
 
+    def _note_function(self) -> None:
+        """Note whether the train function is one that no step has compiled yet: a model may have no weights at all so far."""
+        self._optimizers = known(lambda: self._find_optimizers(None, only_own=True)) or ()
+        if self._is_untraced():
+            self._trace.expect(self._trainer.train_function)
+
     def _is_given(self, optimizers: Any) -> bool:
         given = [each.optimizer for each in self._given or ()]
         wanted = [each.optimizer for optimizer in _listed(optimizers) for each in _unwrapped(optimizer)]
@@ -115,15 +123,15 @@ class FactsReader:
             activity=self._activity,
             trained=known(lambda: self._trained(catalog)) if is_fit and is_plain else None,
             optimizers=tuple(OptimizerFacts(*each) for each in facts),
-            owners_known=bool(self._optimizers) and (is_plain if is_fit else self._given is not None),
+            owners_known=bool(self._optimizers) and (is_fit or self._given is not None),
             reached=known(lambda: reached_layers(self._trainer, catalog)) if is_fit else None,
         )
 
-    def _find_optimizers(self, catalog: Catalog, *, only_own: bool) -> tuple[_Optimizer, ...]:
+    def _find_optimizers(self, catalog: Catalog | None, *, only_own: bool) -> tuple[_Optimizer, ...]:
         if self._given is not None:
             return self._given
         found = {}
-        for holder in [self._trainer] if only_own else [self._trainer, *catalog.layers.values()]:
+        for holder in [self._trainer] if only_own or catalog is None else [self._trainer, *catalog.layers.values()]:
             for optimizer in _held_by(holder, only_own=only_own):
                 found |= {id(each.optimizer): each for each in _unwrapped(optimizer)}
         return tuple(found.values())
@@ -135,7 +143,7 @@ class FactsReader:
         if keras.backend.backend() == "torch" or trainer.run_eagerly:
             ids: frozenset[int] | None = flagged  # it asks the flags at every step
         else:
-            ids = self._trace.ids(trainer.train_function, flagged, is_new=self._is_untraced())
+            ids = self._trace.ids(trainer.train_function, flagged)
         return None if ids is None else frozenset(key for key, each in catalog.variables.items() if id(each) in ids)
 
     def _is_untraced(self) -> bool:
@@ -164,12 +172,22 @@ class _Trace:
 
     def __init__(self) -> None:
         self._function: Any = None
+        self._expected: Any = None
         self._ids: frozenset[int] | None = None
 
-    def ids(self, function: Any, flagged: frozenset[int], *, is_new: bool) -> frozenset[int] | None:
-        """Return the ids of the variables, None where the function may have been traced before anyone looked."""
+    def expect(self, function: Any) -> None:
+        """Note a function that will be traced by the next step, unless it is the one that was traced before."""
         if function is not self._function:
-            self._function, self._ids = function, flagged if is_new else None
+            self._expected = function
+
+    def ids(self, function: Any, flagged: frozenset[int]) -> frozenset[int] | None:
+        """Return the ids of the variables, None where the function may have been traced before anyone looked.
+
+        One that is made in the middle of a training is traced by its next step.
+        """
+        if function is not self._function:
+            is_new = function is self._expected or (self._function is not None and self._expected is self._function)
+            self._function, self._expected, self._ids = function, function, flagged if is_new else None
         return self._ids
 
 

@@ -34,7 +34,7 @@ class Regime:
         trains: Whether the training step updates the weight, None where that is not known.
         not_trainable: Why it was not trainable by its flags, None where it was.
         has_owner: Whether an optimizer that is known owns it.
-        owners_known: Whether no other optimizer can have updated it.
+        owners_known: Whether all optimizers are known that can have updated it.
         is_reached: Whether a path leads from its layer to a loss, None where that is not known.
         rate_is_zero: Whether the learning rate of its optimizer was 0, None where that is not known.
         made_steps: Whether its optimizer made a step since the record before, None where that is not known.

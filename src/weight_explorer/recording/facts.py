@@ -69,7 +69,7 @@ class Conditions:
         not_trainable: By key, why a weight was not trainable by its flags.
         frozen_layers: Paths of the layers with `trainable = False`, by a flag of their own or of a layer above.
         optimizers: The optimizers that are known.
-        owners_known: Whether no other optimizer can have updated a weight.
+        owners_known: Whether `optimizers` are all that `fit`, or the loop by what it says, can have used.
         reached: Paths of the layers from which a path leads to a loss; None where that is not known.
     """
 

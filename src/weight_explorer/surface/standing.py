@@ -105,7 +105,7 @@ class Standing:
             session.noticed(changed)
 
     def _look_at_rest(self) -> None:
-        """Read the model before a choice is drawn, but not in a running loop, which is recorded as often as it was asked to be."""
+        """Read the model before a choice is drawn; not in a running loop, whose records come as often as it was asked for."""
         if not self._session.is_training:
             self._look()
 

@@ -74,10 +74,12 @@ def _row(weight: Weight, history: Past) -> tuple[str, str, str, str, str]:
     if not len(recorded):
         return weight.key, weight.shape_text, "", "", ""
     value, change = (history.row(weight.key, int(recorded[-1]), quantity) for quantity in ("value", "since_start"))
+    first = history.step(int(recorded[0]))
+    is_open = len(recorded) == 1 and first is not None and first.kind in TRAINED  # built by a batch of training
     return (
         weight.key,
         weight.shape_text,
         rough(value[INDEX["mean"]]),
         rough(value[INDEX["std"]]),
-        share(change[INDEX["moved"]], weight.size),
+        "unknown" if is_open else share(change[INDEX["moved"]], weight.size),
     )

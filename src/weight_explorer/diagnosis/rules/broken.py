@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import NotTrainable
 from weight_explorer.diagnosis.case import Case, Regime, Trace
 from weight_explorer.diagnosis.findings import Finding, Place
 from weight_explorer.diagnosis.rules.standstill import COMPILE
@@ -17,7 +16,6 @@ from weight_explorer.recording.frozen import FrozenPart
 from weight_explorer.recording.moments import moment_words
 from weight_explorer.recording.statistics import widened
 
-FIT = Activity.FIT
 _COUNTS = ("nans", "positive_infs", "negative_infs")
 
 
@@ -98,19 +96,23 @@ def _moved_while_frozen(case: Case, trace: Trace) -> tuple[float, Regime | None]
     last = max(step.fit for step in case.steps.values())
     pairs = zip(trace.numbers[trace.observed].tolist(), trace.moved.tolist(), trace.regimes_observed(), strict=True)
     recent = [(moved, regime) for number, moved, regime in pairs if case.steps[number].fit == last]
-    found = [(moved, regime) for moved, regime in recent if moved and regime.is_frozen]
+    found = [(moved, regime) for moved, regime in recent if moved and _is_not_to_move(regime)]
     return max(found, key=lambda pair: pair[0], default=(0.0, None))
 
 
+def _is_not_to_move(regime: Regime) -> bool:
+    return regime.is_frozen or (regime.trains is True and regime.not_trainable is not None)
+
+
 def _frozen(trace: Trace, moved: float, regime: Regime) -> Finding:
-    is_compiled = regime.trains is True or (regime.not_trainable is NotTrainable.MOVING_STATISTIC and regime.activity is FIT)
+    is_compiled = regime.activity is Activity.FIT
     why = (
         "Keras reads `trainable` when the training step is compiled, and what is set later does not hold until the model is "
         "compiled again."
         if is_compiled
         else "Only fit and train_on_batch leave out what is not trainable; in a loop the optimizer moves what it is given."
     )
-    layer = layer_name(regime.frozen_by) or "its layer"
+    layer = layer_name(regime.frozen_by) or "it"
     return trace.finding(
         "frozen but moved",
         "warning" if is_compiled else "note",

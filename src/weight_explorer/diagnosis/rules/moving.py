@@ -19,15 +19,22 @@ _START = {"moving mean": 0.0, "moving variance": 1.0}
 def find(case: Case) -> Iterator[Finding]:
     """Find normalizations none of whose moving statistics moved while the model was trained."""
     for layer, traces in case.layers.items():
-        found = [trace for trace in traces if trace.weight.not_trainable is NotTrainable.MOVING_STATISTIC and trace.is_still]
-        if found and case.moves and not _is_left_out(traces):
+        found = [trace for trace in traces if trace.weight.not_trainable is NotTrainable.MOVING_STATISTIC]
+        if found and case.moves and not _is_left_out(traces) and all(trace.is_still for trace in found):
             yield _finding(case, layer, found)
 
 
 def _is_left_out(traces: list[Trace]) -> bool:
     """Whether the compiled step leaves out the whole layer, which another rule tells."""
     regimes = [trace.regimes_observed()[-1] for trace in traces if is_weight(trace) and len(trace.observed)]
-    return any(regime.trains is False and regime.not_trainable is None for regime in regimes)
+    open_regimes = [regime for regime in regimes if regime.not_trainable is None]
+    return any(regime.trains is False or (regime.owners_known and not regime.has_owner) for regime in open_regimes)
+
+
+def _counted(trace: Trace) -> np.ndarray:
+    """Return the places in `observed` of the records at which the layer was not frozen; of one that always was, all."""
+    is_open = np.array([not regime.frozen_by for regime in trace.regimes_observed()], bool)
+    return np.flatnonzero(is_open if is_open.any() else ~is_open)
 
 
 def _finding(case: Case, layer: str, traces: list[Trace]) -> Finding:
@@ -35,7 +42,8 @@ def _finding(case: Case, layer: str, traces: list[Trace]) -> Finding:
     cause, why, severity, cure = _why(case, first)
     at_start = all(_is_at_start(trace) for trace in traces)
     values = " (the mean is still 0 and the variance still 1)" if at_start else ""
-    span = batches_words(float(first.observed_gaps.sum()), len(first.observed))
+    counted = _counted(first)
+    span = batches_words(float(first.observed_gaps[counted].sum()), len(counted))
     roles = joined([trace.weight.role for trace in traces])
     return first.finding(
         "moving statistics",

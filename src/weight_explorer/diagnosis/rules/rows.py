@@ -115,6 +115,11 @@ class StillRows:
         return is_float(trace) and trace.usual_step < self.case.parameters[RESOLVED.name] * spacing(trace)
 
     @property
+    def are_of_data(self) -> bool:
+        """Whether what comes in is the input of the model."""
+        return self.case.facts.feeds.get(self.trace.weight.layer) == (DATA,)
+
+    @property
     def sources(self) -> list[str]:
         """The layers whose output comes in."""
         feeds = self.case.facts.feeds.get(self.trace.weight.layer, ())
@@ -163,9 +168,10 @@ EXPLANATIONS = (
         lambda rows: bool(rows.sources),
         lambda rows: f"{_LAW} These inputs come from {joined(rows.sources)}; they were not recorded.",
     ),
+    Explanation("unknown", lambda rows: not rows.are_of_data, lambda _: f"{_LAW} The inputs were not recorded."),
     Explanation(
         "data",
-        lambda _: True,
+        lambda rows: rows.are_of_data,
         lambda _: f"{_LAW} Whether these inputs are always 0 was not checked.",
         "To check: (x == 0).all(axis=0) is True for each input that is 0 in every sample.",
     ),

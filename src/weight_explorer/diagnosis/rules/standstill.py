@@ -183,7 +183,7 @@ REASONS = (
     Reason(
         "not owned by the optimizer",
         lambda _, still: still.regime.owners_known and not still.regime.has_owner,
-        lambda *_: "the optimizer does not own it: it was added, or set to trainable, after the optimizer was built",
+        lambda *_: "no optimizer of this training owns it. An optimizer owns what is trainable when it is built",
         cure="Call model.compile(...) again before the next fit.",
         source=COMPILE,
     ),
@@ -193,6 +193,12 @@ REASONS = (
         lambda *_: "no path leads from it to an output that has a loss",
         cure="Give that output a loss, or connect the layer to one that has.",
         source=COMPILE,
+    ),
+    Reason(
+        "loss 0",
+        lambda case, still: _has_no_loss(case, still) and not still.is_later,
+        lambda *_: "the loss was 0 at every one of these records",
+        cure="Look at how the loss is computed.",
     ),
     Reason("loss 0", _has_no_loss, lambda *_: "the loss was 0 at every one of these records", "note"),
     Reason(
@@ -220,8 +226,8 @@ REASONS = (
         "gradient cancels",
         lambda case, still: bool(_others_that_moved(case, still)),
         lambda case, still: (
-            f"the {_moved_names(case, still)} of its layer moved, so gradients reach the layer, and its own gradient cancels "
-            f"out, or is too small to change it"
+            f"the {_moved_names(case, still)} of its layer moved, so gradients reach the layer, and its own gradient was 0, "
+            f"canceled out, or was too small to change it"
         ),
         "note",
         is_recorded=False,
