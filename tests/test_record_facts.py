@@ -1,0 +1,373 @@
+"""Each record keeps what held when it was made, and findings judge it by that: the model of today says nothing of yesterday."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tests.backends import BACKEND, needs_tape, not_on
+from weight_explorer import WeightExplorer
+from weight_explorer.catalog.nodes import NotTrainable
+from weight_explorer.recording.facts import Activity
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.random((64, 9)).astype("float32") + 0.1
+Y = RANDOM.random((64, 1)).astype("float32")
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+KERNEL, BIAS = "net/hidden/kernel", "net/hidden/bias"
+
+
+def net(optimizer="adam", **how):
+    """Two layers that learn, compiled."""
+    keras.utils.set_random_seed(3)
+    stack = [keras.Input((9,)), layers.Dense(9, name="hidden"), layers.Dense(1, name="out")]
+    model = keras.Sequential(stack, name="net")
+    model.compile(optimizer, "mse", jit_compile=False, **how)
+    return model
+
+
+def fit(model, explorer, epochs=3, x=X, **how):
+    model.fit(x, Y, epochs=epochs, batch_size=16, verbose=0, callbacks=[explorer.callback], **how)
+    assert not explorer.callback.status.problem
+
+
+def facts_of(explorer, kind="epoch"):
+    return [step.facts for step in explorer.history.records if step.kind == kind]
+
+
+def told(explorer, rule="not moving"):
+    return [finding for finding in explorer.findings if finding.rule == rule]
+
+
+# -- what each record keeps ---------------------------------------------------------------------------------------------
+
+
+def test_a_record_of_fit_keeps_what_trained_its_owner_and_the_learning_rate():
+    model = net(keras.optimizers.Adam(0.01))
+    model.get_layer("out").trainable = False
+    model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
+    explorer = WeightExplorer(model)
+    fit(model, explorer, 2)
+    first, last = facts_of(explorer)
+    assert first.conditions is last.conditions  # kept once
+    conditions = last.conditions
+    assert conditions.activity is Activity.FIT
+    assert conditions.trained == {KERNEL, BIAS}
+    assert conditions.not_trainable["net/out/kernel"] is NotTrainable.LAYER_FROZEN
+    assert [each.name for each in conditions.optimizers] == ["Adam"]
+    assert conditions.optimizers[0].owned == {KERNEL, BIAS}
+    assert last.rate_of(KERNEL) == pytest.approx(0.01)
+    assert last.rate_of("net/out/kernel") is None
+    assert (first.steps, last.steps) == ((4,), (8,))
+
+
+def test_the_learning_rate_is_that_of_the_record_and_not_of_today():
+    model = net(keras.optimizers.SGD(0.5))
+    explorer = WeightExplorer(model)
+    fit(model, explorer, 1)
+    model.optimizer.learning_rate = 0.25
+    fit(model, explorer, 1)
+    model.optimizer.learning_rate = 0.125
+    assert [facts.rate_of(KERNEL) for facts in facts_of(explorer)] == [0.5, 0.25]
+
+
+SCHEDULES = {
+    "exponential": lambda: keras.optimizers.schedules.ExponentialDecay(0.5, 2, 0.5),
+    "inverse time": lambda: keras.optimizers.schedules.InverseTimeDecay(0.5, 2, 0.5),
+    "polynomial": lambda: keras.optimizers.schedules.PolynomialDecay(0.5, 6, 0.0),
+    "cosine": lambda: keras.optimizers.schedules.CosineDecay(0.5, 8),
+    "cosine with restarts": lambda: keras.optimizers.schedules.CosineDecayRestarts(0.5, 3),
+    "piecewise": lambda: keras.optimizers.schedules.PiecewiseConstantDecay([3, 6], [0.5, 0.25, 0.125]),
+}
+
+
+@pytest.mark.parametrize("make", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_schedule_of_keras_gives_the_rate_of_the_last_batch(make):
+    model, schedule = net(keras.optimizers.SGD(make())), make()
+    explorer = WeightExplorer(model, record_every=1)
+    fit(model, explorer, 2)
+    rates = [facts.rate_of(KERNEL) for facts in facts_of(explorer, "batch")]
+    wanted = [float(keras.ops.convert_to_numpy(schedule(step))) for step in range(8)]
+    assert rates == pytest.approx(wanted)
+
+
+def test_code_of_the_users_is_never_called_for_the_learning_rate():
+    calls = []
+
+    def rate():
+        calls.append("function")
+        return 0.01
+
+    class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            calls.append("schedule")
+            return 0.01
+
+        def get_config(self):
+            return {}
+
+    for given in (rate, Schedule()):
+        calls.clear()
+        model = net(keras.optimizers.SGD(given))
+        model.fit(X, Y, epochs=2, batch_size=16, verbose=0)
+        alone = len(calls)
+        calls.clear()
+        model = net(keras.optimizers.SGD(given))
+        explorer = WeightExplorer(model, record_every=1)
+        fit(model, explorer, 2)
+        assert [facts.rate_of(KERNEL) for facts in facts_of(explorer)] == [None, None]
+        assert not told(explorer)
+        assert len(calls) == alone
+
+
+@needs_tape
+@pytest.mark.parametrize("given", [True, False], ids=["optimizer given", "not given"])
+def test_in_a_loop_the_owner_is_known_where_record_is_told(given):
+    model, optimizer = net(), keras.optimizers.SGD(0.125)
+    explorer = WeightExplorer(model, record_every=1)
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(X) - Y) ** 2)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        explorer.record({"loss": float(loss)}, optimizer=optimizer if given else None)
+    last = facts_of(explorer, "batch")[-1]
+    assert last.conditions.activity is Activity.LOOP
+    assert last.conditions.trained is None
+    assert last.conditions.owners_known is given
+    assert last.rate_of(KERNEL) == (0.125 if given else None)
+
+
+def test_train_on_batch_is_known_by_the_steps_of_the_compiled_optimizer():
+    model = net()
+    explorer = WeightExplorer(model, record_every=1)
+    for _ in range(3):
+        explorer.record({"loss": model.train_on_batch(X, Y)})
+    activities = [facts.conditions.activity for facts in facts_of(explorer, "batch")]
+    assert activities[1:] == [Activity.TRAIN_ON_BATCH] * 2
+
+
+def test_a_record_names_the_edit_or_load_that_came_before_it():
+    model = net()
+    explorer = WeightExplorer(model)
+    fit(model, explorer, 1)
+    assert facts_of(explorer)[-1].after is None
+    explorer.assign(KERNEL, 0, 0.5)
+    fit(model, explorer, 1)
+    trained = [step for step in explorer.history.records if step.fit == 1 and step.kind in ("batch", "epoch")]
+    after = trained[0].facts.after
+    edited = explorer.history.step(after.number)
+    assert (after.kind, after.name, edited.kind) == ("edited", f"assigned 0.5 to 9 elements (0) of {KERNEL}", "edited")
+    assert all(step.facts.after is None for step in trained[1:])
+
+
+def test_a_saved_run_keeps_the_facts_of_its_records(tmp_path):
+    model = net()
+    model.layers[0].trainable = False
+    model.compile("adam", "mse", jit_compile=False)
+    explorer = WeightExplorer(model)
+    fit(model, explorer)
+    before = [str(finding) for finding in explorer.findings]
+    explorer.history.save(tmp_path / "run.h5")
+    model.layers[0].trainable = True  # what is so today says nothing of the run
+    loaded = WeightExplorer.load(tmp_path / "run.h5")
+    assert [str(finding) for finding in loaded.findings] == before
+    saved, kept = loaded.history.records[-1].facts, explorer.history.records[-1].facts
+    assert (saved.steps, saved.rate_of("net/out/kernel")) == (kept.steps, kept.rate_of("net/out/kernel"))
+
+
+# -- each stretch by its own facts --------------------------------------------------------------------------------------
+
+
+def test_what_was_frozen_was_frozen_also_after_it_was_unfrozen():
+    model = net()
+    model.layers[0].trainable = False
+    model.compile("adam", "mse", jit_compile=False)
+    explorer = WeightExplorer(model)
+    fit(model, explorer)
+    frozen = told(explorer)
+    model.layers[0].trainable = True
+    model.compile("adam", "mse", jit_compile=False)
+    assert [(each.severity, each.keys) for each in told(explorer)] == [("note", (KERNEL, BIAS))]
+    assert told(explorer)[0].sentence == frozen[0].sentence
+    assert "its layer was frozen (trainable = False)" in frozen[0].sentence
+    fit(model, explorer)
+    assert not told(explorer)
+
+
+def test_two_phases_of_fine_tuning_with_batch_normalization_raise_no_alarm():
+    keras.utils.set_random_seed(1)
+    convolution = [layers.Conv2D(4, 3, name="conv"), layers.BatchNormalization(name="norm"), layers.ReLU()]
+    base = keras.Sequential([keras.Input((8, 8, 1)), *convolution, layers.GlobalAveragePooling2D()], name="base")
+    model = keras.Sequential([keras.Input((8, 8, 1)), base, layers.Dense(1, name="head")], name="tuned")
+    images = RANDOM.random((64, 8, 8, 1)).astype("float32")
+    explorer = WeightExplorer(model)
+    base.trainable = False
+    model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
+    fit(model, explorer, x=images)
+    first = [(finding.rule, finding.severity) for finding in explorer.findings]
+    assert {("not moving", "note"), ("moving statistics", "note")} <= {*first}
+    assert {severity for _, severity in first} == {"note"}
+    base.trainable = True
+    model.compile(keras.optimizers.Adam(0.001), "mse", jit_compile=False)
+    assert [(finding.rule, finding.severity) for finding in explorer.findings] == first
+    fit(model, explorer, x=images)
+    assert [str(finding) for finding in explorer.findings if finding.severity != "note"] == []
+    assert not told(explorer)
+
+
+LATER = {
+    "learning rate 0": (lambda model: setattr(model.optimizer, "learning_rate", 0.0), "the learning rate was 0", "warning"),
+    "frozen": (lambda model: (setattr(model, "trainable", False), model.compile("adam", "mse")), "was frozen", "note"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights:UserWarning")
+@pytest.mark.parametrize(("stop", "words", "severity"), LATER.values(), ids=LATER)
+def test_a_standstill_that_begins_later_is_told_with_when_it_began(stop, words, severity):
+    if words == "was frozen" and BACKEND != "tensorflow":
+        pytest.skip("Keras refuses to train a model of which nothing is trainable")
+    model = net()
+    explorer = WeightExplorer(model)
+    fit(model, explorer)
+    assert not told(explorer)
+    last = explorer.history.num_recorded - 1
+    stop(model)
+    fit(model, explorer)
+    (finding,) = told(explorer)
+    assert (finding.severity, len(finding.keys), finding.evidence["since"]) == (severity, 4, last)
+    assert f"moved before, but not since record {last} (epoch 3), over 12 batches" in finding.sentence
+    assert words in finding.sentence
+
+
+def test_a_schedule_that_ends_at_zero_is_told_with_when_it_did():
+    model = net(keras.optimizers.SGD(keras.optimizers.schedules.PolynomialDecay(0.1, 8, 0.0)))
+    explorer = WeightExplorer(model)
+    fit(model, explorer, 2)
+    assert not told(explorer)
+    fit(model, explorer, 4)
+    (finding,) = told(explorer)
+    assert "the learning rate was 0" in finding.sentence
+    assert "(epoch 2)" in finding.sentence
+
+
+@not_on("jax", "torch", why="Keras refuses to train what the optimizer does not own")
+def test_a_flag_that_is_set_without_compiling_is_not_what_the_step_trains():
+    model = net()
+    model.layers[0].trainable = False
+    model.compile("adam", "mse", jit_compile=False)
+    explorer = WeightExplorer(model)
+    fit(model, explorer)
+    model.layers[0].trainable = True
+    fit(model, explorer)
+    last = explorer.history.records[-1].facts.conditions
+    assert (KERNEL in last.trained, KERNEL in last.not_trainable) == (False, False)
+    (finding,) = told(explorer)
+    assert (finding.severity, finding.keys) == ("warning", (KERNEL, BIAS))
+    assert "set to trainable after the training step was compiled" in finding.sentence
+
+
+@not_on("jax", "torch", why="the flag is asked at each step, or Keras refuses")
+def test_a_model_built_by_its_first_batch_is_known_by_what_that_compiled():
+    model = keras.Sequential([layers.Dense(4, name="hidden"), layers.Dense(1, name="out")], name="net")
+    model.compile("adam", "mse", jit_compile=False)
+    explorer = WeightExplorer(model)
+    fit(model, explorer)
+    model.layers[0].trainable = False
+    fit(model, explorer)
+    (finding,) = told(explorer, "frozen but moved")
+    assert (finding.severity, set(finding.keys)) == ("warning", {KERNEL, BIAS})
+
+
+@needs_tape
+def test_the_parts_of_a_gan_that_are_trained_in_turns_are_told_by_the_steps_of_their_optimizers():
+    keras.utils.set_random_seed(2)
+    maker = keras.Sequential([keras.Input((4,)), layers.Dense(9, name="make")], name="maker")
+    critic = keras.Sequential([keras.Input((9,)), layers.Dense(1, name="judge")], name="critic")
+    both = keras.Sequential([keras.Input((4,)), maker, critic], name="both")
+    optimizers = {name: keras.optimizers.Adam(0.01) for name in ("maker", "critic")}
+    explorer = WeightExplorer(both, record_every=1)
+    noise = RANDOM.normal(size=(16, 4)).astype("float32")
+
+    def step(part, sign):
+        with tf.GradientTape() as tape:
+            loss = sign * tf.reduce_mean(both(noise))
+        variables = part.trainable_variables
+        optimizers[part.name].apply(tape.gradient(loss, variables), variables)
+        explorer.record({"loss": float(loss)}, optimizer=list(optimizers.values()))
+
+    for _ in range(6):
+        step(maker, 1)
+        step(critic, -1)
+    assert [str(finding) for finding in explorer.findings if finding.severity != "note"] == []
+    for _ in range(6):
+        step(maker, 1)  # the critic is not trained any more
+    (finding,) = told(explorer)
+    assert (finding.severity, set(finding.keys)) == ("note", {"critic/judge/kernel", "critic/judge/bias"})
+    assert "the optimizer that owns it (Adam) made no step" in finding.sentence
+
+
+# -- the start ----------------------------------------------------------------------------------------------------------
+
+
+def load(model):
+    model.layers[0].set_weights([np.full((9, 9), 0.75) + np.eye(9) / 8, np.zeros(9)])
+
+
+def test_what_was_loaded_before_the_first_fit_is_its_start():
+    model, x = net(), X * ([0, 0] + [1] * 7)
+    explorer = WeightExplorer(model)
+    load(model)
+    start = model.layers[0].kernel.numpy()
+    fit(model, explorer, 4, x=x)
+    assert [step.kind for step in explorer.history.records][:2] == ["before", "start"]
+    assert explorer.history.start == 1
+    rules = {finding.rule: finding for finding in explorer.findings}
+    assert set(rules) == {"rows not moving"}
+    assert rules["rows not moving"].places[0].entries == (0, 1)
+    since = explorer.history.series(KERNEL, "since_start")
+    values = {number: explorer.history.value(KERNEL, number) for number in explorer.history.steps(KERNEL)}
+    assert since["moved"][1] == 0
+    assert since["norm"][-1] == pytest.approx(np.linalg.norm(values[max(values)] - start), rel=1e-5)
+
+
+def test_what_was_loaded_between_two_fits_is_no_training():
+    model = net()
+    explorer = WeightExplorer(model)
+    fit(model, explorer, 2)
+    load(model)
+    fit(model, explorer, 2)
+    assert [step.kind for step in explorer.history.records if step.kind != "batch"].count("start") == 2
+    assert [str(finding) for finding in explorer.findings if finding.severity != "note"] == []
+
+
+def test_an_edit_before_the_first_fit_stays_a_record_and_is_no_training():
+    model = net()
+    explorer = WeightExplorer(model)
+    explorer.assign(KERNEL, None, 0.25)
+    fit(model, explorer, 2)
+    records = explorer.history.records
+    assert [step.kind for step in records][:3] == ["before", "edited", "start"]
+    assert explorer.history.row(KERNEL, records[-1].number, "since_start")[0] == 81
+    largest = np.abs(model.layers[0].kernel.numpy() - 0.25).max()
+    frame = explorer.history.to_frame()
+    row = frame[(frame.key == KERNEL) & (frame.quantity == "since_start")].iloc[-1]
+    assert abs(row.largest) == pytest.approx(largest, rel=1e-5)
+
+
+def test_a_large_weight_and_a_sampled_one_start_again_as_well():
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((700,)), layers.Dense(300, name="wide"), layers.Dense(1)], name="net")
+    model.compile("sgd", "mse", jit_compile=False)
+    for memory in ("256 MB", "2 MB"):
+        explorer = WeightExplorer(model, memory=memory)
+        kernel = model.layers[0].kernel
+        kernel.assign(kernel * 3)
+        start = keras.ops.convert_to_numpy(kernel)
+        model.fit(RANDOM.random((8, 700)), np.zeros(8), verbose=0, callbacks=[explorer.callback])
+        since = explorer.history.series("net/wide/kernel", "since_start")
+        assert since["moved"][explorer.history.start] == 0
+        changed = np.linalg.norm(keras.ops.convert_to_numpy(kernel) - start)
+        assert since["norm"][-1] == pytest.approx(changed, rel=0.2 if since.estimated else 1e-5)
+    assert since.estimated
