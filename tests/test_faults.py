@@ -15,7 +15,7 @@ import pytest
 from keras import layers
 
 from tests.backends import BACKEND
-from weight_explorer import WeightExplorer, live, screen, source
+from weight_explorer import WeightExplorer, live, screen, source, training_facts
 from weight_explorer.recording import save, segments
 from weight_explorer.recording.callback import TrainingCallback, shielded
 from weight_explorer.views.registry import VIEWS
@@ -157,7 +157,10 @@ PARTS = {
     "statistics": breaks(lambda explorer: explorer._source.recorder, "_record_together"),
     "reading the layers": breaks(lambda explorer: source, "signature"),
     "reading the catalog": breaks_catalog,
-    "reading the learning rate": breaks(lambda explorer: source, "learning_rate_of"),
+    "reading the facts": breaks(lambda explorer: explorer._source.training, "read"),
+    "reading the learning rate": breaks(lambda explorer: training_facts, "_rate_of"),
+    "the quick way of a batch": breaks(lambda explorer: explorer._session, "passes"),
+    "comparing with the last record": breaks(lambda explorer: explorer._source.recorder, "moved_any"),
     "pace": breaks(lambda explorer: explorer._session._pace, "is_due"),
     "pace of drawing": breaks(lambda explorer: explorer._session._pace, "may_draw"),
     "a view": breaks_view,

@@ -19,7 +19,7 @@ from weight_explorer.diagnosis.findings import Examined
 from weight_explorer.dock import Dock
 from weight_explorer.examiner import SHARE, Examiner, Subject
 from weight_explorer.panels.figure import png_of
-from weight_explorer.recording.callback import TrainingCallback, fit_is_running
+from weight_explorer.recording.callback import NotFollowedError, TrainingCallback, fit_is_running
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
@@ -342,7 +342,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
             self._background.check_alone()
         ours = self._live.model
         if model is not None and not share_layers(model, ours):
-            raise ValueError(
+            raise NotFollowedError(
                 f"this callback belongs to the explorer of {ours.name!r}, but fit trains another model, {model.name!r}: "
                 f"make a WeightExplorer of that model and pass its callback. Nothing of this fit is recorded"
             )

@@ -20,7 +20,7 @@ from weight_explorer.diagnosis.facts import NO_FACTS, Facts
 from weight_explorer.diagnosis.model import read_facts
 from weight_explorer.editing.holding import follow
 from weight_explorer.recording.checkpoints import FilePast
-from weight_explorer.recording.facts import Preceding
+from weight_explorer.recording.facts import UNKNOWN_FACTS, Preceding, RecordFacts
 from weight_explorer.recording.frozen import FrozenPart, with_part, without_layers
 from weight_explorer.recording.history import History
 from weight_explorer.recording.past import Past
@@ -184,12 +184,20 @@ class LiveSource(Source):
         if not self.catalog.weights:
             return self.catalog.is_complete
         if step.kind == "start":
-            self._record_start(step)
+            self._record_start(replace(step, facts=self._facts(report)))
         elif step.kind != "ended" or self.recorder.moved_any(self.catalog):
-            self._record(replace(step, facts=self.training.read(self.catalog, self._after)))
+            self._record(replace(step, facts=self._facts(report)))
         if self._facts_of is not self.catalog:
             self.refresh_facts()
         return True
+
+    def _facts(self, report: Report) -> RecordFacts:
+        """Read what holds now; a record is worth more than its facts, so that an error leaves them unknown."""
+        try:
+            return self.training.read(self.catalog, self._after)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+            report(error)
+            return UNKNOWN_FACTS
 
     def _record_start(self, step: Step) -> None:
         """Record the state that a training begins with, where it is not the last record.
@@ -197,10 +205,10 @@ class LiveSource(Source):
         What was done to the weights before the first training, such as loading them, is no part of it: changes are measured
         from here on.
         """
-        facts, last = self.training.read(self.catalog, self._after), self.past.num_recorded - 1
+        last = self.past.num_recorded - 1
         is_first = not self._has_trained and last >= 0
         if last < 0 or self.recorder.moved_any(self.catalog) or (is_first and self.past.start != last):
-            self.recorder.record(self.catalog, replace(step, facts=facts), restarts=is_first)
+            self.recorder.record(self.catalog, step, restarts=is_first)
 
     def _record(self, step: Step) -> None:
         """Add a record, and remember the last change that no training made."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from weight_explorer.recording.callback import TrainingCallback
+from weight_explorer.recording.callback import NotFollowedError, TrainingCallback
 from weight_explorer.recording.session import Session
 
 logger = logging.getLogger("weight_explorer")
@@ -181,10 +181,10 @@ class Background:
         """Refuse that another `fit` reports to the same session.
 
         Raises:
-            RuntimeError: The training of `explorer.fit` runs, on another thread than this.
+            NotFollowedError: The training of `explorer.fit` runs, on another thread than this.
         """
         if (training := self._training) is not None and not training.is_here:
-            raise RuntimeError(
+            raise NotFollowedError(
                 "explorer.fit still trains in the background: its stop() ends it. Two at once mix up what is shown"
             )
 

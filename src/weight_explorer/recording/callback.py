@@ -62,13 +62,17 @@ def _is_in_fit(frame: FrameType) -> bool:
     return any(name == "fit" and given.get("__name__", "").startswith("keras.") for name, given in called)
 
 
+class NotFollowedError(RuntimeError):
+    """A `fit` was given the callback of an explorer that cannot follow it."""
+
+
 class TrainingCallback(keras.callbacks.Callback):
     """Keeps a `WeightExplorer` live during `fit`; the same object serves fit after fit.
 
     Args:
         session: Follows the training.
-        began: Called when a training begins, with the model that `fit` trains or None, and what kind of training it is. It may
-            refuse it by raising an error: then nothing of that `fit` is recorded.
+        began: Called when a training begins, with the model that `fit` trains or None, and what kind of training it is. Where
+            it raises `NotFollowedError`, nothing of that `fit` is recorded.
         stepped: Called at each step of a loop of the user's own, with the optimizers that made it, None where they do not say.
     """
 
@@ -92,14 +96,18 @@ class TrainingCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Record the state before training."""
         params = self.params or {}
-        self._is_refused = True
+        self._is_refused, failure = False, None
         try:
             self._began(self.model, Activity.FIT)
-            self._is_refused = False
-        finally:
-            if self._is_refused:
-                self._session.refuse()
+        except NotFollowedError:
+            self._is_refused = True
+            self._session.refuse()
+            raise
+        except Exception as error:  # noqa: BLE001 - shown once the status of this training is set
+            failure = error
         self._session.begin(params.get("epochs"), params.get("steps"))
+        if failure is not None:
+            raise failure
 
     @shielded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
