@@ -120,7 +120,7 @@ def test_a_click_that_waits_shows_the_weight_with_its_number_and_statistics(page
     sketch = sketches_of(model.catalog, model.history.snapshot()).all[2]
     assert [tuple(text) for text in texts] == list(sketch.statistics.rows)
     assert "kernel is busy" in page.get_by_role("status").text_content()
-    assert "the start (record 0), 64 x 64 cells of 8 bits at most" in page.get_by_role("status").text_content()
+    assert ": start (record 0), 64 x 64 cells of 8 bits at most" in page.get_by_role("status").text_content()
     assert page.evaluate("model.saved.length") == 0  # all that without a word to the kernel
     page.keyboard.press("+")
     readout(page, "input_dim = 2, units = 3:  about -0.5 ± 0.003")

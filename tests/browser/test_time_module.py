@@ -1,13 +1,16 @@
 """The time axis alone in Chromium, with stand-ins for the model, for a kernel that answers when told, and for the clock."""
 
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import weight_explorer.panels
+from tests.test_counting import MOMENTS
 from weight_explorer.panels.time import KEPT, SEAM, START, TimePanel
+from weight_explorer.recording.moments import moment_words
 
 PANELS = Path(weight_explorer.panels.__file__).parent
 COLUMNS = ("numbers", "epochs", "batches", "keras_epochs", "fits", "marks")
@@ -198,6 +201,21 @@ def test_the_label_says_what_is_on_screen(axis, record, words):
     assert label(axis) == words
     assert axis.locator(".we-time-label").get_attribute("title") == words
     assert axis.locator(".we-time-thumb").is_visible() == (record >= 0)
+
+
+def columns_of(steps):
+    """What the panel hands to the time axis."""
+    columns = {"numbers": "number", "epochs": "epoch", "batches": "batch", "keras_epochs": "keras_epoch", "fits": "fit"}
+    arrays = {name: np.array([getattr(step, field) for step in steps]) for name, field in columns.items()}
+    return arrays | {"marks": np.array([KEPT | START * step.is_start for step in steps])}
+
+
+def test_the_page_has_the_same_words_for_a_moment_as_python(page):
+    steps = [replace(step, number=number) for number, step in enumerate(MOMENTS.values())]
+    mount(page, **columns_of(steps))
+    for step in steps:
+        page.evaluate("shown => model.take({shown})", step.number)
+        assert label(page).removesuffix(f" · record {step.number}") == moment_words(step)
 
 
 @pytest.mark.parametrize(("width", "is_seen"), [(480, False), (900, True)])

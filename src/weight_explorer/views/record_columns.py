@@ -30,8 +30,9 @@ EDITS = {
 class Columns:
     """The records from left to right: their numbers, and for each the batches trained since the record before it.
 
-    `every` are all records that there are, and `is_ahead` says whether their epochs are counted over several fits. What is recorded at the end of an epoch when its last batch was recorded already is
-    the same once more, and no column of its own: it would say that nothing moved.
+    `every` are all records that there are, and `is_ahead` says whether their epochs are counted over several fits. What is
+    recorded at the end of an epoch when its last batch was recorded already is the same once more, and no column of its own: it
+    would say that nothing moved.
     """
 
     steps: tuple[Step, ...]

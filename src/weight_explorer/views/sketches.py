@@ -79,7 +79,8 @@ class Sketches:
         """Say of which moment they are, and how large."""
         left = f" {grouped(self.num_left)} more weights have none." if self.num_left else ""
         few = f" No larger, as there are {grouped(len(self.all))} weights." if self.side < SIDES[0] else ""
-        return f"{place_words(self.step)} (record {self.step.number}), {self.side} x {self.side} cells of 8 bits at most.{few}{left}"
+        moment = f"{place_words(self.step)} (record {self.step.number})"
+        return f"{moment}, {self.side} x {self.side} cells of 8 bits at most.{few}{left}"
 
 
 def sketches_of(catalog: Catalog, history: Past) -> Sketches | None:
