@@ -36,7 +36,7 @@ SET = (
     ("edited", ("edited",), "edited"),
     ("restored", ("restored", "reverted"), "restored"),
     ("changed outside", ("outside",), "outside"),
-    ("changed at the end of fit", ("ended",), "ended"),
+    ("changed when fit ended", ("ended",), "ended"),
 )
 
 

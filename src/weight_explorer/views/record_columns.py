@@ -12,18 +12,10 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.time import Step
 from weight_explorer.views.measures import USUAL_RATIO, Measure
 from weight_explorer.views.pictures import Window
+from weight_explorer.views.stops import CHANGES, change_words
 
 # More labels than this do not fit along a side.
 MOST_TICKS = 24
-
-# What was done to the weights other than by training steps: kinds of records, with words for where they have no name.
-EDITS = {
-    "edited": "edited",
-    "restored": "restored",
-    "reverted": "weights of an earlier record put back",
-    "outside": "changed outside of training",
-    "ended": "changed at the end of fit",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,4 +89,4 @@ def seams_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
 
 def edits_of(steps: tuple[Step, ...]) -> tuple[tuple[int, str], ...]:
     """Return the columns of records that show what no training step did to the weights, and what that was."""
-    return tuple((column, step.name or EDITS[step.kind]) for column, step in enumerate(steps) if step.kind in EDITS)
+    return tuple((column, change_words(step)) for column, step in enumerate(steps) if step.kind in CHANGES)
