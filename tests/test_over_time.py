@@ -40,7 +40,8 @@ def run_of(weights, epochs=6, fits=(0, 3)):
         kind = "start" if epoch in fits else "epoch"
         if epoch in fits:
             history.num_fits += 1
-        recorder.record(catalog, Step(0, epoch, 0, 0.0, kind, fit, logs=MappingProxyType(logs if epoch else {})))
+        logs = MappingProxyType(logs if epoch else {})
+        recorder.record(catalog, Step(0, epoch, 0, 0.0, kind, fit, logs=logs, keras_epoch=0 if epoch in fits else epoch))
     return history
 
 
@@ -164,7 +165,7 @@ def test_loss_and_metrics_stand_below_in_the_same_time():
     assert list(found) == ["loss", "val_loss", "accuracy"]
     np.testing.assert_allclose(found["loss"].y, [1 / (epoch + 1) for epoch in range(1, 6)])
     np.testing.assert_allclose(found["val_loss"].x, [1, 3, 5])
-    assert (upper.x_label, lower.x_label) == ("", "epochs trained")
+    assert (upper.x_label, lower.x_label) == ("", "epochs")
 
 
 def test_ends_of_epochs_and_fits_are_marked():

@@ -332,7 +332,10 @@ def test_a_loaded_run_shows_the_same(tmp_path):
 
 def test_checkpoints_show_the_same():
     model = Model(*KEYS).train(5)
-    steps = [Step(number, number, 0, float(number), "checkpoint", name=f"{number:02d}.keras") for number in range(5)]
+    steps = [
+        Step(number, number, 0, float(number), "checkpoint", name=f"{number:02d}.keras", keras_epoch=number)
+        for number in range(5)
+    ]
     past = FilePast(steps, {key: range(5) for key in KEYS}, lambda n, key: model.kept[n][key], 10**6, model.catalog)
     for name in ("update_ratio", "since_start", "norm", "moved"):
         drawn = overview.draw(model.catalog, past, choosing(statistic=name), Findings())

@@ -35,8 +35,8 @@ def test_a_script_has_a_figure_and_if_it_logs_a_line_for_each_epoch_after_those_
     before, after = result.stdout.split("NOW IT LOGS")
     assert "weight_explorer" not in before
     lines = [line for line in after.splitlines() if line]
-    ours = [i for i, line in enumerate(lines) if line.startswith("weight_explorer: epoch")]
-    assert [lines[i].split(",")[0] for i in ours] == ["weight_explorer: epoch 1 of 2", "weight_explorer: epoch 2 of 2"]
+    ours = [i for i, line in enumerate(lines) if line.startswith("weight_explorer: fit 2, epoch")]
+    assert [lines[i].split(",")[1] for i in ours] == [" epoch 1 of 2", " epoch 2 of 2"]
     assert all(", loss: " in lines[i] and ", records: " in lines[i] for i in ours)
     assert [lines[i - 1].startswith("1/1 - ") for i in ours] == [True, True]
     assert "small/out/kernel  (6, 3) = (input_dim, units)" in after

@@ -81,7 +81,7 @@ def test_the_statistics_are_those_of_the_table_beside_the_matrix():
     assert [tuple(row) for row in header["sketches"][0]["numbers"]] == [row[1:] for row in table.rows]
     assert header["names"] == [row[0] for row in table.rows]
     assert header["sketches"][0]["heads"] == list(table.heads)
-    assert header["words"].startswith("the end of epoch 1 (record 1), 64 x 64")
+    assert header["words"].startswith("epoch 1 (record 1), 64 x 64")
 
 
 def unpacked(message):
@@ -185,7 +185,7 @@ def test_where_clicks_wait_they_are_sent_at_the_start_and_the_ends_of_epochs(den
     sent = fit(explorer, dense_model, training_data)
     assert len(asked) == 1  # and not again before the page has replied
     epochs = [words.split(" (")[0] for words in sent]
-    assert epochs == ["the start", "the end of epoch 1", "the end of epoch 2", "the end of epoch 3", ""]
+    assert epochs == ["start", "epoch 1", "epoch 2", "epoch 3", ""]
     panel = explorer._panel.sketches
     assert panel.shown == ["dense_model/out", "dense_model/out/bias"]
     assert [weight["key"] for weight in panel.weights] == list(explorer.catalog.weights)

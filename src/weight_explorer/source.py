@@ -307,7 +307,7 @@ def checkpoints_of(model: keras.Model, given: Paths, memory: int, labels: Sequen
             notes.append(str(error))
             continue
         number = len(paths)
-        steps.append(Step(number, checkpoint.epoch, 0, float(checkpoint.epoch), "checkpoint", name=checkpoint.path.name))
+        steps.append(_step_of(number, checkpoint))
         paths.append(checkpoint.path)
     if not paths:
         raise ValueError(f"None of the {len(found)} checkpoints can be read. {notes[0]}")
@@ -317,6 +317,11 @@ def checkpoints_of(model: keras.Model, given: Paths, memory: int, labels: Sequen
     source = StillSource(past, catalog, model)
     source.is_light = len(paths) * sum(weight.size for weight in catalog.weights.values()) <= LIGHT
     return source
+
+
+def _step_of(number: int, checkpoint: files.Checkpoint) -> Step:
+    epoch, name = checkpoint.epoch, checkpoint.path.name
+    return Step(number, epoch, 0, float(epoch), "checkpoint", name=name, keras_epoch=epoch)
 
 
 def _held_in(paths: list[Path], places: files.Places) -> dict[str, list[int]]:

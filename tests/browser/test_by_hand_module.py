@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from tests.browser.test_time_module import mount, records, slider
-from weight_explorer.panels.time import EDITED, OUTSIDE, RESTORED
+from weight_explorer.panels.time import EDITED, ENDED, OUTSIDE, RESTORED
 
-NAMES = ["", "", "assigned 1 to <b>all</b>", "", "restored at epoch 1", "", "changed outside of training at epoch 1", ""]
-KINDS = {2: EDITED, 4: RESTORED, 6: OUTSIDE}
+OUT_OF_SIGHT, AVERAGED = "changed outside of training at epoch 1", "moving average of the weights (use_ema)"
+NAMES = ["", "", "assigned 1 to <b>all</b>", "", "restored at epoch 1", "", OUT_OF_SIGHT, AVERAGED]
+KINDS = {2: EDITED, 4: RESTORED, 6: OUTSIDE, 7: ENDED}
 
 
 def by_hand(num=8, names=None, kinds=None):
@@ -38,13 +39,14 @@ def test_each_kind_has_a_shape_a_title_and_its_place(axis):
     assert [(name, title) for name, title, _ in found] == [
         ("we-time-edited", "assigned 1 to <b>all</b> · record 2"),
         ("we-time-restored", "restored at epoch 1 · record 4"),
-        ("we-time-outside", "changed outside of training at epoch 1 · record 6"),
+        ("we-time-outside", f"{OUT_OF_SIGHT} · record 6"),
+        ("we-time-ended", f"{AVERAGED} · record 7"),
     ]
     track = axis.locator("#first .we-time-track").bounding_box()
     expected = [track["x"] + track["width"] * place / 7 for place in KINDS]
     np.testing.assert_allclose([x for _, _, x in found], expected, atol=2)
     shapes = axis.evaluate("[...document.querySelectorAll('#first .we-time-hand path')].map(mark => mark.getAttribute('d'))")
-    assert len(set(shapes)) == 3
+    assert len(set(shapes)) == 4
     assert axis.locator("b").count() == 0
 
 

@@ -120,7 +120,7 @@ def test_a_click_that_waits_shows_the_weight_with_its_number_and_statistics(page
     sketch = sketches_of(model.catalog, model.history.snapshot()).all[2]
     assert [tuple(text) for text in texts] == list(sketch.statistics.rows)
     assert "kernel is busy" in page.get_by_role("status").text_content()
-    assert "the start (record 0), 64 x 64 cells of 8 bits at most" in page.get_by_role("status").text_content()
+    assert ": start (record 0), 64 x 64 cells of 8 bits at most" in page.get_by_role("status").text_content()
     assert page.evaluate("model.saved.length") == 0  # all that without a word to the kernel
     page.keyboard.press("+")
     readout(page, "input_dim = 2, units = 3:  about -0.5 ± 0.003")
@@ -194,14 +194,14 @@ def test_the_slider_steps_through_the_moments_that_came_and_no_more_than_eight(p
     click(page, layer="m/out")
     shown(page)
     busy, slider = page.get_by_role("status"), page.get_by_role("slider")
-    assert "the end of epoch 10 (record 10)" in busy.text_content()
+    assert "epoch 10 (record 10)" in busy.text_content()
     slider.press("Home")
-    assert "the end of epoch 3 (record 3)" in busy.text_content()
+    assert "epoch 3 (record 3)" in busy.text_content()
     walk(page, 0, 0)
     readout(page, "about 3 ± ")
     model.values["m/out/kernel"][0, 0] = 11
     send(page, model.sketch())  # one more goes, and it is the one that was looked at
-    assert "the end of epoch 4 (record 4)" in busy.text_content()
+    assert "epoch 4 (record 4)" in busy.text_content()
     readout(page, "about 4 ± ")
     slider.press("End")
     readout(page, "about 11 ± ")

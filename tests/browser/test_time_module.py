@@ -1,16 +1,20 @@
 """The time axis alone in Chromium, with stand-ins for the model, for a kernel that answers when told, and for the clock."""
 
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import weight_explorer.panels
+from tests.test_counting import MOMENTS
 from weight_explorer.panels.time import KEPT, SEAM, START, TimePanel
+from weight_explorer.recording.moments import moment_words
 
 PANELS = Path(weight_explorer.panels.__file__).parent
-TRAITS = ("numbers", "epochs", "batches", "marks", "names", "shown", "selected", "against", "speed")
+COLUMNS = ("numbers", "epochs", "batches", "keras_epochs", "fits", "marks")
+TRAITS = (*COLUMNS, "names", "shown", "selected", "against", "speed")
 LABEL_PIECES = (".we-time-label", ".we-time-label > :first-child", ".we-time-label > :last-child")
 
 HARNESS = """
@@ -72,7 +76,9 @@ def records(num, *, first=0, every=4, kept=None):
     marks = np.full(num, KEPT) if kept is None else np.where(kept, KEPT, 0)
     if num and not first:
         marks[0] |= START
-    return {"numbers": numbers, "epochs": numbers // every, "batches": numbers % every * 10, "marks": marks}
+    epochs, batches = numbers // every, numbers % every * 10
+    times = {"epochs": epochs, "batches": batches, "keras_epochs": epochs + (batches > 0), "fits": np.zeros(num, int)}
+    return {"numbers": numbers, **times, "marks": marks}
 
 
 def travelling(**arguments):
@@ -195,6 +201,21 @@ def test_the_label_says_what_is_on_screen(axis, record, words):
     assert label(axis) == words
     assert axis.locator(".we-time-label").get_attribute("title") == words
     assert axis.locator(".we-time-thumb").is_visible() == (record >= 0)
+
+
+def columns_of(steps):
+    """What the panel hands to the time axis."""
+    columns = {"numbers": "number", "epochs": "epoch", "batches": "batch", "keras_epochs": "keras_epoch", "fits": "fit"}
+    arrays = {name: np.array([getattr(step, field) for step in steps]) for name, field in columns.items()}
+    return arrays | {"marks": np.array([KEPT | START * step.is_start for step in steps])}
+
+
+def test_the_page_has_the_same_words_for_a_moment_as_python(page):
+    steps = [replace(step, number=number) for number, step in enumerate(MOMENTS.values())]
+    mount(page, **columns_of(steps))
+    for step in steps:
+        page.evaluate("shown => model.take({shown})", step.number)
+        assert label(page).removesuffix(f" · record {step.number}") == moment_words(step)
 
 
 @pytest.mark.parametrize(("width", "is_seen"), [(480, False), (900, True)])
@@ -353,7 +374,7 @@ def growth(num, *, every_other=False):
     if every_other:
         columns = {name: np.concatenate([values[:1], values[3::2]]) for name, values in columns.items()}
     state = travelling(**columns)
-    return {name: state[name] for name in ("numbers", "epochs", "batches", "marks")}
+    return {name: state[name] for name in COLUMNS}
 
 
 def test_a_wish_whose_record_is_thinned_away_gives_way_to_what_is_shown(silent):
@@ -615,10 +636,10 @@ def test_an_update_is_one_message_and_none_where_nothing_changed(monkeypatch):
     panel.show(**everything)
     panel.show(**everything)
     panel.show(**everything | {"shown": 3})
-    assert found == [{"numbers", "epochs", "batches", "marks", "shown"}, set(), {"shown"}]
+    assert found == [{*COLUMNS, "shown"}, set(), {"shown"}]
     panel.close()
 
 
 def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"one entry for each record.*'numbers': 2.*0 names"):
-        TimePanel().show(numbers=[1, 2], epochs=[0], batches=[0, 0], marks=[1, 1], shown=-1, selected="", against="")
+        TimePanel().show(**records(2) | {"epochs": [0]}, shown=-1, selected="", against="")

@@ -50,10 +50,11 @@ MARKS = {
     "edited": "#2e8b57",
     "restored": "#2e8b57",
     "outside": "#8a8a8a",
+    "ended": "#8a8a8a",
     **{f"series {i + 1}": SERIES[i % len(SERIES)] for i in range(MOST_SERIES)},
 }
 # When all colors are taken, the same ones come again in dashes.
-DASHED = {"restored", "outside"} | {f"series {i + 1}" for i in range(len(SERIES), MOST_SERIES)}
+DASHED = {"restored", "outside", "ended"} | {f"series {i + 1}" for i in range(len(SERIES), MOST_SERIES)}
 FAINT = {"epoch"}
 
 

@@ -160,13 +160,13 @@ class Panel:
         self.numbers.show(*(details.table(table.heads, table.rows) if table and table.rows else None for table in tables))
 
     def _show_time(self, stops: Stops) -> None:
-        marks = np.array(
-            [time.START * (step.kind == "start") + time.BY_HAND.get(step.kind, 0) for step in stops.steps], np.int64
-        )
+        marks = np.array([time.START * step.is_start + time.BY_HAND.get(step.kind, 0) for step in stops.steps], np.int64)
         self.time.show(
             numbers=[step.number for step in stops.steps],
             epochs=[step.epoch for step in stops.steps],
             batches=[step.batch for step in stops.steps],
+            keras_epochs=[step.keras_epoch for step in stops.steps],
+            fits=[step.fit for step in stops.steps],
             marks=time.KEPT | np.where(stops.begins_fit, time.SEAM, 0) | marks,
             names=stops.names,
             shown=-1 if stops.shown is None else stops.shown,

@@ -1,10 +1,16 @@
 // The time axis: records at even distances, a thumb on the one that is on screen. What the user wishes is drawn at once; the
 // kernel is asked for one record at a time, and `shown` is its answer.
 
-const BUFFERS = ["numbers", "epochs", "batches", "marks"];
+const INTEGERS = ["numbers", "epochs", "batches", "keras_epochs", "fits"];
+const BUFFERS = [...INTEGERS, "marks"];
 const [KEPT, SEAM, START] = [1, 2, 4];
-const BY_HAND = 8 | 16 | 32; // edited, restored, changed out of sight
-const SHAPES = { 8: ["edited", "M0 -5L5 0L0 5L-5 0z"], 16: ["restored", "M5 -4L-4 0L5 4z"], 32: ["outside", "M-4 -4H4V4H-4z"] };
+const BY_HAND = 8 | 16 | 32 | 64; // edited, restored, changed out of sight, changed at the end of a fit
+const SHAPES = {
+  8: ["edited", "M0 -5L5 0L0 5L-5 0z"],
+  16: ["restored", "M5 -4L-4 0L5 4z"],
+  32: ["outside", "M-4 -4H4V4H-4z"],
+  64: ["ended", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z"],
+};
 const SPEEDS = [1, 2, 5, 10]; // records a second
 const PATIENCE = 1000; // ms until a newer wish is sent although the one before is not answered
 const SEPARATOR = " · ";
@@ -20,7 +26,8 @@ const ICONS = {
 };
 
 /** One entry for each record that one may stop at.
- * @typedef {{numbers: Int32Array, epochs: Int32Array, batches: Int32Array, marks: Uint8Array}} Stops */
+ * @typedef {{numbers: Int32Array, epochs: Int32Array, batches: Int32Array, keras_epochs: Int32Array, fits: Int32Array,
+ *   marks: Uint8Array}} Stops */
 
 function integers(view) {
   // A buffer from the wire need not start at a multiple of four.
@@ -34,9 +41,9 @@ function stopsReader(model) {
   return () => {
     const buffers = BUFFERS.map((name) => model.get(name));
     if (buffers.some((buffer, i) => buffer !== read[i])) {
-      const [numbers, epochs, batches] = buffers.slice(0, 3).map(integers);
-      const marks = new Uint8Array(buffers[3].buffer, buffers[3].byteOffset, buffers[3].byteLength);
-      [read, stops] = [buffers, { numbers, epochs, batches, marks }];
+      const { buffer, byteOffset, byteLength } = buffers.at(-1);
+      const columns = INTEGERS.map((name, i) => [name, integers(buffers[i])]);
+      [read, stops] = [buffers, { ...Object.fromEntries(columns), marks: new Uint8Array(buffer, byteOffset, byteLength) }];
     }
     return stops;
   };
@@ -48,11 +55,15 @@ function stopAt({ numbers }, number) {
   return numbers.length ? Math.max(0, numbers.findLastIndex((other) => other <= number)) : -1;
 }
 
-/** @param {Stops} stops */
-function momentWords({ epochs, batches, marks }, names, at) {
+/** When a record was made, as `moment_words` in Python says it: epochs as Keras prints them, and the fit where Keras' count began
+ * again. @param {Stops} stops */
+function momentWords({ epochs, batches, keras_epochs, fits, marks }, names, at) {
   if (names[at]) return names[at];
-  if (marks[at] & START || (!epochs[at] && !batches[at])) return "start";
-  return batches[at] ? `epoch ${epochs[at] + 1}, batch ${batches[at]}` : `epoch ${epochs[at]}`;
+  if (marks[at] & START) return "start";
+  const [batch, epoch, fit] = [batches[at], keras_epochs[at], fits[at] + 1];
+  if (!epoch) return fit > 1 ? `start of fit ${fit}` : "before the training";
+  const isAhead = epochs[at] + (batch > 0) !== epoch;
+  return `${isAhead ? `fit ${fit}, ` : ""}epoch ${epoch}${batch ? `, batch ${batch}` : ""}`;
 }
 
 function recordWords(stops, names, number) {

@@ -16,23 +16,26 @@ KEPT = 1
 SEAM = 2
 """Mark of the first record of a new fit."""
 START = 4
-"""Mark of the record before training."""
+"""Mark of the state before the first training."""
 EDITED = 8
 """Mark of a record that the user made by changing values by hand."""
 RESTORED = 16
 """Mark of a record whose values were put back from another one."""
 OUTSIDE = 32
 """Mark of a record of values that were changed outside of training and out of sight."""
-BY_HAND = {"edited": EDITED, "restored": RESTORED, "outside": OUTSIDE}
-"""Marks of the kinds of records that no training made."""
+ENDED = 64
+"""Mark of a record of what the end of a fit did to the weights, such as restoring the best ones."""
+BY_HAND = {"edited": EDITED, "restored": RESTORED, "reverted": RESTORED, "outside": OUTSIDE, "ended": ENDED}
+"""Marks of the kinds of records that no training step made."""
 
 
 class TimePanel(anywidget.AnyWidget):
     """Offers the records that one may stop at; the user's choice arrives in `selected` and `against`.
 
-    `numbers`, `epochs` and `batches` (little-endian int32) and `marks` (uint8) hold one entry for each record, oldest first:
-    its number, the epochs finished before it, the batches trained since, and `KEPT | SEAM | START` with those of `BY_HAND`.
-    `names`, if any, are those of checkpoint files, and what was done by hand. `shown` is the record on screen, -1 for none: the
+    `numbers`, `epochs`, `batches`, `keras_epochs` and `fits` (little-endian int32) and `marks` (uint8) hold one entry for each
+    record, oldest first: its number, the epochs finished before it in all fits, the batches trained since, the epoch as Keras
+    prints it, its fit, and `KEPT | SEAM | START` with those of `BY_HAND`. `names`, if any, are those of checkpoint files, and
+    what was done by hand. `shown` is the record on screen, -1 for none: the
     browser takes its change for the answer to a choice. `selected` is a record's number as text, or "" to follow the newest;
     `against` likewise, or "" to compare with none.
     """
@@ -43,6 +46,8 @@ class TimePanel(anywidget.AnyWidget):
     numbers = traitlets.Bytes().tag(sync=True)
     epochs = traitlets.Bytes().tag(sync=True)
     batches = traitlets.Bytes().tag(sync=True)
+    keras_epochs = traitlets.Bytes().tag(sync=True)
+    fits = traitlets.Bytes().tag(sync=True)
     marks = traitlets.Bytes().tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     shown = traitlets.Int(-1).tag(sync=True)
@@ -56,6 +61,8 @@ class TimePanel(anywidget.AnyWidget):
         numbers: ArrayLike,
         epochs: ArrayLike,
         batches: ArrayLike,
+        keras_epochs: ArrayLike,
+        fits: ArrayLike,
         marks: ArrayLike,
         names: Sequence[str] = (),
         shown: int,
@@ -63,7 +70,8 @@ class TimePanel(anywidget.AnyWidget):
         against: str,
     ) -> None:
         """Bring records and choices up to date in one message, or in none where nothing changed."""
-        columns = {"numbers": numbers, "epochs": epochs, "batches": batches, "marks": marks}
+        columns = {"numbers": numbers, "epochs": epochs, "batches": batches, "keras_epochs": keras_epochs, "fits": fits}
+        columns |= {"marks": marks}
         arrays = {name: np.asarray(values) for name, values in columns.items()}
         _refuse_different_lengths(arrays, len(names))
         with self.hold_sync():

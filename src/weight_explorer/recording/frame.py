@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from weight_explorer.recording.past import Past
 
-OF_A_STEP = ("epoch", "batch", "position", "kind", "fit")
+OF_A_STEP = ("epoch", "batch", "position", "kind", "fit", "keras_epoch")
 
 
 def frame_of(past: Past) -> pd.DataFrame:

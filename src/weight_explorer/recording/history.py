@@ -301,21 +301,22 @@ class History(Past):
             self._cut_short[epoch] = num_batches
 
     def skip_epochs(self, finished: int, count: int) -> None:
-        """Note that the fit that has just begun counts on from `finished` epochs, of which the history has only `count`.
+        """Note that the epoch that begins now comes after `finished` epochs, of which the history has only `count`.
 
-        The time axis skips those between, in which nothing was recorded; the fit's own start moves along.
+        The time axis skips those between, in which nothing was recorded. Where it is the first of its fit, the fit's start
+        moves along.
         """
         with HeldBack(), self._lock:
             skipped = range(count, finished)
             self._lengths |= dict.fromkeys(skipped, 0)
             self._measured |= {*skipped}
-            fit = max(self.num_fits - 1, 0)
-            self._move_start(fit, finished)
+            self._move_start(count, finished)
 
-    def _move_start(self, fit: int, epoch: int) -> None:
-        """Move what was recorded in a fit before its first batch to another epoch."""
+    def _move_start(self, count: int, epoch: int) -> None:
+        """Move what was recorded in the newest fit before its first epoch, at `count` finished ones, to another epoch."""
+        fit = max(self.num_fits - 1, 0)
         for number, step in self._steps.items():
-            if step.fit == fit:
+            if step.fit == fit and step.epoch == count and not step.keras_epoch:
                 self._steps[number] = placed(replace(step, epoch=epoch), self._lengths)
         self._newest = [replace(each, step=self._steps[each.step.number]) for each in self._newest]
 

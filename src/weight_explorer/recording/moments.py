@@ -1,8 +1,9 @@
-"""When a record was made, in words: epochs and batches as Keras prints them."""
+"""When a record was made, and where a training stands, in words: epochs and batches as Keras prints them."""
 
 from __future__ import annotations
 
-from weight_explorer.recording.time import Step
+from weight_explorer.recording.status import Status
+from weight_explorer.recording.time import Step, Timeline
 
 _AT_REST = {"start": "start", "before": "before the training"}
 
@@ -20,7 +21,29 @@ def moment_words(step: Step) -> str:
     if step.is_start or step.kind == "before":
         return _AT_REST[step.kind]
     if not step.keras_epoch:
-        return f"start of fit {step.fit + 1}" if step.kind == "start" else "before the training"
-    is_ahead = step.epoch + (step.batch > 0) != step.keras_epoch
+        return f"start of fit {step.fit + 1}" if step.fit else "before the training"
+    fit = f"fit {step.fit + 1}, " if step.is_ahead else ""
     batch = f", batch {step.batch}" if step.batch else ""
-    return f"{f'fit {step.fit + 1}, ' if is_ahead and step.fit else ''}epoch {step.keras_epoch}{batch}"
+    return f"{fit}epoch {step.keras_epoch}{batch}"
+
+
+def axis_words(timeline: Timeline) -> str:
+    """Name an axis of positions: where Keras' count began again, it runs over all fits, and its numbers are not those of Keras.
+
+    >>> axis_words(Timeline([Step(4, 2, 0, 2.0, "epoch", fit=1, keras_epoch=2)], {}))
+    'epochs'
+    >>> axis_words(Timeline([Step(4, 2, 0, 2.0, "epoch", fit=1, keras_epoch=1)], {}))
+    'epochs, all fits'
+    """
+    return "epochs, all fits" if timeline.is_ahead else "epochs"
+
+
+def progress_words(status: Status, between: str = ", ") -> str:
+    """Say which epoch a training is in, and of how many; the fit is named where the time axis is ahead of Keras' own count.
+
+    >>> progress_words(Status(epoch=4, epochs=4, fit=2)), progress_words(Status(epoch=1, epochs=3, fit=2, epochs_before=4))
+    ('epoch 4 of 4', 'fit 2, epoch 1 of 3')
+    """
+    fit = f"fit {status.fit}{between}" if status.epochs_before else ""
+    of_epochs = f" of {status.epochs}" if status.epochs else ""
+    return f"{fit}epoch {status.epoch}{of_epochs}"

@@ -14,6 +14,7 @@ from typing import Any
 from weight_explorer.recording.brake import Brake
 from weight_explorer.recording.history import History
 from weight_explorer.recording.interrupts import HeldBack
+from weight_explorer.recording.moments import progress_words
 from weight_explorer.recording.pace import Pace
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Moment, Step
@@ -166,7 +167,8 @@ class Session(Reporter):
     @property
     def place(self) -> Moment:
         """Where the training stands."""
-        return Moment(self._epochs_done, self._batch, self._status.epoch)
+        finished = self._epochs_done - self._status.epochs_before if self._status.epoch else 0
+        return Moment(self._epochs_done, self._batch, finished + (self._batch > 0))
 
     def begin(self, epochs: int | None = None, batches: int | None = None, *, is_loop: bool = False) -> None:
         """Record the state before training; `epochs` and `batches` of each are None where nobody knows.
@@ -253,22 +255,24 @@ class Session(Reporter):
         """Note where the training stands; `epoch` is counted from 1, as Keras prints it."""
         self._say()
         is_first = not self._status.epoch
-        if is_first:
-            self._count_from(epoch - 1)
+        epochs_before = self._count_from(epoch - 1)
         batches = batches or self._status.batches
         if batches:
             self._history.set_epoch_length(self._epochs_done, batches)
         self._batch = self._paced = self._quiet_until = 0
         if is_first and not self.is_loop:
             self._update("start", {})  # another callback, such as BackupAndRestore, may have loaded weights since the fit began
-        self._set(phase="training", epoch=epoch, batches=batches)
+        self._set(phase="training", epoch=epoch, batches=batches, epochs_before=epochs_before)
 
-    def _count_from(self, finished: int) -> None:
-        """Have the time axis go on where this fit does, by its `initial_epoch`; never back to where it has been."""
+    def _count_from(self, finished: int) -> int:
+        """Have the time axis go on where the training does, never back to where it has been; return how far it is ahead.
+
+        A fit may begin at an `initial_epoch`, and a loop may leave epochs out.
+        """
         if finished > self._epochs_done:
             self._history.skip_epochs(finished, self._epochs_done)
             self._epochs_done = finished
-        self._set(epochs_before=self._epochs_done - finished)
+        return self._epochs_done - finished
 
     def passes(self, batch: int) -> bool:
         """Note a batch that was trained if nothing else is to be done after it, and say so; never raises.
@@ -425,10 +429,8 @@ def _line_of(status: Status, num_records: int, numbers: Mapping[str, float]) -> 
     >>> _line_of(Status(epoch=3, epochs=10), 12, {"loss": 0.5})
     'epoch 3 of 10, loss: 0.5, records: 12'
     """
-    of = f" of {status.epochs}" if status.epochs else ""
-    return ", ".join([f"epoch {status.epoch}{of}", *(f"{name}: {value:.4g}" for name, value in numbers.items())]) + (
-        f", records: {num_records}"
-    )
+    told = (f"{name}: {value:.4g}" for name, value in numbers.items())
+    return ", ".join([progress_words(status), *told, f"records: {num_records}"])
 
 
 def _numbers_of(logs: Mapping[str, Any] | None) -> Mapping[str, float]:

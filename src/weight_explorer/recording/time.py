@@ -56,6 +56,11 @@ class Step:
         """Whether it is the state before the first training."""
         return self.kind == "start" and self.fit == 0
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the time axis is ahead of Keras' own count here, which began again after an earlier fit."""
+        return bool(self.keras_epoch) and self.epoch + (self.batch > 0) != self.keras_epoch
+
 
 class Moment(NamedTuple):
     """Where a training stands.
@@ -63,12 +68,23 @@ class Moment(NamedTuple):
     Attributes:
         epoch: Finished epochs on the time axis.
         batch: Batches trained since.
-        keras_epoch: The epoch that Keras printed last.
+        keras_epoch: The epoch, as Keras prints it, that lies there or ended last; 0 before the first of a fit.
     """
 
     epoch: int
     batch: int
     keras_epoch: int
+
+
+def fit_position(first: Step) -> float:
+    """Return where on the time axis a fit began, of which the first record is given; fits begin where epochs do.
+
+    The state that a fit begins with is a record only where it is not the last one before.
+
+    >>> fit_position(Step(9, 4, 3, 4.5, "batch", fit=1)), fit_position(Step(9, 5, 0, 5.0, "epoch", fit=1))
+    (4.0, 4.0)
+    """
+    return float(first.epoch - (first.kind == "epoch"))
 
 
 def position_of(step: Step, lengths: Mapping[int, int]) -> float:
@@ -124,6 +140,11 @@ class Timeline:
         last = max((step.epoch for step in self._steps), default=0)
         ends = np.cumsum([0.0, *(self._trained.get(epoch, np.nan) for epoch in range(last))])
         return np.array([ends[step.epoch] + step.batch for step in self._steps])
+
+    @cached_property
+    def is_ahead(self) -> bool:
+        """Whether epochs on this axis are counted over several fits, because Keras' own count began again."""
+        return any(step.is_ahead for step in self._steps)
 
     @property
     def lengths(self) -> Mapping[int, int]:

@@ -88,8 +88,10 @@ class Following(Standing):
 
         Args:
             logs: Loss and metrics of this step, kept with the record.
-            epoch: Counted from 0; where it changes, an epoch has ended, which is always recorded. Where it goes back, another
-                loop has begun.
+            epoch: The number of the epoch, counted from 0 as in Keras' callbacks; on screen it is counted from 1, as Keras
+                prints it. Where it changes, an epoch has ended, which is always recorded. Where it goes back, another loop
+                has begun. A loop that goes on later, or leaves epochs out, keeps its numbers on the time axis. Without it,
+                all steps are batches of one epoch.
             optimizer: The Keras optimizer that made the step, or a list of them. Findings about weights that do not move need
                 it: without it, which optimizer owns a weight, and at which learning rate, is unknown.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from weight_explorer.catalog.nodes import Axis, Weight, cut, plural
 from weight_explorer.recording.histogram import Histograms, quantiles_of
+from weight_explorer.recording.moments import axis_words, moment_words
 from weight_explorer.recording.past import Column, Past, start_among
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, widened
 from weight_explorer.recording.time import Step
@@ -374,7 +375,7 @@ def _draw_ridges(weight: Weight, history: Past, *, is_log: bool) -> Picture:
     ticks = tuple((float(offset), _place_words(step)) for offset, step in zip(offsets[:, 0], steps, strict=True))
     name = f"elements at each record{', log' if is_log else ''}: the newest in front"
     ridges = Mark("ridges", name, "now", x, offsets + heights)
-    chart = Chart("", "weight", "epochs trained", (ridges,), y_ticks=ticks[:: -(-len(ticks) // MOST_RIDGE_LABELS)])
+    chart = Chart("", "weight", axis_words(history.timeline), (ridges,), y_ticks=ticks[:: -(-len(ticks) // MOST_RIDGE_LABELS)])
     count = len(history.recorded(weight.whole))
     of = f"{len(counts)} of {grouped(count)} records, evenly spread" if count > len(counts) else f"All {count} records"
     return ChartPicture(
@@ -383,11 +384,12 @@ def _draw_ridges(weight: Weight, history: Past, *, is_log: bool) -> Picture:
 
 
 def _place_words(step: Step | None) -> str:
+    """Say in a few characters where on the axis of epochs a record stands."""
     if step is None:
         return ""
     if step.kind == "checkpoint":
         return step.name
-    return "start" if step.is_start else f"{step.position:.3g}"
+    return moment_words(step) if step.is_start or step.kind == "before" else f"{round(step.position, 2):g}"
 
 
 def _draw_percentiles(weight: Weight, history: Past) -> Picture:
@@ -401,7 +403,7 @@ def _draw_percentiles(weight: Weight, history: Past) -> Picture:
     colors = ("start", "minimum", "now")
     bands = tuple(Mark("band", names[i], colors[i], positions, found[i], found[-1 - i]) for i in range(3))
     median = Mark("line", "median", "now", positions, found[3])
-    chart = Chart("", "epochs trained", "weight", (*bands, median))
+    chart = Chart("", axis_words(history.timeline), "weight", (*bands, median))
     count = len(history.recorded(weight.whole))
     of = f"{MOST_BANDED} of {grouped(count)} records" if count > MOST_BANDED else f"{count} record{'s' if count > 1 else ''}"
     return ChartPicture((chart,), f"{of}. {_drift_words(histograms)}{_left_out_words(histograms, weight)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+from weight_explorer.recording.moments import progress_words
 from weight_explorer.recording.past import Comparison, Past, start_among
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, summarize
 from weight_explorer.recording.status import Status
@@ -153,10 +154,8 @@ def count_words(node: LayerNode) -> str:
 
 def status_words(status: Status, *, clicks_wait: bool = False) -> str:
     """Say in one line where the training stands, what recording has cost, and whether clicks have to wait."""
-    of_epochs = f" of {status.epochs}" if status.epochs else ""
     of_batches = f" of {status.batches}" if status.batches else ""
-    in_all = f" ({status.epochs_before + status.epoch} in all)" if status.epochs_before else ""
-    where = f"epoch {status.epoch}{of_epochs}{in_all}" if status.epoch else "starting"
+    where = progress_words(status, " · ") if status.epoch else "starting"
     batch = f", batch {status.batch}{of_batches}" if status.batch else ""
     words = {
         "before": "not trained yet · pass to fit:",

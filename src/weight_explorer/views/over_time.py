@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight, plural
+from weight_explorer.recording.moments import axis_words
 from weight_explorer.recording.past import Past, Series
-from weight_explorer.recording.time import Step
+from weight_explorer.recording.time import Step, fit_position
 from weight_explorer.views import curves
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.curves import MOST_POINTS, STATISTICS, Curve
@@ -30,7 +31,13 @@ MOST_RECENT = 50
 MOST_SEAMS = 24
 # Pinned elements among other lines are drawn in the second half of the colors, which is dashed.
 MOST_PINS, PIN_COLORS = 6, 7
-X_LABEL = "epochs trained"
+# What was done to the weights other than by training steps: the words, the kinds of records, and the color.
+SET = (
+    ("edited", ("edited",), "edited"),
+    ("restored", ("restored", "reverted"), "restored"),
+    ("changed outside", ("outside",), "outside"),
+    ("changed when fit ended", ("ended",), "ended"),
+)
 
 
 # -- options -------------------------------------------------------------------------------------------------------------
@@ -85,6 +92,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     charts = [upper, *_lower(weight, history, choice, series, changes)]
     seams = _seams(history.records, charts)
     charts = [_with_seams(chart, seams, charts) for chart in charts]
+    charts[-1] = replace(charts[-1], x_label=axis_words(history.timeline))
     count = len(history.recorded(weight.whole))
     said = (words, _caption(series, changes, count), _note(weight, history, series, changes, choice))
     caption = " ".join(filter(None, (each.strip() for each in said)))
@@ -92,18 +100,18 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
 
 
 def _with_seams(chart: Chart, seams: tuple[Mark, ...], charts: list[Chart]) -> Chart:
-    """Put the seams behind the lines, named in the first chart, and the name of the time axis below the last one."""
+    """Put the seams behind the lines, named in the first chart."""
     behind = seams if chart is charts[0] else tuple(replace(mark, name="") for mark in seams)
-    return replace(chart, x_label=X_LABEL if chart is charts[-1] else "", marks=(*behind, *chart.marks))
+    return replace(chart, marks=(*behind, *chart.marks))
 
 
 def _seams(records: tuple[Step, ...], charts: list[Chart]) -> tuple[Mark, ...]:
-    """Mark the ends of epochs, where another fit began, and what no training did."""
+    """Mark the ends of epochs, where another fit began, and what no training step did."""
     x = np.concatenate([mark.x for chart in charts for mark in chart.marks] or [np.zeros(1)])
     low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
     epochs = np.arange(np.floor(low) + 1, np.ceil(high))
     step = -(-len(epochs) // MOST_SEAMS) if len(epochs) else 1
-    fits = np.array([after.position for before, after in itertools.pairwise(records) if after.fit > before.fit])
+    fits = np.array([fit_position(after) for before, after in itertools.pairwise(records) if after.fit > before.fit])
     fits = np.unique(fits[(fits >= low) & (fits <= high)]) if fits.size else fits
     shown = epochs[np.isin(epochs % step, [0])] if step > 1 else epochs
     seams = Mark("rules", "", "epoch", np.setdiff1d(shown, fits), np.empty(0))
@@ -112,11 +120,11 @@ def _seams(records: tuple[Step, ...], charts: list[Chart]) -> tuple[Mark, ...]:
 
 
 def _by_hand(records: tuple[Step, ...], low: float, high: float) -> tuple[Mark, ...]:
-    """Mark what was done by hand, and what was changed out of sight."""
+    """Mark what was done to the weights other than by training steps."""
     marks = []
-    for kind, words in (("edited", "edited"), ("restored", "restored"), ("outside", "changed outside")):
-        x = np.unique([step.position for step in records if step.kind == kind and low <= step.position <= high])
-        marks.append(Mark("rules", words if x.size else "", kind, x, np.empty(0)))
+    for words, kinds, color in SET:
+        x = np.unique([step.position for step in records if step.kind in kinds and low <= step.position <= high])
+        marks.append(Mark("rules", words if x.size else "", color, x, np.empty(0)))
     return tuple(marks)
 
 

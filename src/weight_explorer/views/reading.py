@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
+from weight_explorer.recording.moments import moment_words
 from weight_explorer.recording.past import Past, Series, start_among
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.statistics import widened
@@ -56,11 +57,8 @@ def step_words(step: Step) -> str:
 
 
 def place_words(step: Step) -> str:
-    """Say in few words where in the training a record was made."""
-    if step.is_start:
-        return "start"
-    place = f"epoch {step.epoch}" if not step.batch else f"epoch {step.epoch + 1}, batch {step.batch}"
-    return step.name or place
+    """Say in few words where in the training a record was made, or what was done then."""
+    return moment_words(step) if step.is_start else step.name or moment_words(step)
 
 
 def kept_steps(weight: Weight, history: Past) -> tuple[int, ...]:

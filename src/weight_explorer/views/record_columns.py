@@ -12,26 +12,26 @@ from weight_explorer.recording.past import Past
 from weight_explorer.recording.time import Step
 from weight_explorer.views.measures import USUAL_RATIO, Measure
 from weight_explorer.views.pictures import Window
+from weight_explorer.views.stops import CHANGES, change_words
 
 # More labels than this do not fit along a side.
 MOST_TICKS = 24
-
-# What somebody did to the weights: kinds of records, with words for where they have no name.
-EDITS = {"edited": "edited", "restored": "restored", "outside": "changed outside of training"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
     """The records from left to right: their numbers, and for each the batches trained since the record before it.
 
-    `every` are all records that there are. What is recorded at the end of an epoch when its last batch was recorded already is
-    the same once more, and no column of its own: it would say that nothing moved.
+    `every` are all records that there are, and `is_ahead` says whether their epochs are counted over several fits. What is
+    recorded at the end of an epoch when its last batch was recorded already is the same once more, and no column of its own: it
+    would say that nothing moved.
     """
 
     steps: tuple[Step, ...]
     numbers: np.ndarray
     gaps: np.ndarray
     every: tuple[Step, ...]
+    is_ahead: bool
 
     @classmethod
     def of(cls, history: Past) -> Columns:
@@ -42,7 +42,7 @@ class Columns:
         every = history.records
         is_twice = np.array([step.kind == "epoch" for step in every]) & (gaps == 0)
         steps = tuple(itertools.compress(every, ~is_twice)) if is_twice.any() else every
-        return cls(steps, numbers[~is_twice], gaps[~is_twice], every)
+        return cls(steps, numbers[~is_twice], gaps[~is_twice], every, history.timeline.is_ahead)
 
     def at(self, number: int) -> int:
         """Return the column of a record, or of the last one before it that is kept."""
@@ -67,7 +67,7 @@ class Columns:
         ends = [(step.epoch, step.number) for step in self.every if not step.batch and step.epoch and step.kind != "start"]
         if ends:
             first = dict(reversed(ends))
-            return "epoch", {self.at(number): epoch for epoch, number in first.items()}
+            return "epoch, all fits" if self.is_ahead else "epoch", {self.at(number): epoch for epoch, number in first.items()}
         return "record", dict(enumerate(self.numbers.tolist()))
 
 
@@ -88,5 +88,5 @@ def seams_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
 
 
 def edits_of(steps: tuple[Step, ...]) -> tuple[tuple[int, str], ...]:
-    """Return the columns of records at which somebody set weights, and what was done."""
-    return tuple((column, step.name or EDITS[step.kind]) for column, step in enumerate(steps) if step.kind in EDITS)
+    """Return the columns of records that show what no training step did to the weights, and what that was."""
+    return tuple((column, change_words(step)) for column, step in enumerate(steps) if step.kind in CHANGES)

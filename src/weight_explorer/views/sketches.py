@@ -20,7 +20,7 @@ from weight_explorer.views.matrix import cells_within
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import EmptyPicture, Window
 from weight_explorer.views.plane import steps_of
-from weight_explorer.views.reading import row_of
+from weight_explorer.views.reading import place_words, row_of
 
 # Cells along a side, at most: the first that fit are taken.
 SIDES = (64, 48, 32, 24, 16, 12, 8)
@@ -79,19 +79,8 @@ class Sketches:
         """Say of which moment they are, and how large."""
         left = f" {grouped(self.num_left)} more weights have none." if self.num_left else ""
         few = f" No larger, as there are {grouped(len(self.all))} weights." if self.side < SIDES[0] else ""
-        return f"{moment_words(self.step)}, {self.side} x {self.side} cells of 8 bits at most.{few}{left}"
-
-
-def moment_words(step: Step) -> str:
-    """Say what moment a record is of.
-
-    >>> moment_words(Step(7, 3, 0, 3.0, "epoch")), moment_words(Step(0, 0, 0, 0.0, "start"))
-    ('the end of epoch 3 (record 7)', 'the start (record 0)')
-    """
-    if step.is_start:
-        return f"the start (record {step.number})"
-    place = f"epoch {step.epoch + 1}, batch {step.batch}" if step.batch else f"the end of epoch {step.epoch}"
-    return f"{place} (record {step.number})"
+        moment = f"{place_words(self.step)} (record {self.step.number})"
+        return f"{moment}, {self.side} x {self.side} cells of 8 bits at most.{few}{left}"
 
 
 def sketches_of(catalog: Catalog, history: Past) -> Sketches | None:

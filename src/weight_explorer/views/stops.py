@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
+from weight_explorer.recording.moments import moment_words
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.reading import chosen_step, kept_steps, place_words
+from weight_explorer.views.reading import chosen_step, kept_steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,22 +35,30 @@ class Stops:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What tells each from those that a training made: the name of a file, or what was done; none where none has one."""
+        """What tells each from those that training steps made: a file's name, or what was done; empty where none has one."""
         names = tuple(_name(step) for step in self.steps)
         return names if any(names) else ()
 
 
-# Of records that no training made, and that have no name.
-_DONE = {"restored": "restored", "outside": "changed outside of training"}
+# Kinds of records that show what no training step did to the weights, and what that was where they have no name.
+CHANGES = {
+    "edited": "edited",
+    "restored": "restored",
+    "reverted": "weights of an earlier record put back",
+    "outside": "changed outside of training",
+    "ended": "changed when fit ended",
+}
 
 
 def change_words(step: Step) -> str:
-    """Say what changed the weights at a record that no training made, or "" of another."""
-    return step.name or _DONE.get(step.kind, "")
+    """Say what changed the weights at a record that no training step made, or "" of another."""
+    return step.name or CHANGES.get(step.kind, "")
 
 
 def _name(step: Step) -> str:
-    return step.name or (f"{_DONE[step.kind]} at {place_words(step)}" if step.kind in _DONE else "")
+    if step.kind == "before":
+        return moment_words(step)
+    return f"{change_words(step)} at {moment_words(step)}" if step.kind in CHANGES and not step.name else step.name
 
 
 def stops_of(weight: Weight | None, history: Past, choice: Choice) -> Stops:
