@@ -144,11 +144,8 @@ FOREIGN = {
     "text": (write_bytes("notes.txt", b"not a checkpoint\n" * 9), "it begins with b'not a ch'", "Keras writes"),
 }
 # The others are folders, or are told by what stands beside them.
-TOLD_BY_CONTENT = [
-    name
-    for name in FOREIGN
-    if "folder" not in name and "Orbax" not in name and "Saved" not in name and name != "TensorFlow data"
-]
+AROUND = ("TensorFlow data", "TensorFlow folder", "SavedModel", "SavedModel file", "Orbax", "Orbax steps")
+TOLD_BY_CONTENT = [name for name in FOREIGN if name not in AROUND]
 KERAS = {
     "keras": ("model.keras", "a Keras model file (.keras)"),
     "weights": ("model.weights.h5", "a Keras weights file (.weights.h5)"),

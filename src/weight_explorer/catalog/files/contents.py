@@ -40,6 +40,10 @@ class Contents(ABC):
         """Return how many arrays a group holds."""
 
     @abstractmethod
+    def layer_name(self, group: str) -> str:
+        """Return the name that the layer of a group had when it was saved; "" where the file does not say."""
+
+    @abstractmethod
     def groups(self) -> Iterable[str]:
         """Return the groups that hold arrays of layers."""
 
@@ -69,6 +73,7 @@ class OneFile(Contents):
     def __init__(self, stack: contextlib.ExitStack, stream: BinaryIO | Window, path: Path) -> None:
         stream.seek(0)
         self._file = stack.enter_context(h5py.File(stream, "r"))
+        self._names = _Names(stream, self._file)
         self.older = older_group(self._file)
         if self.older is not None:
             hdf5.check_heaps(stream)  # type: ignore[arg-type] - of a window too
@@ -86,6 +91,10 @@ class OneFile(Contents):
         """Return how many arrays a group holds."""
         found = hdf5.find(self._file, group)
         return len(found) if isinstance(found, h5py.Group) else 0
+
+    def layer_name(self, group: str) -> str:
+        """Return the name that the layer of a group had when it was saved; "" where the file does not say."""
+        return self._names.of(group)
 
     def groups(self) -> Iterable[str]:
         """Return the groups with arrays of layers, at any depth that the model could have."""
@@ -112,6 +121,7 @@ class Shards(Contents):
         self._stack = stack
         self._path = path
         self._files: dict[str, Any] = {}
+        self._names: dict[str, _Names] = {}
         listed = Content(path).index.items()
         self._shards = {
             group.strip("/"): [self._checked(name) for name in (each if isinstance(each, list) else [each])]
@@ -137,6 +147,11 @@ class Shards(Contents):
         found = (hdf5.find(self._file(shard), group) for shard in self._shards.get(group, ()))
         return sum(len(each) for each in found if isinstance(each, h5py.Group))
 
+    def layer_name(self, group: str) -> str:
+        """Return the name that the layer of a group had when it was saved; "" where the file does not say."""
+        found = ((self._file(shard), self._names[shard]) for shard in self._shards.get(group, ()))
+        return next((name for _, names in found if (name := names.of(group))), "")
+
     def groups(self) -> Iterable[str]:
         """Return the groups that the index names."""
         return list(self._shards)
@@ -154,7 +169,28 @@ class Shards(Contents):
                 if raw.read(8) != HDF5:
                     raise no_checkpoint(path)
                 self._files[name] = self._stack.enter_context(h5py.File(raw, "r"))
+                self._names[name] = _Names(raw, self._files[name])
         return self._files[name]
+
+
+class _Names:
+    """The names of layers in a file: text of any length, which is read only when the heaps it lies in were looked through."""
+
+    def __init__(self, stream: BinaryIO | Window, file: Any) -> None:
+        self._stream = stream
+        self._file = file
+        self._is_checked = False
+
+    def of(self, group: str) -> str:
+        """Return the name of the layer of a group, or ""."""
+        found = hdf5.find(self._file, group)
+        if not isinstance(found, h5py.Group) or "name" not in found.attrs:
+            return ""
+        if not self._is_checked:
+            hdf5.check_heaps(self._stream)  # type: ignore[arg-type] - of a window too
+            self._is_checked = True
+        name = hdf5.attribute(found, "name", any_length=True)
+        return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def _is_of_keras(file: Any) -> bool:

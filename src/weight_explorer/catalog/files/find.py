@@ -197,7 +197,11 @@ def _epoch_slot(numbers: list[dict[str, int]]) -> str:
 def _refuse(text: str) -> NoReturn:
     """Say that nothing was found, where was looked, and what is there instead."""
     folder = Path(text) if os.path.isdir(text) else _fixed_folder(text)
-    wanted = "files that end in .keras, .weights.h5 or .h5" if os.path.isdir(text) else repr(os.path.basename(text) or text)
+    wanted = (
+        "files that end in .keras, .weights.h5, .weights.json or .h5"
+        if os.path.isdir(text)
+        else repr(os.path.basename(text) or text)
+    )
     if os.path.isdir(text) and (kind := kind_of(folder)) is not None:
         raise ValueError(Reader.CHECKPOINTS.refusal(kind, folder))
     raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -93,6 +94,18 @@ class OpenCheckpoint:
                 self._check_groups()
         for key in self._names:
             self._fitting(key)
+        if self._contents.older is None:
+            with telling_damage(self.path):
+                self._check_order()
+
+    def _check_order(self) -> None:
+        """Refuse layers with chosen names that stand in each other's place, which their shapes do not tell."""
+        for groups in _exchangeable(self._places):
+            names = {self._places.names[group] for group in groups}
+            for group in groups:
+                here, there = self._places.names[group], self._contents.layer_name(group)
+                if there != here and there in names:
+                    raise misfit(self.path, f"holds the weights of layer {there!r} where the model has {here!r}")
 
     def _check_groups(self) -> None:
         for group, expected in self._places.groups.items():
@@ -126,6 +139,18 @@ class OpenCheckpoint:
             reason = self._places.absent.get(key, "the file was saved without it")
             return CheckpointError(f"{key!r} is not in {str(self.path)!r} under its own name: {reason}.")
         return misfit(self.path, f"does not hold {key!r}, which should be its {self._names[key]!r}")
+
+
+def _exchangeable(places: Places) -> list[list[str]]:
+    """Return the groups of layers with chosen names that hold arrays of the same shapes, two or more together."""
+    shapes: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
+    for key, name in places.datasets.items():
+        shapes[name.rpartition("/")[0]].append(places.spots[key].shape)
+    alike: defaultdict[tuple[tuple[int, ...], ...], list[str]] = defaultdict(list)
+    for group in places.names:
+        if group in shapes:
+            alike[tuple(shapes[group])].append(group)
+    return [groups for groups in alike.values() if len(groups) > 1]
 
 
 def _typed(values: Any, spot: Spot) -> np.ndarray:
