@@ -163,7 +163,7 @@ def test_a_file_that_is_no_run_is_told_what_it_is(dense_model, tmp_path):
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(ValueError, match=r"a Keras model or its weights.*from_checkpoints"):
         WeightExplorer.load(tmp_path / "model.h5")
-    with pytest.raises(ValueError, match="text.h5' is not a recorded run"):
+    with pytest.raises(ValueError, match=r"text\.h5' is not a recorded run"):
         WeightExplorer.load(tmp_path / "text.h5")
     with pytest.raises(FileNotFoundError, match=r"nothing\.h5"):
         WeightExplorer.load(tmp_path / "nothing.h5")
