@@ -168,7 +168,7 @@ class _Layer:
 
 def _tree_of(weights: Sequence[WeightDescription]) -> _Layer:
     root = _Layer(LayerStep("", "", ""))
-    layers = {(): root}
+    layers: dict[tuple[LayerStep, ...], _Layer] = {(): root}
     for weight in weights:
         for depth in range(1, len(weight.layers) + 1):
             way = weight.layers[:depth]

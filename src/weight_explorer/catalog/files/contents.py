@@ -98,7 +98,9 @@ class OneFile(Contents):
 
     def groups(self) -> Iterable[str]:
         """Return the groups with arrays of layers, at any depth that the model could have."""
-        found, waiting, seen = [], [("", self._file)], set()
+        found: list[str] = []
+        waiting: list[tuple[str, Any]] = [("", self._file)]
+        seen: set[int] = set()
         while waiting:
             path, group = waiting.pop()
             place = h5py.h5o.get_info(group.id).addr
