@@ -384,6 +384,24 @@ def test_a_model_without_the_random_states_of_the_run_is_the_same_model(tmp_path
     assert set(recorded.history.keys) == set(explorer.history.keys)
 
 
+def test_a_model_that_is_not_built_is_told_so(tmp_path):
+    WeightExplorer(two("a", "b")).history.save(tmp_path / "run.h5")
+    with pytest.raises(ValueError, match=r"'later' is not built.*Build it first"):
+        WeightExplorer.load(tmp_path / "run.h5", keras.Sequential([layers.Dense(3)], name="later"))
+
+
+def test_a_layer_added_in_front_takes_no_key_of_the_run(tmp_path):
+    recorded = WeightExplorer(keras.Sequential([keras.Input((3,)), layers.Dense(4, name="dense")], name="m"))
+    recorded.history.save(tmp_path / "run.h5")
+    front, old = layers.Dense(3, name="dense"), layers.Dense(4, name="dense_1")
+    explorer = WeightExplorer.load(tmp_path / "run.h5", keras.Sequential([keras.Input((3,)), front, old], name="m"))
+    assert explorer.catalog.variables["m/dense/kernel"] is old.kernel
+    (added,) = (key for key, variable in explorer.catalog.variables.items() if variable is front.kernel)
+    assert explorer.history.steps(added) == ()
+    explorer.select("dense", role="kernel")
+    assert explorer._panel.status.problem == ""
+
+
 def test_keys_of_the_run_and_names_of_the_model_both_lead_to_a_weight(tmp_path):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(4), layers.Dense(2)], name="net")
     recorded = WeightExplorer(model, labels={model.layers[1].name: ["cat", "dog"]})

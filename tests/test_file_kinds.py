@@ -232,6 +232,11 @@ def test_a_folder_without_checkpoints_says_what_is_in_it(model, tmp_path):
     assert "'model.safetensors' is a safetensors file" in error_of(WeightExplorer.from_checkpoints, model, tmp_path)
 
 
+def test_the_prefix_of_a_tensorflow_checkpoint_is_told_what_it_leads_to(model, tmp_path):
+    tensorflow_checkpoint("")(tmp_path, model)
+    assert "is a TensorFlow checkpoint" in error_of(WeightExplorer.from_checkpoints, model, tmp_path / "ckpt-1")
+
+
 @pytest.mark.parametrize("part", [0, 0.001, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["run.h5", "model.keras", "model.weights.h5", "model.h5"])
 def test_a_file_that_is_cut_off_is_called_so(name, part, model, tmp_path):

@@ -361,6 +361,11 @@ def run_of(path: str | os.PathLike[str], model: keras.Model | None, labels: Sequ
 def _catalog_of_run(past: Past, model: keras.Model, path: Path) -> Catalog:
     """Read the model's catalog; each weight has the key under which the run has it, and the Python that leads to it here."""
     here = read_catalog(model)
+    if not here.weights and not here.is_complete:
+        raise ValueError(
+            f"{model.name!r} is not built, so it has no weights to compare with those of {str(path)!r}. "
+            "Build it first: call it on a batch, or give it an Input."
+        )
     alignment = align(descriptions_of(past.catalog), descriptions_of(here))
     if alignment.mismatches:
         raise ValueError(_misfit_words(str(path), alignment.mismatches))

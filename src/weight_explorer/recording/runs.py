@@ -15,7 +15,7 @@ import ml_dtypes  # noqa: F401 - NumPy knows the names of its types from then on
 import numpy as np
 
 from weight_explorer.catalog import hdf5
-from weight_explorer.catalog.files.kinds import Reader, is_begun, kind_of
+from weight_explorer.catalog.file_kinds import Reader, is_begun, kind_of
 from weight_explorer.catalog.saved import catalog_from_text
 from weight_explorer.recording.facts import RecordFacts
 from weight_explorer.recording.frozen import FrozenPart

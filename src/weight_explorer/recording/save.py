@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from weight_explorer.catalog.files.kinds import RUN_FORMAT
+from weight_explorer.catalog.file_kinds import RUN_FORMAT
 from weight_explorer.catalog.hdf5 import text_for
 from weight_explorer.catalog.saved import catalog_to_text
 from weight_explorer.recording.saved_facts import facts_to_json

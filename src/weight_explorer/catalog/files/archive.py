@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from weight_explorer.catalog.files.kinds import WEIGHTS_IN_ARCHIVE, no_checkpoint
+from weight_explorer.catalog.file_kinds import WEIGHTS_IN_ARCHIVE
+from weight_explorer.catalog.files.errors import no_checkpoint
 from weight_explorer.catalog.files.places import Places
 
 # What an archive may unpack to, for each byte of the model: optimizers keep four more of a weight at most. And what is beside.

@@ -12,9 +12,9 @@ import h5py
 import h5py.h5o
 
 from weight_explorer.catalog import hdf5
+from weight_explorer.catalog.file_kinds import HDF5, KERAS_3, ZIP, Content, Reader, kind_of
 from weight_explorer.catalog.files.archive import Window, weights_in
-from weight_explorer.catalog.files.errors import UnusableFileError, telling_damage
-from weight_explorer.catalog.files.kinds import HDF5, ZIP, Content, Reader, kind_of, no_checkpoint
+from weight_explorer.catalog.files.errors import UnusableFileError, no_checkpoint, telling_damage
 from weight_explorer.catalog.files.older import older_group
 from weight_explorer.catalog.files.places import Places
 
@@ -196,4 +196,4 @@ class _Names:
 
 
 def _is_of_keras(file: Any) -> bool:
-    return any(name in file for name in ("layers", "vars", "_layer_checkpoint_dependencies"))
+    return any(name in file for name in KERAS_3)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from weight_explorer.catalog.file_kinds import INDEX, SHARD, Content, FileKind, Reader, kind_of
 from weight_explorer.catalog.files.errors import HOW_TO_SAVE
-from weight_explorer.catalog.files.kinds import INDEX, SHARD, Content, FileKind, Reader, kind_of
 
 _SUFFIXES = (".keras", ".h5", ".hdf5", INDEX)
 # How Keras names the shards of an index: "name_00000.weights.h5".

@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -21,8 +22,12 @@ from typing import Any
 import h5py
 
 from weight_explorer.catalog import hdf5
-from weight_explorer.catalog.files.errors import HOW_TO_SAVE, UNREADABLE, DamagedFile, UnusableFileError
 
+# All that libraries raise of a damaged file: MemoryError too, where it asks for more than there is.
+UNREADABLE = (
+    OSError, EOFError, ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, AttributeError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 WEIGHTS_IN_ARCHIVE = "model.weights.h5"
 SHARD, INDEX = ".weights.h5", ".weights.json"
@@ -39,7 +44,7 @@ _DATA_OF_TENSORFLOW = re.compile(r"(.*)\.data-\d{5}-of-\d{5}")
 _ORBAX = {
     "_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt", "checkpoint_metadata", "orbax.checkpoint", "pytree.orbax-checkpoint",
 }  # fmt: skip
-_KERAS_3 = {"layers", "vars", "_layer_checkpoint_dependencies"}
+KERAS_3 = {"layers", "vars", "_layer_checkpoint_dependencies"}
 _KERAS_2 = {"model_weights", "layer_names"}
 _SAVE = "then save the weights as Keras does, model.save_weights('name.weights.h5'), and open that file."
 
@@ -203,25 +208,6 @@ def kind_of(path: Path) -> FileKind | None:
     return next((kind for kind in KINDS if kind.matches(content)), None)
 
 
-def no_checkpoint(path: Path) -> UnusableFileError:
-    """Make the error of a file that cannot be read as a checkpoint; it says what the file is instead, as far as it is known."""
-    content, kind = Content(path), kind_of(path)
-    if kind is not None and kind.reader is not Reader.CHECKPOINTS:
-        return UnusableFileError(Reader.CHECKPOINTS.refusal(kind, path))
-    if kind is not None or is_begun(path):
-        what = "is cut off, damaged, or still being written" if content.size else "is empty, cut off, or still being written"
-        return DamagedFile(f"{str(path)!r} {what}. Leave it out, or save it again.")
-    if content.members:
-        listed = ", ".join(name[:40] for name in sorted(content.members)[:5])
-        return UnusableFileError(
-            f"{str(path)!r} is an archive without {WEIGHTS_IN_ARCHIVE!r}; it holds {listed}. {HOW_TO_SAVE}"
-        )
-    return UnusableFileError(
-        f"{str(path)!r} is not a Keras checkpoint: it begins with {content.head[:8]!r}, and neither like an HDF5 file nor like "
-        f"a .keras archive. {HOW_TO_SAVE}"
-    )
-
-
 def is_begun(path: Path) -> bool:
     """Say whether a file is the beginning of what is read here, and no more."""
     content = Content(path)
@@ -273,7 +259,7 @@ KINDS = (
         f"Put them into the model with model.load_lora_weights(path); {_SAVE}",
     ),
     FileKind("a Keras model or its weights (.h5)", _has(*_KERAS_2), reader=Reader.CHECKPOINTS),
-    FileKind("a Keras weights file (.weights.h5)", _has(*_KERAS_3), reader=Reader.CHECKPOINTS),
+    FileKind("a Keras weights file (.weights.h5)", _has(*KERAS_3), reader=Reader.CHECKPOINTS),
     FileKind(
         "an HDF5 file that Keras did not write",
         lambda content: content.hdf5_names is not None,
