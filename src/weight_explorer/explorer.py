@@ -146,7 +146,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
 
         Raises:
             ValueError: There are no such files, or one does not fit the model; the message names the file, the weight and
-                both shapes. A damaged file is left out, which the panel says.
+                both shapes. A file that is damaged or no Keras checkpoint is left out, which the panel says.
 
         >>> import tempfile
         >>> import keras

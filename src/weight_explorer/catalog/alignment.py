@@ -81,10 +81,10 @@ class WeightDescription:
 class Reason(Enum):
     """Why a weight has no partner."""
 
-    MISSING = "there is none in its place"
-    SHAPE = "the one in its place has another shape"
-    DTYPE = "the one in its place has another data type"
-    AMBIGUOUS = "there are several that it could be"
+    MISSING = "missing"  # there is none in its place
+    SHAPE = "shape"  # the one in its place has another shape
+    DTYPE = "dtype"  # the one in its place has another data type
+    AMBIGUOUS = "ambiguous"  # there are several that it could be
 
 
 @dataclass(frozen=True, slots=True)
