@@ -23,6 +23,7 @@ from weight_explorer.recording.runs import RunFile
 MOST_GROWN = 150  # megabytes that a process may grow by while it reads files of 100 KB
 SECONDS = 30  # that one of them may take, on a machine with other things to do
 NAMES = ("run.h5", "a.keras", "a.weights.h5", "a.h5")
+INDEX, SHARD = "s.weights.json", "s_00000.weights.h5"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def files(tmp_path_factory):
     explorer.history.save(folder / "run.h5")
     for name in NAMES[1:]:
         (model.save_weights if ".weights" in name else model.save)(folder / name)
+    model.save_weights(folder / INDEX, max_shard_size=1.2e-7)
     places = places_of(model, read_catalog(model))
     explorer.close()
     return folder, places
@@ -77,6 +79,20 @@ def test_damaged_files_are_refused_by_name_and_end_nothing(name, files, tmp_path
     reader_of(name, places)(folder / name)
     (tmp_path / name).write_bytes((folder / name).read_bytes())
     assert_well(fuzz(reader_of(name, places), tmp_path / name, range(80)))
+
+
+@pytest.mark.parametrize("name", [INDEX, SHARD])
+def test_damaged_indexes_and_shards_are_refused_by_name_and_end_nothing(name, files, tmp_path):
+    folder, places = files
+    for each in folder.glob("s[._]*"):
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+    assert len(list(tmp_path.glob("s_*"))) > 1
+    read = reader_of(name, places)
+    read(tmp_path / INDEX)
+    # What is damaged has this name; an index that leads to such a shard has it in its own.
+    index = tmp_path / "damaged.weights.h5.weights.json"
+    index.write_text((folder / INDEX).read_text().replace(SHARD, "damaged.weights.h5"))
+    assert_well(fuzz(read if name == INDEX else lambda path: read(index), tmp_path / name, range(80)))
 
 
 @pytest.mark.long

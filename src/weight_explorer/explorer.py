@@ -138,14 +138,15 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
 
         Args:
             model: The model that they are of, built.
-            files: A glob such as "checkpoint/*.keras" (`.weights.h5` and `.h5` as well), a folder, a list of paths, or the
-                pattern that was given to `keras.callbacks.ModelCheckpoint`, with its `{epoch}`.
+            files: A glob such as "checkpoint/*.keras" (`.weights.h5`, `.h5` and the `.weights.json` of sharded weights as
+                well), a folder, a list of paths, or the pattern that was given to `keras.callbacks.ModelCheckpoint`, with its
+                `{epoch}`.
             memory: Bound on what is held of files that were read.
             labels: As for the constructor.
 
         Raises:
             ValueError: There are no such files, or one does not fit the model; the message names the file, the weight and
-                both shapes. A damaged file is left out, which the panel says.
+                both shapes. A file that is damaged or no Keras checkpoint is left out, which the panel says.
 
         >>> import tempfile
         >>> import keras
@@ -171,7 +172,8 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
 
         Args:
             path: The file.
-            model: The model, for `restore`; without it everything can be looked at all the same.
+            model: The model, for `restore`; without it everything can be looked at all the same. It may be reloaded, cloned
+                or built again: its weights are found by their place, and keep the keys that they have in the run.
             labels: As for the constructor; those given when it was recorded are in the file.
 
         Raises:

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 
 from weight_explorer.catalog import files
-from weight_explorer.catalog.labels import Labels, with_labels
+from weight_explorer.catalog.alignment import Mismatch, Reason, align, descriptions_of
+from weight_explorer.catalog.labels import Labels, with_labels, with_labels_of
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
 from weight_explorer.catalog.walk import read_catalog, signature, write_values
 from weight_explorer.diagnosis.facts import NO_FACTS, Facts
@@ -79,17 +80,30 @@ class Source(ABC):
         Raises:
             ValueError: The record is not kept, or one of the weights is not kept whole; the message says which.
         """
-        if self.past.step(step) is None:
+        record = self.past.step(step)
+        if record is None:
             raise ValueError(f"Record {step} is not kept. Those that are: explorer.history.records.")
         values = {key: self.past.value(key, step) for key in self.catalog.variables}
         missing = [key for key, value in values.items() if value is None and self.catalog.weights[key].role != SEED_STATE]
         if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise ValueError(
-                f"Record {step} cannot be restored: it does not keep all values of {missing[0]!r}{more}. "
-                f'Records with values: explorer.history.steps(key). WeightExplorer(model, memory="...") keeps more.'
-            )
+            raise ValueError(f"Record {step} cannot be restored: {self._why_missing(record, missing)}")
         return {key: value for key, value in values.items() if value is not None}
+
+    def _why_missing(self, record: Step, missing: Sequence[str]) -> str:
+        """Say why a record cannot give all values: what was not there yet, what is never recorded, or what was not kept."""
+        unknown = [key for key in missing if record.number not in _numbers_of(self.past, key)]
+        key, count = (unknown or missing)[0], len(unknown or missing) - 1
+        words = f"{key!r}" + (f" and {count} more" if count else "")
+        with_values = f"Records with its values: explorer.history.steps({key!r})."
+        if not unknown:
+            return f'it does not keep all values of {words}. {with_values} WeightExplorer(model, memory="...") keeps more.'
+        if record.kind == "checkpoint":
+            return f"the file {record.name!r} does not hold {words}. {with_values}"
+        if self.catalog.weights[key].dtype.startswith("complex"):
+            return f"{words} holds complex numbers, which are not recorded."
+        numbers = _numbers_of(self.past, key)
+        first = f"Its first record is record {numbers[0]}." if len(numbers) else "No record has it."
+        return f"the model did not have {words} when the record was made. {first}"
 
     def restore(self, step: int) -> None:
         """Put the values of a record back into the model; see `values_at`. All of them, or none.
@@ -303,14 +317,14 @@ def checkpoints_of(model: keras.Model, given: Paths, memory: int, labels: Sequen
     for checkpoint in found:
         try:
             files.check(checkpoint.path, places)
-        except files.DamagedFile as error:
+        except files.UnusableFileError as error:
             notes.append(str(error))
             continue
         number = len(paths)
         steps.append(_step_of(number, checkpoint))
         paths.append(checkpoint.path)
     if not paths:
-        raise ValueError(f"None of the {len(found)} checkpoints can be read. {notes[0]}")
+        raise ValueError(notes[0] if len(notes) == 1 else f"None of the {len(notes)} checkpoints can be read. {notes[0]}")
     held = _held_in(paths, places)
     past = FilePast(steps, held, lambda number, key: files.read(paths[number], places, key), memory, catalog)
     past.notes = tuple(notes)
@@ -342,29 +356,68 @@ def run_of(path: str | os.PathLike[str], model: keras.Model | None, labels: Sequ
         OSError: It cannot be read.
     """
     past = RunFile(path)
-    catalog = past.catalog
-    if model is not None:
-        catalog = read_catalog(model)
-        _check_fit(past, catalog, Path(path))
+    catalog = past.catalog if model is None else _catalog_of_run(past, model, Path(path))
     catalog, errors = with_labels(catalog, labels)
     for error in errors:
         raise error
     return StillSource(past, catalog, model)
 
 
-def _check_fit(past: Past, catalog: Catalog, path: Path) -> None:
-    for key, weight in past.catalog.weights.items():
-        here = catalog.weights.get(key)
-        if here is None:
-            raise ValueError(
-                f"{str(path)!r} is of another model: it has {key!r} of shape {weight.shape}, which this one has not. "
-                f"Give the model it was recorded of, or none: WeightExplorer.load(path)."
-            )
-        for what in ("shape", "dtype"):
-            there, now = getattr(weight, what), getattr(here, what)
-            if there == now:
-                continue
-            raise ValueError(
-                f"{str(path)!r} is of another model: {key!r} has the {what} {there} there and {now} here. "
-                f"Give the model it was recorded of, or none: WeightExplorer.load(path)."
-            )
+def _catalog_of_run(past: Past, model: keras.Model, path: Path) -> Catalog:
+    """Read the model's catalog; each weight has the key under which the run has it, and the Python that leads to it here."""
+    here = read_catalog(model)
+    if not here.weights and not here.is_complete:
+        raise ValueError(
+            f"{model.name!r} is not built, so it has no weights to compare with those of {str(path)!r}. "
+            "Build it first: call it on a batch, or give it an Input."
+        )
+    alignment = align(descriptions_of(past.catalog), descriptions_of(here))
+    if alignment.mismatches:
+        raise ValueError(_misfit_words(str(path), alignment.mismatches))
+    catalog = read_catalog(model, {ours: here.variables[theirs] for ours, theirs in alignment.pairs.items()})
+    return with_labels_of(catalog, past.catalog)
+
+
+def _misfit_words(path: str, mismatches: Sequence[Mismatch]) -> str:
+    first, others = mismatches[0], len(mismatches) - 1
+    more = f" {others} more of its weights do not fit either." if others else ""
+    return (
+        f"The run {path!r} does not fit this model: {_MISFITS[first.reason](first)}.{more} Give the model that was recorded, "
+        f"reloaded or built by the same code; or open the run without a model: WeightExplorer.load(path)."
+    )
+
+
+def _misfit_of(what: str) -> Callable[[Mismatch], str]:
+    def words(mismatch: Mismatch) -> str:
+        there, here = mismatch.weight, mismatch.candidates[0]
+        return (
+            f"the run's {there.key!r} has the {what} {getattr(there, what)}, "
+            f"and the model's {here.key!r} in its place has the {what} {getattr(here, what)}"
+        )
+
+    return words
+
+
+def _missing_words(mismatch: Mismatch) -> str:
+    return (
+        f"the run has {mismatch.weight.key!r} of shape {mismatch.weight.shape}, and the model has no such weight in its place"
+    )
+
+
+def _ambiguous_words(mismatch: Mismatch) -> str:
+    listed = " or ".join(f"{each.key!r} of shape {each.shape}" for each in mismatch.candidates[:4])
+    there = f"the run's {mismatch.weight.key!r} of shape {mismatch.weight.shape}"
+    return f"{there} could be {listed}, and the names and the order of the layers do not say which"
+
+
+_MISFITS: dict[Reason, Callable[[Mismatch], str]] = {
+    Reason.MISSING: _missing_words,
+    Reason.SHAPE: _misfit_of("shape"),
+    Reason.DTYPE: _misfit_of("dtype"),
+    Reason.AMBIGUOUS: _ambiguous_words,
+}
+
+
+def _numbers_of(past: Past, key: str) -> np.ndarray:
+    column = past.column(key)
+    return np.empty(0, np.int64) if column is None else column.numbers

@@ -24,7 +24,7 @@ _LARGEST = 16
 _SPARE = 1 << 20
 # How a heap with text of any length begins, of the version that there is; and bytes that are looked through at a time.
 _HEAP = b"GCOL\1\0\0\0"
-_PIECE = 1 << 24
+_PIECE = 1 << 20
 _LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
 
 
@@ -127,20 +127,24 @@ def check_heaps(stream: BinaryIO) -> None:
 
 
 def _places_of(stream: BinaryIO, mark: bytes) -> Iterator[int]:
-    """Yield where a mark stands in a file, piece by piece."""
-    place, rest = 0, b""
+    """Yield where a mark stands in a file, piece by piece.
+
+    All pieces are read into one buffer: new memory for each would take longer than all the rest.
+    """
+    overlap = len(mark) - 1
+    buffer = bytearray(overlap + _PIECE)  # the last bytes of the piece before, and a piece
+    start = 0
     while True:
-        stream.seek(place)
-        piece = stream.read(_PIECE)
-        if not piece:
+        stream.seek(start)
+        count = stream.readinto(memoryview(buffer)[overlap:])  # type: ignore[attr-defined] - of files that are open it is there
+        if not count:
             return
-        joined = rest + piece
-        found = joined.find(mark)
+        found = buffer.find(mark, 0, overlap + count)
         while found >= 0:
-            yield place - len(rest) + found
-            found = joined.find(mark, found + 1)
-        rest = joined[-len(mark) + 1 :]
-        place += len(piece)
+            yield start - overlap + found
+            found = buffer.find(mark, found + 1, overlap + count)
+        buffer[:overlap] = buffer[count : count + overlap]
+        start += count
 
 
 def _present(group: Any, path: str) -> Any:

@@ -81,6 +81,16 @@ def with_labels(catalog: Catalog, labels: Iterable[Labels]) -> tuple[Catalog, li
     return replace(catalog, weights=MappingProxyType(weights)), errors
 
 
+def with_labels_of(catalog: Catalog, other: Catalog) -> Catalog:
+    """Return the catalog with the names of entries that another has under the same keys, where the axes are as long."""
+    weights = dict(catalog.weights)
+    for key, theirs in other.weights.items():
+        ours = weights.get(key)
+        for number, axis in enumerate(theirs.axes if ours is not None and ours.shape == theirs.shape else ()):
+            weights[key] = _named(weights[key], number, axis.labels) if axis.labels else weights[key]
+    return replace(catalog, weights=MappingProxyType(weights))
+
+
 def _targets(catalog: Catalog, labels: Labels) -> list[tuple[str, int]]:
     """Find the key and the number of each axis that labels are for."""
     place, axis = labels.place, labels.axis

@@ -15,6 +15,7 @@ import ml_dtypes  # noqa: F401 - NumPy knows the names of its types from then on
 import numpy as np
 
 from weight_explorer.catalog import hdf5
+from weight_explorer.catalog.file_kinds import Reader, is_begun, kind_of
 from weight_explorer.catalog.saved import catalog_from_text
 from weight_explorer.recording.facts import RecordFacts
 from weight_explorer.recording.frozen import FrozenPart
@@ -27,9 +28,6 @@ from weight_explorer.recording.saved_facts import facts_from_json
 from weight_explorer.recording.slices import SliceRows
 from weight_explorer.recording.statistics import FIELDS, QUANTITIES
 from weight_explorer.recording.time import Step, Timeline
-
-# Groups and attributes at the top of what Keras writes.
-OF_KERAS = {"layers", "model_weights", "layer_names", "_layer_checkpoint_dependencies"}
 
 
 class RunFile(Past):
@@ -63,25 +61,30 @@ class RunFile(Past):
         if not self.path.exists():
             raise FileNotFoundError(f"There is no file {str(self.path)!r}.")
         if not self.path.is_file():
-            raise ValueError(f"{str(self.path)!r} is no file. Give one that explorer.history.save(path) wrote.")
+            raise ValueError(self._no_run())
         state = self.path.stat()
         found = state.st_ino, state.st_mtime_ns, state.st_size
         if self._found not in (None, found):
             raise ValueError(f"{str(self.path)!r} was replaced since it was opened. Open it again: WeightExplorer.load(path).")
         self._found = found
         if not h5py.is_hdf5(self.path):
-            raise ValueError(f"{str(self.path)!r} is no HDF5 file. Give one that explorer.history.save(path) wrote.")
+            raise ValueError(self._no_run())
         with self._telling_damage(), h5py.File(self.path, "r") as file:
-            if OF_KERAS & {*file, *file.attrs}:
-                raise _NoRun(self._no_run("a Keras model or its weights"))
-            if hdf5.attribute(file, "format") != FORMAT.encode():
-                raise _NoRun(self._no_run("another HDF5 file, or of another version of Weight Explorer"))
+            if not _is_run(file):
+                raise _NoRun(self._no_run())
             yield file
 
-    def _no_run(self, what: str) -> str:
+    def _no_run(self) -> str:
+        """Say what the file is instead of a run that can be opened."""
+        kind = kind_of(self.path)
+        if kind is None:
+            what = "is empty or cut off" if is_begun(self.path) else "is not a recorded run"
+            return f"{str(self.path)!r} {what}. Give a file that explorer.history.save(path) wrote."
+        if kind.reader is not Reader.RUN:
+            return Reader.RUN.refusal(kind, self.path)
         return (
-            f"{str(self.path)!r} is {what}, and no recorded run. Give one that explorer.history.save(path) wrote; "
-            f"checkpoints are opened by WeightExplorer.from_checkpoints(model, path)."
+            f"{str(self.path)!r} was saved by another version of Weight Explorer, in a format that this one does not read. "
+            f"Open it with that version."
         )
 
     @contextlib.contextmanager
@@ -93,9 +96,8 @@ class RunFile(Past):
             raise
         except Exception as error:
             why = f"{type(error).__name__}: {error}"[:200]
-            raise ValueError(
-                f"{str(self.path)!r} is damaged ({why}). Give a copy of it that explorer.history.save(path) wrote whole."
-            ) from error
+            advice = "Give a copy of it that explorer.history.save(path) wrote whole."
+            raise ValueError(f"{str(self.path)!r} is cut off or damaged ({why}). {advice}") from error
 
     @property
     def timeline(self) -> Timeline:
@@ -126,6 +128,13 @@ class RunFile(Past):
             found = _original(np.asarray(values[place]), values)
         found.setflags(write=False)
         return found
+
+
+def _is_run(file: Any) -> bool:
+    """Say whether a file has the format of this version's runs."""
+    with contextlib.suppress(hdf5.NotPlain):
+        return bool(hdf5.attribute(file, "format") == FORMAT.encode())
+    return False
 
 
 def _step(fields: dict[str, Any], facts: RecordFacts) -> Step:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from weight_explorer.catalog.file_kinds import RUN_FORMAT
 from weight_explorer.catalog.hdf5 import text_for
 from weight_explorer.catalog.saved import catalog_to_text
 from weight_explorer.recording.saved_facts import facts_to_json
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from weight_explorer.recording.frozen import FrozenPart
     from weight_explorer.recording.past import Column, Past
 
-FORMAT = "weight-explorer 3"
+FORMAT = f"{RUN_FORMAT} 3"
 STATISTICS = ("numbers", "rows", "exponents", "firsts", "counts")
 
 

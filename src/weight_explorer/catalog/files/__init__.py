@@ -1,6 +1,6 @@
 """Checkpoint files of Keras: find them, and read single weights out of them, without touching the live model."""
 
-from weight_explorer.catalog.files.errors import CheckpointError, DamagedFile
+from weight_explorer.catalog.files.errors import CheckpointError, DamagedFile, UnusableFileError
 from weight_explorer.catalog.files.find import Checkpoint, find_checkpoints
 from weight_explorer.catalog.files.places import Places, Spot, places_of
 from weight_explorer.catalog.files.reading import check, open_checkpoint, read
@@ -11,6 +11,7 @@ __all__ = [
     "DamagedFile",
     "Places",
     "Spot",
+    "UnusableFileError",
     "check",
     "find_checkpoints",
     "open_checkpoint",

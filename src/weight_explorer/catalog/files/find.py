@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import glob
 import os
@@ -12,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from weight_explorer.catalog.file_kinds import INDEX, SHARD, Content, FileKind, Reader, kind_of
 from weight_explorer.catalog.files.errors import HOW_TO_SAVE
 
-_SUFFIXES = (".keras", ".h5", ".hdf5")
-# From what others write, which is no use here, to what it is.
-_NOT_READ = (
-    (re.compile(r"checkpoint|.*\.index|.*\.ckpt|.*\.data-\d+-of-\d+"), "TensorFlow checkpoints, which are not supported"),
-    (re.compile(r".*\.weights\.json"), "sharded weights (max_shard_size), which are not supported"),
-    (re.compile(r"saved_model\.pb"), "a TensorFlow SavedModel, which is not supported"),
-)
+_SUFFIXES = (".keras", ".h5", ".hdf5", INDEX)
+# How Keras names the shards of an index: "name_00000.weights.h5".
+_SHARD_NAME = re.compile(rf"(.*)_\d{{5}}{re.escape(SHARD)}")
+# Files of a folder that are looked at to say what it holds.
+_MOST_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def find_checkpoints(given: str | os.PathLike[str] | Iterable[str | os.PathLike[
         return _in_order(_listed(given))
     text = os.path.expanduser(os.fspath(given))
     if os.path.isfile(text):
-        return _in_order([Path(text)])
+        return _in_order(_listed([text]))
     if os.path.isdir(text):
         return _in_order(_kept(sorted(Path(text).iterdir())) or _refuse(text))
     if _FIELD.search(text):
@@ -80,13 +80,24 @@ def _listed(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
     for path in paths:
         if not path.is_file():
             _refuse(str(path))
+        if (index := _index_of(path)) is not None:
+            raise ValueError(f"{str(path)!r} is one shard of {str(index)!r}. Give that index; it leads to all shards.")
     if not paths:
         raise ValueError(f"The list of checkpoints is empty. {HOW_TO_SAVE}")
     return paths
 
 
 def _kept(paths: Iterable[Path]) -> list[Path]:
-    return [path for path in paths if path.name.endswith(_SUFFIXES) and not path.name.startswith(".") and path.is_file()]
+    """Return the files that may be checkpoints, each shard replaced by its index."""
+    kept = [path for path in paths if path.name.endswith(_SUFFIXES) and not path.name.startswith(".") and path.is_file()]
+    return list(dict.fromkeys(_index_of(path) or path for path in kept))
+
+
+def _index_of(path: Path) -> Path | None:
+    """Return the index of sharded weights that names this file as one of its shards, or None."""
+    found = _SHARD_NAME.fullmatch(path.name)
+    index = path.with_name(f"{found[1]}{INDEX}") if found else path
+    return index if index != path and index.is_file() and path.name in Content(index).indexed else None
 
 
 def _by_pattern(text: str) -> tuple[Checkpoint, ...]:
@@ -186,7 +197,13 @@ def _epoch_slot(numbers: list[dict[str, int]]) -> str:
 def _refuse(text: str) -> NoReturn:
     """Say that nothing was found, where was looked, and what is there instead."""
     folder = Path(text) if os.path.isdir(text) else _fixed_folder(text)
-    wanted = "files that end in .keras, .weights.h5 or .h5" if os.path.isdir(text) else repr(os.path.basename(text) or text)
+    wanted = (
+        "files that end in .keras, .weights.h5, .weights.json or .h5"
+        if os.path.isdir(text)
+        else repr(os.path.basename(text) or text)
+    )
+    if os.path.isdir(text) and (kind := kind_of(folder)) is not None:
+        raise ValueError(Reader.CHECKPOINTS.refusal(kind, folder))
     raise ValueError(
         f"There is no checkpoint at {text!r}. Looked for {wanted} in {str(folder)!r}: {_there(folder, text)} {HOW_TO_SAVE}"
     )
@@ -205,8 +222,23 @@ def _there(folder: Path, text: str) -> str:
         near = difflib.get_close_matches(missing, [each.name for each in existing.iterdir() if each.is_dir()], n=1)
         return "that folder does not exist." + (f" Did you mean {str(existing / near[0])!r}?" if near else "")
     names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
-    foreign = next((words for regex, words in _NOT_READ if any(regex.fullmatch(name) for name in names)), "")
+    other = _other_kind(folder, names)
     likely = [name for name in names if name.endswith(_SUFFIXES)] or names
     near = difflib.get_close_matches(os.path.basename(text), likely, n=3, cutoff=0.3) or likely[:3]
     listed = ", ".join(repr(name) for name in near) + (f" and {len(names) - len(near)} more" if len(names) > len(near) else "")
-    return (f"it holds {foreign}; " if foreign else "") + (f"there are {listed}." if near else "the folder is empty.")
+    return (f"there are {listed}." if near else "the folder is empty.") + other
+
+
+def _other_kind(folder: Path, names: list[str]) -> str:
+    """Say what the first file in a folder is that is known and no checkpoint, and what to do with it; "" for none."""
+    for name in names[:_MOST_LOOKED_AT]:
+        kind = _kind_at(folder / name)
+        if kind is not None and kind.reader is not Reader.CHECKPOINTS:
+            return f" {Reader.CHECKPOINTS.refusal(kind, Path(name))}"
+    return ""
+
+
+def _kind_at(path: Path) -> FileKind | None:
+    with contextlib.suppress(OSError):
+        return kind_of(path)
+    return None

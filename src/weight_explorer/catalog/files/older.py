@@ -64,13 +64,16 @@ def _older_saved(group: Any) -> dict[str, list[str]]:
 def _in_our_order(ours: list[str], saved: list[str]) -> list[str]:
     """Put the names of a file beside ours, by the strictest of the rules that fits all of them.
 
-    The whole name; its end and how many have the same end, since numbers in the middle differ from session to session, and
-    the order of kernels and moving means changes when layers are frozen; or the order alone, as Keras does it.
+    The whole name; its last parts, since Keras leaves the first ones out after reloading; the same with the order of the
+    numbers that Keras gave instead of those; the end and how many have the same end; or the order alone, as Keras does it.
+    The order in the file is that of the weights that train and then the others, which changes when layers are frozen.
 
     >>> _in_our_order(["m/bn_1/gamma", "m/bn_1/mean"], ["m/bn/mean:0", "m/bn/gamma:0"])
     ['m/bn/gamma:0', 'm/bn/mean:0']
+    >>> _in_our_order(["dense_7/kernel", "dense_8/kernel"], ["m/dense_3/kernel", "m/dense_2/kernel"])
+    ['m/dense_2/kernel', 'm/dense_3/kernel']
     """
-    for rule in (_whole, _ends):
+    for rule in (_whole, _last_three, _last_two, _ranked, _ends):
         labels = dict(zip(rule(saved), saved, strict=True))
         wanted = rule(ours)
         if len(set(wanted)) == len(labels) == len(saved) and set(labels) == set(wanted):
@@ -80,6 +83,31 @@ def _in_our_order(ours: list[str], saved: list[str]) -> list[str]:
 
 def _whole(names: list[str]) -> list[Any]:
     return [name.removesuffix(":0") for name in names]
+
+
+def _last_three(names: list[str]) -> list[Any]:
+    return [tuple(name.split("/")[-3:]) for name in _whole(names)]
+
+
+def _last_two(names: list[str]) -> list[Any]:
+    return [tuple(name.split("/")[-2:]) for name in _whole(names)]
+
+
+def _ranked(names: list[str]) -> list[Any]:
+    """Label names by their layer without its number, which place that number has among those of such layers, and the end."""
+    layers = [(*_numbered(name.split("/")[-2:][0]), name.split("/")[-1]) for name in _whole(names)]
+    numbers = {stem: sorted({number for other, number, _ in layers if other == stem}) for stem, _, _ in layers}
+    return [(stem, numbers[stem].index(number), end if "/" in names[0] else "") for stem, number, end in layers]
+
+
+def _numbered(name: str) -> tuple[str, int]:
+    """Split what Keras makes of a class and a number.
+
+    >>> _numbered("dense_12"), _numbered("dense")
+    (('dense', 12), ('dense', 0))
+    """
+    stem, _, number = name.rpartition("_")
+    return (stem, int(number)) if stem and number.isdecimal() else (name, 0)
 
 
 def _ends(names: list[str]) -> list[Any]:

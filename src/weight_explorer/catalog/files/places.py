@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras.src.saving import saving_lib
 
+from weight_explorer.catalog.alignment import LayerStep
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog
 
 # Keras has no public way to ask where in a file it writes a variable. Its own walk over the model is the only one that stays
@@ -42,6 +43,7 @@ class Places:
         datasets: From key to the name of its dataset in a file of Keras 3.
         groups: From each group of such a file to the number of arrays that its layer writes, variables or not.
         layers: Of the older layout: the layers' names, each with its keys in the order in which Keras writes them.
+        names: From group to the name of its layer, where somebody chose that name, as far as Keras notes names.
         absent: From key to the reason why files of Keras 3 do not hold it under its own name.
     """
 
@@ -49,6 +51,7 @@ class Places:
     datasets: Mapping[str, str]
     groups: Mapping[str, int]
     layers: tuple[tuple[str, tuple[str, ...]], ...]
+    names: Mapping[str, str]
     absent: Mapping[str, str]
 
 
@@ -75,7 +78,8 @@ def places_of(model: Any, catalog: Catalog) -> Places:
             "Build it first: call it on a batch, or give it an Input."
         )
     keys = {id(variable): key for key, variable in catalog.variables.items()}
-    groups = _written_groups(model, catalog)
+    store = _written_by(model, catalog)
+    groups = store.groups
     datasets: dict[str, str] = {}
     for group, written in groups.items():
         for name, value in written.items():
@@ -85,7 +89,15 @@ def places_of(model: Any, catalog: Catalog) -> Places:
     absent = {key: _why_absent(catalog.weights[key].role) for key in catalog.weights if key not in datasets}
     sizes = {group: len(written) for group, written in groups.items()}
     frozen = MappingProxyType
-    return Places(frozen(spots), frozen(datasets), frozen(sizes), _older_layers(model, keys), frozen(absent))
+    chosen = _chosen_names(catalog)
+    names = {group: name for group, name in store.names.items() if name in chosen}
+    return Places(frozen(spots), frozen(datasets), frozen(sizes), _older_layers(model, keys), frozen(names), frozen(absent))
+
+
+def _chosen_names(catalog: Catalog) -> set[str]:
+    """Return the names of layers that tell them apart in any session: those that Keras did not make up from their class."""
+    steps = {LayerStep(node.path, node.name, node.class_name) for node in catalog.nodes.values()}
+    return {step.name for step in steps if step.number is None} - {step.name for step in steps if step.number is not None}
 
 
 def _spot(catalog: Catalog, key: str) -> Spot:
@@ -105,22 +117,25 @@ class _Noting(_Store):
 
     def __init__(self) -> None:
         self.groups: dict[str, dict[str, Any]] = {}
+        self.names: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         return True
 
-    def make(self, path: str, metadata: object = None) -> dict[str, Any]:  # noqa: ARG002 - Keras >= 3.9 gives it
-        return self.groups.setdefault(f"{path}/vars" if path else "vars", {})
+    def make(self, path: str, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+        group = f"{path}/vars" if path else "vars"
+        self.names[group] = (metadata or {}).get("name", "")  # Keras >= 3.9 gives it
+        return self.groups.setdefault(group, {})
 
 
-def _written_groups(model: Any, catalog: Catalog) -> dict[str, dict[str, Any]]:
+def _written_by(model: Any, catalog: Catalog) -> _Noting:
     store = _Noting()
     holders = [model, *catalog.layers.values()]
     # An optimizer copies all of its state to save it, and none of it is a weight.
     skipped = {id(each) for holder in holders for each in list(vars(holder).values()) if isinstance(each, keras.Optimizer)}
     with _left_as_they_are(holders):
         _walk(model, weights_store=store, assets_store=None, inner_path="", visited_saveables=skipped)
-    return store.groups
+    return store
 
 
 @contextlib.contextmanager
