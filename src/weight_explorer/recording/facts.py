@@ -36,6 +36,12 @@ class Rate:
         self._compute: Callable[[], float | None] | None = compute
         self._value: float | None = None
 
+    def __eq__(self, other: object) -> bool:
+        return self.value == (other.value if isinstance(other, Rate) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
     @property
     def value(self) -> float | None:
         """The learning rate, None where it is not known."""
@@ -59,7 +65,7 @@ class OptimizerFacts:
     scales_loss: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What stays the same over many records of one training.
 
@@ -106,7 +112,7 @@ class Preceding:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class RecordFacts:
     """What held when one record was made.
 

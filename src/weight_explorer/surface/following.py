@@ -105,8 +105,8 @@ class Following(Standing):
         ...     for batch in range(5):
         ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
         ...         explorer.record({"loss": loss}, epoch=epoch)
-        >>> [step.epoch for step in explorer.history.records]
-        [0, 1]
+        >>> [step.epoch for step in explorer.history.records]  # the start, the end of an epoch, and what the loop left
+        [0, 1, 1]
         """
         callback = self.callback
         with self._session.reported():
