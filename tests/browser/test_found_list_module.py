@@ -42,7 +42,10 @@ def test_nothing_moves_when_findings_come_or_the_list_is_opened_and_its_last_ent
     places = [f".{name}" for name in PLACES]
     before = [box(page, place) for place in places]
     assert not opener(page).is_visible()
-    tell(page, entries(60, places=5), num_more=7)
+    tell(page, [entry(i, 5, severity=("error", "warning", "note")[i // 20]) for i in range(60)], num_more=7)
+    page.evaluate(f"{LIST}.set('counts', '20 errors, 20 warnings, 20 notes')")
+    counts = page.locator(".we-listed-counts")
+    assert width < 640 or counts.evaluate("words => words.scrollWidth <= words.clientWidth")
     assert [box(page, place) for place in places] == before
     facts, button = box(page, ".we-facts"), box(page, ".we-listed-all")
     assert facts["y"] <= button["y"] < button["bottom"] <= facts["bottom"]
@@ -67,6 +70,7 @@ def test_in_the_overview_the_list_stands_in_the_place_of_the_numbers_and_scrolls
     shown = box(page, ".we-listed-box")
     assert (shown["x"], shown["right"], shown["bottom"]) == (place["x"], place["right"], place["bottom"])
     assert place["y"] <= shown["y"]
+    page.get_by_role("button", name="layer 0").click(trial=True)  # nothing lies over it
     last = page.get_by_role("button", name="layer 29")
     last.focus()
     assert last.bounding_box()["y"] + last.bounding_box()["height"] <= shown["bottom"] + 0.5

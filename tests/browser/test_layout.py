@@ -37,7 +37,7 @@ PARTS = [
 ]
 HARNESS = """
 async ([modules, css, parts, width]) => {
-  document.body.innerHTML = `<style>${css}</style><div class="weight-explorer"><div class="we-all"><div class="we-head"></div>
+  document.body.innerHTML = `<style>.lm-Widget { position: relative; } ${css}</style><div class="weight-explorer"><div class="we-all"><div class="we-head"></div>
     <div class="we-body"><div class="we-side"></div><div class="we-main"></div></div></div></div>`;
   document.body.style.margin = 0;
   document.querySelector('.weight-explorer').style.width = `${width}px`;
@@ -58,7 +58,8 @@ async ([modules, css, parts, width]) => {
     const main = document.querySelector('.we-main');
     const isBox = ['we-head', 'we-roles', 'we-views'].includes(place);
     const box = document.querySelector(`.${place}`) ?? main.appendChild(document.createElement('div'));
-    box.classList.add(place);
+    box.classList.add(place, 'lm-Widget'); // as JupyterLab has them
+
     const el = isBox ? box.appendChild(document.createElement('div')) : box;
     if (!name) continue;
     const url = URL.createObjectURL(new Blob([modules[name]], {type: 'text/javascript'}));

@@ -71,7 +71,7 @@ function render({ model, el }) {
   el.setAttribute("aria-label", "findings");
   const [mark, counts] = [element("span", "we-severity"), element("span", "we-listed-counts")];
   mark.setAttribute("aria-hidden", "true");
-  const opener = element("button", "we-copy we-listed-all", { type: "button" }, mark, element("span", "we-listed-all-words", { textContent: "All findings: " }), counts);
+  const opener = element("button", "we-copy we-listed-all", { type: "button" }, mark, element("span", "we-listed-all-words", { textContent: "All findings:" }), counts);
   const heading = element("p", "we-listed-heading");
   const list = element("ul", "we-listed-list");
   const more = element("p", "we-listed-more");
@@ -104,7 +104,9 @@ function render({ model, el }) {
     setText(heading, model.get("heading"));
     setText(counts, model.get("counts"));
     mark.dataset.severity = entries[0]?.severity ?? "";
-    opener.setAttribute("aria-label", `All findings: ${model.get("counts")}`);
+    el.dataset.severities = new Set(entries.map(({ severity }) => severity)).size;
+    opener.title = `All findings: ${model.get("counts")}`;
+    opener.setAttribute("aria-label", opener.title);
     setCount(list, entries.length, makeEntry);
     entries.forEach((entry, i) => showEntry(list.children[i], entry));
     more.hidden = !numMore;
