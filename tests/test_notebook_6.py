@@ -54,11 +54,14 @@ def test_the_first_layer_to_break_is_hidden_and_the_updates_were_too_large_befor
 
 
 def test_the_dead_units_are_those_that_never_fire_and_no_longer_move(lesson):
-    (dead,) = [entries for rule, severity, entries in lesson.claims["dying"] if (rule, severity) == ("units not moving", "warning")]
+    (dead,) = [
+        entries for rule, severity, entries in lesson.claims["dying"] if (rule, severity) == ("units not moving", "warning")
+    ]
     assert dead == lesson.claims["silent"] == lesson.claims["still"]
     assert 20 <= len(dead) <= 28
     (after,) = re.findall(r"units that are 0 for every picture: (\d+) of 32", printed(lesson.notebook))[1:]
     assert int(after) <= 3
+    assert float(re.findall(r"accuracy: ([\d.]+)", printed(lesson.notebook))[0]) > 0.9
     assert set(lesson.claims["alive"]) == {"note"}
 
 
