@@ -5,7 +5,6 @@ import pytest
 
 from tests.notebooks import NOTEBOOKS, execute, lines, printed
 
-
 CLAIMS = """
 import numpy as np
 recorded = explorer.history.values("dense_reader/hidden/kernel")

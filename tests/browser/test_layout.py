@@ -37,7 +37,8 @@ PARTS = [
 ]
 HARNESS = """
 async ([modules, css, parts, width]) => {
-  document.body.innerHTML = `<style>.lm-Widget { position: relative; } ${css}</style><div class="weight-explorer"><div class="we-all"><div class="we-head"></div>
+  document.body.innerHTML = `<style>.lm-Widget { position: relative; } ${css}</style>
+    <div class="weight-explorer"><div class="we-all"><div class="we-head"></div>
     <div class="we-body"><div class="we-side"></div><div class="we-main"></div></div></div></div>`;
   document.body.style.margin = 0;
   document.querySelector('.weight-explorer').style.width = `${width}px`;
