@@ -19,10 +19,10 @@ class Lesson:
     solutions: list[str]
 
 
-def take(name, claims):
-    """Run a notebook; `claims` are expressions, which are asked at its end and before the solutions."""
+def take(name, claims, setup=""):
+    """Run a notebook; `claims` are expressions, evaluated at its end, after `setup` and before the solutions."""
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
-    asked = "import json\nprint(json.dumps({" + ", ".join(f"{key!r}: {text}" for key, text in claims.items()) + "}))"
+    asked = setup + "\nimport json\nprint(json.dumps({" + ", ".join(f"{key!r}: {text}" for key, text in claims.items()) + "}))"
     taught = len(notebook.cells)
     notebook.cells += [new_code_cell(code) for code in (asked, *solutions(notebook))]
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()

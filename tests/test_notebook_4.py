@@ -14,7 +14,7 @@ CLAIMS = {
     "largest": "float(np.abs(beginning.history.values('fresh/hidden/kernel')[0]).max())",
     "caption": "(beginning.select('hidden', role='kernel', view='initializer'), beginning.figure().texts[-1].get_text())[1]",
     "accuracy": "{name: each.history.records[-1].logs['accuracy'] for name, each in seen.items()}",
-    "zeros": "[finding.rule for finding in seen['zeros'].findings]",
+    "zeros": "[(finding.rule, [each.key for each in finding.locations]) for finding in seen['zeros'].findings]",
     "spread": "seen['he_normal'].history.values('deep/hidden_3/kernel').std(axis=(1, 2))[[0, -1]].tolist()",
     "kernels": "[weight.shape for weight in twin.catalog.weights.values() if weight.role == 'kernel']",
     "is_shared": "twin.catalog.nodes['pair/eye'].shared",
@@ -41,7 +41,9 @@ def test_the_initializer_decides_whether_five_layers_learn(lesson):
     accuracy = lesson.claims["accuracy"]
     assert max(accuracy[name] for name in ("zeros", "normal, 0.01", "normal, 1")) < 0.2
     assert accuracy["he_normal"] > accuracy["glorot_uniform"] > 0.6
-    assert lesson.claims["zeros"] == ["not moving"] * 6
+    hidden, digit = lesson.claims["zeros"]
+    assert hidden == ["not moving", [f"deep/hidden_{i}/kernel" for i in range(1, 6)]]
+    assert digit == ["not moving", ["deep/digit/kernel"]]
 
 
 def test_training_hardly_changes_how_the_weights_are_spread(lesson):

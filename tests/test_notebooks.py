@@ -3,12 +3,19 @@
 import nbformat
 import pytest
 
-from tests.notebooks import NOTEBOOKS, execute, printed
+from tests.notebooks import NOTEBOOKS, execute, lines, printed
+
+CLAIMS = """
+import numpy as np
+recorded = explorer.history.values("dense_reader/hidden/kernel")
+print("still:", np.flatnonzero((recorded == recorded[0]).all(axis=(0, 2))))
+print("empty:", np.flatnonzero((pixels == 0).all(axis=0)), np.flatnonzero((x_train == 0).all(axis=0)))
+"""
 
 
 @pytest.fixture(scope="module")
 def quickstart():
-    return execute("quickstart.ipynb")
+    return execute("quickstart.ipynb", CLAIMS)
 
 
 def test_the_quickstart_trains_both_models(quickstart):
@@ -17,9 +24,11 @@ def test_the_quickstart_trains_both_models(quickstart):
     assert min(accuracies) > 0.85
 
 
-def test_rows_of_border_pixels_did_not_move_and_the_others_did(quickstart):
+def test_rows_of_pixels_that_are_always_0_did_not_move_and_all_others_did(quickstart):
     (line,) = [line for line in printed(quickstart).splitlines() if line.startswith("weights that moved")]
     assert "0.0% of the rows of always-white pixels" in line
+    assert lines(quickstart)["still"] == "[ 0 32 39]"
+    assert lines(quickstart)["empty"] == "[ 0 32 39] [ 0 32 39]"
     assert 80 < float(line.split(":")[1].split("%")[0]) < 100
 
 

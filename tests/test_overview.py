@@ -10,6 +10,7 @@ import pytest
 from tests.records import Variable, record, weight_of
 from weight_explorer.catalog.nodes import Catalog, LayerNode
 from weight_explorer.diagnosis.findings import Examined, Finding, Findings
+from weight_explorer.diagnosis.merging import merged
 from weight_explorer.panels.code import code_of
 from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.heat import HeatPanel
@@ -376,18 +377,43 @@ def scene_of(model, choice=CHOICE, **circumstances):
     return compose(model.catalog, model.history.snapshot(), choice, Status(), Circumstances(**circumstances))
 
 
-def test_the_findings_are_listed_the_gravest_first_or_said_to_be_none_or_not_looked_for():
+def test_all_findings_are_listed_the_gravest_first_for_every_selection():
     model = Model(*KEYS).train(4)
     findings = Findings([finding(KEYS[2], "error"), finding(KEYS[1], "note")])
-    found = scene_of(model, examined=Examined(findings, 3)).found_list
-    assert found.heading == "2 findings: 1 error, 1 note"
-    assert [(entry[0], entry[1], entry[3]) for entry in found.entries] == [
-        ("error", "twin", KEYS[2]),
-        ("note", "first", KEYS[1]),
-    ]
+    for choice in (CHOICE, Choice(), Choice(layer="m/first")):
+        found = scene_of(model, choice, examined=Examined(findings, 3)).found_list
+        assert (found.heading, found.counts) == ("2 findings: 1 error, 1 note", "1 error, 1 note")
+        assert [(entry.severity, entry.where, entry.key, entry.others) for entry in found.entries] == [
+            ("error", "twin", KEYS[2], ()),
+            ("note", "first", KEYS[1], ()),
+        ]
+
+
+def test_a_list_of_findings_says_what_it_is_of_and_when_there_are_none():
+    model = Model(*KEYS).train(4)
     assert scene_of(model, examined=Examined(Findings(), 3)).found_list.heading == "Nothing was found up to record 3."
     assert scene_of(model).found_list.heading == "Not examined yet."
-    assert scene_of(model, Choice()).found_list is None
+    old = scene_of(model, examined=Examined(Findings([finding(KEYS[0])]), 2)).found_list
+    assert old.heading == "1 finding: 1 warning (as of record 2)"
+    assert old.counts == "1 warning"
+
+
+def test_one_finding_in_many_weights_is_one_note_and_a_mark_at_each_with_its_own_sentence():
+    model = Model(*KEYS).train(4)
+    found = Findings(merged([finding(key, step=3, cause="same") for key in KEYS]))
+    picture = model.draw(found)
+    assert [(each.row, each.sentence) for each in picture.troubles] == [
+        (row, f"Something is odd with {key}.") for row, key in enumerate(KEYS)
+    ]
+    assert "Findings: 1 warning, marked at 4 weights." in words_of(picture, "m")
+    notes = [line for line in csv_of(picture, "m").splitlines() if "odd" in line]
+    assert len(notes) == 1
+    assert "The same was found in" in notes[0]
+    panel = HeatPanel()
+    panel.show(picture, "m")
+    assert [panel.troubles["sentences"][mark[3]] for mark in panel.troubles["marks"]] == [
+        f"Something is odd with {key}." for key in KEYS
+    ]
 
 
 # -- the choice ----------------------------------------------------------------------------------------------------------

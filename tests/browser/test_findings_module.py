@@ -14,7 +14,14 @@ WORDS = "models.find(model => model.get('sections')?.some(section => section.kin
 
 
 def findings(*found, when=""):
-    return {"kind": "findings", "found": [list(each) for each in found], "when": when}
+    """A section with findings, each of severity, words and, if the same was found elsewhere, the places."""
+    return {"kind": "findings", "found": [one(*each) for each in found], "when": when}
+
+
+def one(severity, words, places=(), more=""):
+    elsewhere = f"Also in {len(places)} other layers." if places else ""
+    pairs = [[name, f"m/{name}/kernel"] for name in places]
+    return {"severity": severity, "words": words, "elsewhere": elsewhere, "places": pairs, "more": more}
 
 
 def tell(page, section, around=(TEXT, CAPTION)):
@@ -99,3 +106,47 @@ def test_listeners_hear_what_is_new_and_not_every_number(page):
     tell(page, findings())
     assert page.evaluate("heard") == ["1 warning, 1 note", "1 error, 1 warning, 2 notes", ""]
     assert page.get_by_role("status").locator("visible=true").count() == 1
+
+
+LAYERS = [f"dense_{i}" for i in range(120)]
+
+
+def test_other_places_are_one_click_away_scroll_by_themselves_and_each_leads_to_its_weight(page):
+    mount(page, 1300)
+    tell(page, findings(("warning", "It did not move.", LAYERS, "and 3 more: explorer.findings")))
+    first = page.locator(".we-finding-first")
+    assert first.text_content() == "Warning: It did not move. Also in 120 other layers."
+    assert button(page).text_content() == "where else"
+    button(page).click()
+    places = page.locator(".we-findings-all .we-places")
+    assert places.evaluate("list => list.scrollHeight > list.clientHeight && list.clientHeight <= 160")
+    assert page.locator(".we-findings-all").evaluate("list => list.scrollHeight <= list.clientHeight")
+    assert page.get_by_text("and 3 more: explorer.findings").is_visible()
+    page.evaluate("document.addEventListener('we-asked', event => { window.detail = event.detail; })")
+    page.get_by_role("button", name="dense_119").press("Enter")
+    assert page.evaluate(f"{WORDS}.get('asked')") == "m/dense_119/kernel"
+    assert page.evaluate("detail") == {"weight": "m/dense_119/kernel"}
+    assert not page.locator(".we-findings-all").is_visible()
+    assert page.evaluate("document.activeElement.className").endswith("we-findings-more")
+
+
+def test_of_several_findings_the_places_are_folded_and_opened_by_keys(page):
+    mount(page, 1300)
+    tell(page, findings(("warning", "One.", LAYERS[:3]), ("note", "Two.")))
+    button(page).click()
+    assert page.locator("summary").filter(visible=True).all_text_contents() == ["Also in 3 other layers."]
+    assert not page.get_by_role("button", name="dense_0").is_visible()
+    page.locator("summary").first.press("Enter")
+    page.get_by_role("button", name="dense_0").wait_for()
+    page.get_by_role("button", name="dense_1").focus()
+    tell(page, findings(("warning", "One more.", LAYERS[:3]), ("note", "Two."), when="as of record 9"))
+    assert page.evaluate("document.activeElement.dataset.key") == "m/dense_1/kernel"
+    assert "as of record 9: One more." in page.locator(".we-findings-all li").first.text_content()
+
+
+def test_names_of_places_are_never_markup(page):
+    mount(page, 1300)
+    tell(page, findings(("warning", "One.", [EVIL])))
+    button(page).click()
+    assert page.get_by_role("button", name=EVIL).is_visible()
+    assert page.locator("img").count() == 0

@@ -82,3 +82,46 @@ def test_marks_bars_and_words_appear_while_fit_runs(page, tmp_path):
         assert len(shown) == len(ratios)
         assert spent / seconds < 0.03
         assert notebook.errors == []
+
+
+FLOOD = """
+import keras, numpy as np
+from keras import layers
+from weight_explorer import WeightExplorer
+
+keras.utils.set_random_seed(5)
+hidden = [layers.Dense(8, "relu", name=f"dense_{i}") for i in range(40)]
+model = keras.Sequential([keras.Input((8,)), *hidden, layers.Dense(1, name="out")], name="deep")
+model.compile(keras.optimizers.SGD(0.0), "mse")
+random = np.random.default_rng(1)
+x, y = random.random((512, 8)), random.random((512, 1))
+explorer = WeightExplorer(model)
+explorer
+"""
+TRAIN_DEEP = "_ = model.fit(x, y, epochs=100_000, verbose=0, callbacks=[explorer.callback])"
+
+
+def test_one_cause_in_41_layers_is_one_finding_and_its_places_are_reached_while_fit_runs(page, tmp_path):
+    with open_lab(page, tmp_path, [FLOOD, TRAIN_DEEP]) as server:
+        notebook = Notebook(page, server, "demo.ipynb")
+        notebook.run(0)
+        page.get_by_role("tree", name="layers").wait_for()
+        notebook.run(1, wait=False)
+        page.get_by_role("button", name="All findings: 1 warning").click(timeout=90_000)
+        page.get_by_role("button", name="show all 41").click()
+        page.get_by_role("button", name="dense_20 / kernel").click()
+        page.get_by_role("treeitem", name=re.compile("^dense_20"), selected=True).wait_for(timeout=20_000)
+        page.locator(".we-finding-first", has_text="Also in 40 other layers.").wait_for(timeout=20_000)
+        assert "dense_20 did not move" in page.locator(".we-finding-first").text_content()
+        page.get_by_role("button", name="where else").click()
+        page.get_by_role("button", name="dense_3 / kernel").click()
+        page.get_by_role("treeitem", name=re.compile("^dense_3,"), selected=True).wait_for(timeout=20_000)
+        page.locator(".we-finding-first", has_text="dense_3 did not move").wait_for(timeout=20_000)
+
+        page.get_by_role("treeitem").first.click()
+        page.get_by_role("region", name="all findings").get_by_role("button", name="dense_0 and 40 other layers").click()
+        page.get_by_role("treeitem", name=re.compile("^dense_0"), selected=True).wait_for(timeout=20_000)
+        assert notebook.is_running(1)
+        notebook.interrupt(1)
+        page.locator(".we-status-words", has_text="interrupted · epoch").wait_for(timeout=60_000)
+        assert notebook.errors == []

@@ -9,7 +9,7 @@ import weight_explorer.panels
 from tests.browser.test_time_module import records, travelling
 
 PANELS = Path(weight_explorer.panels.__file__).parent
-MODULES = {name: (PANELS / f"{name}.js").read_text() for name in ("choices", "details", "status", "time")}
+MODULES = {name: (PANELS / f"{name}.js").read_text() for name in ("choices", "details", "findings", "status", "time")}
 STYLE = "".join(file.read_text() for file in sorted(PANELS.glob("*.css")))
 VIEWS = ("Matrix", "Filters", "Distribution", "Over time", "Units", "Spectrum", "Compare", "Another")
 QUANTITIES = ("Value", "Since start", "Since last record", "Since record 128")
@@ -20,11 +20,14 @@ def choices(kind, label, names):
     return {"kind": kind, "label": label, "options": [[name, name] for name in names], "selected": names[0]}
 
 
+NO_FINDINGS = {"heading": "", "counts": "", "is_list": False, "entries": [], "num_more": 0, "more": "explorer.findings"}
+
 # The class of each part's place, and the module that draws it with its state.
 PARTS = [
     ("we-head", "status", {"title": "reader", "words": "12 checkpoints", "phase": "checkpoints", "problem": "", "answered": 0}),
     ("we-roles", "choices", choices("tabs", "roles", ["Kernel"])),
     ("we-facts", "details", {"label": "", "sections": [{"kind": "pieces", "pieces": ["(8, 80)", "float32"]}]}),
+    ("we-listed", "findings", NO_FINDINGS),
     ("we-views", "choices", choices("tabs", "views", VIEWS)),
     ("we-views", "choices", choices("segments", "quantity", QUANTITIES)),
     ("we-stage", None, {}),
@@ -34,7 +37,8 @@ PARTS = [
 ]
 HARNESS = """
 async ([modules, css, parts, width]) => {
-  document.body.innerHTML = `<style>${css}</style><div class="weight-explorer"><div class="we-all"><div class="we-head"></div>
+  document.body.innerHTML = `<style>.lm-Widget { position: relative; } ${css}</style>
+    <div class="weight-explorer"><div class="we-all"><div class="we-head"></div>
     <div class="we-body"><div class="we-side"></div><div class="we-main"></div></div></div></div>`;
   document.body.style.margin = 0;
   document.querySelector('.weight-explorer').style.width = `${width}px`;
@@ -55,7 +59,8 @@ async ([modules, css, parts, width]) => {
     const main = document.querySelector('.we-main');
     const isBox = ['we-head', 'we-roles', 'we-views'].includes(place);
     const box = document.querySelector(`.${place}`) ?? main.appendChild(document.createElement('div'));
-    box.classList.add(place);
+    box.classList.add(place, 'lm-Widget'); // as JupyterLab has them
+
     const el = isBox ? box.appendChild(document.createElement('div')) : box;
     if (!name) continue;
     const url = URL.createObjectURL(new Blob([modules[name]], {type: 'text/javascript'}));

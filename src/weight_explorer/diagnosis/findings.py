@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEVERITIES = ("error", "warning", "note")
-_HEADS = ("severity", "rule", "layer", "epoch", "finding")
 _WIDTH = 128
+_MOST_OF_LAYER = 40  # characters of a layer's path in text
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,22 @@ class Finding:
         return replace(self, key=found.key, layer=found.layer, sentence=found.sentence, places=places)
 
     @property
+    def sentences(self) -> Mapping[str, str]:
+        """What was found in each weight, by its key.
+
+        >>> places = Location("m/a", "m", "a stands still."), Location("m/b", "m", "b and c do.", keys=("m/b", "m/c"))
+        >>> Finding("not moving", "warning", "m/a", "m", 4, 2, "All stand still.", locations=places).sentences
+        {'m/a': 'a stands still.', 'm/b': 'b and c do.', 'm/c': 'b and c do.'}
+        """
+        if not self.locations:
+            return dict.fromkeys(self.keys or (self.key,), self.sentence)
+        found: dict[str, str] = {}
+        for location in self.locations:
+            for key in location.keys or (location.key,):
+                found.setdefault(key, location.sentence)
+        return found
+
+    @property
     def words(self) -> str:
         """The sentence, and what usually helps."""
         return f"{self.sentence} {self.cure}".strip()
@@ -115,11 +131,15 @@ class Findings(tuple[Finding, ...]):
     __slots__ = ()
 
     @property
-    def count_words(self) -> str:
-        """How many there are of each severity."""
+    def severity_words(self) -> str:
+        """How many there are of each severity, such as `3 warnings, 1 note`."""
         counts = {severity: sum(each.severity == severity for each in self) for severity in SEVERITIES}
-        found = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
-        return f"{len(self)} finding{'s' if len(self) > 1 else ''}: {found}" if self else "Nothing was found."
+        return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
+
+    @property
+    def count_words(self) -> str:
+        """How many there are in all, and of each severity."""
+        return f"{len(self)} finding{'s' if len(self) > 1 else ''}: {self.severity_words}" if self else "Nothing was found."
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each finding; `keys` is a tuple, `evidence` a dict of numbers, `locations` a count."""
@@ -137,15 +157,23 @@ class Findings(tuple[Finding, ...]):
         return str(self)
 
     def __str__(self) -> str:
-        rows = [_HEADS, *(_cells(each) for each in self)] if self else []
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS) - 1)] if rows else []
+        names, *rows = self._table()
+        rows = [names, *(tuple(map(_shortened, row[:-1])) + row[-1:] for row in rows)] if rows else []
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
         return "\n".join([self.count_words, *(_row_text(row, widths) for row in rows)])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in _HEADS)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(each)) + "</tr>" for each in self)
+        names, *rows = self._table()
+        head = "".join(f"<th>{name}</th>" for name in names)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if self else ""
         return f"<p>{self.count_words}</p>{table}"
+
+    def _table(self) -> list[tuple[str, ...]]:
+        """Return the names of the columns, then a row for each finding; locations are counted only where one has several."""
+        has_many = any(len(each.locations) > 1 for each in self)
+        names = tuple(name for name in _COLUMNS if name != "locations" or has_many)
+        return [names, *(tuple(_COLUMNS[name](each) for name in names) for each in self)]
 
 
 NOTHING_FOUND = Findings()
@@ -162,8 +190,21 @@ class Examined:
 NOT_EXAMINED = Examined()
 
 
-def _cells(finding: Finding) -> tuple[str, ...]:
-    return finding.severity, finding.rule, finding.layer, str(finding.epoch), finding.words
+_COLUMNS: Mapping[str, Callable[[Finding], str]] = MappingProxyType(
+    {
+        "severity": lambda finding: finding.severity,
+        "rule": lambda finding: finding.rule,
+        "layer": lambda finding: finding.layer,
+        "locations": lambda finding: str(len(finding.locations) or 1),
+        "epoch": lambda finding: str(finding.epoch),
+        "finding": lambda finding: finding.words,
+    }
+)
+
+
+def _shortened(cell: str) -> str:
+    """Return the end of a long path: it names the layer."""
+    return cell if len(cell) <= _MOST_OF_LAYER else f"…{cell[1 - _MOST_OF_LAYER :]}"
 
 
 def _row_text(row: tuple[str, ...], widths: list[int]) -> str:

@@ -30,7 +30,7 @@ const CHECK_MARKS = { held: "✓", moved: "⚠", unknown: "?" };
 let numFindings = 0;
 
 /** One finding: the mark and the word of its severity, and what was found. */
-function fillFinding(node, [severity, words], when) {
+function fillFinding(node, { severity, words }, when) {
   const mark = element("span", "we-severity");
   mark.dataset.severity = severity;
   mark.setAttribute("aria-hidden", "true");
@@ -42,7 +42,7 @@ function fillFinding(node, [severity, words], when) {
 /** How many there are, for those who listen: it changes when another thing is found, not with every number. */
 function spokenFindings(found) {
   const counts = new Map();
-  for (const [severity] of found) counts.set(severity, (counts.get(severity) ?? 0) + 1);
+  for (const { severity } of found) counts.set(severity, (counts.get(severity) ?? 0) + 1);
   return [...counts].map(([severity, count]) => `${count} ${severity}${count > 1 ? "s" : ""}`).join(", ");
 }
 
@@ -60,6 +60,11 @@ function drawFindings(section) {
   more.setAttribute("aria-expanded", "false");
   more.setAttribute("aria-controls", all.id);
   more.addEventListener("click", () => openFindings(node, all.hidden));
+  all.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-key]")) return;
+    openFindings(node, false); // the picture of the other weight comes into sight
+    more.focus({ preventScroll: true });
+  });
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || all.hidden) return;
     event.stopPropagation();
@@ -75,6 +80,7 @@ function drawFindings(section) {
 function openFindings(node, isOpen) {
   const [, more, all] = node.children;
   all.hidden = !isOpen;
+  if (isOpen && all.children.length === 1) all.querySelector("details").open = true;
   more.setAttribute("aria-expanded", String(isOpen));
   nameButton(node);
 }
@@ -90,20 +96,56 @@ function fitFindings(node) {
 function nameButton(node) {
   const [first, more, all] = node.children;
   const others = all.children.length - 1;
-  more.textContent = all.hidden ? (others > 0 ? `${others} more` : "in full") : "close";
-  more.hidden = others < 1 && all.hidden && first.scrollHeight <= first.clientHeight;
+  const isElsewhere = others === 0 && !all.querySelector("details").hidden;
+  more.textContent = all.hidden ? (others > 0 ? `${others} more` : isElsewhere ? "where else" : "in full") : "close";
+  more.hidden = others < 1 && all.hidden && !isElsewhere && first.scrollHeight <= first.clientHeight;
+}
+
+/** A finding in full, and below it, to be opened, the other places where the same was found. */
+function makeItem() {
+  const elsewhere = element("details", "we-elsewhere");
+  elsewhere.append(element("summary", ""), element("ul", "we-places"), element("div", "we-quiet"));
+  const item = element("li", "we-finding");
+  item.append(element("div", ""), elsewhere);
+  return item;
+}
+
+function fillItem(item, finding, when) {
+  const [text, elsewhere] = item.children;
+  const [summary, list, more] = elsewhere.children;
+  fillFinding(text, finding, when);
+  elsewhere.hidden = !finding.elsewhere;
+  summary.textContent = finding.elsewhere;
+  more.textContent = finding.more;
+  fillPlaces(list, finding.places);
+}
+
+/** Change the places that stand, so that one of them keeps the focus. */
+function fillPlaces(list, places) {
+  while (list.children.length > places.length) list.lastChild.remove();
+  while (list.children.length < places.length) {
+    const button = element("button", "we-place");
+    button.type = "button";
+    const place = element("li", "");
+    place.append(button);
+    list.append(place);
+  }
+  places.forEach(([name, key], i) => {
+    const button = list.children[i].firstChild;
+    if (button.dataset.key === key && button.textContent === name) return;
+    button.dataset.key = key;
+    button.title = `Go to ${key}`;
+    button.textContent = name;
+  });
 }
 
 function patchFindings(node, { found, when }) {
   const [first, , all, spoken] = node.children;
-  if (found.length) fillFinding(first, found[0], when);
+  if (found.length) fillFinding(first, { ...found[0], words: `${found[0].words} ${found[0].elsewhere}`.trim() }, when);
   else first.replaceChildren();
-  const items = found.map((finding) => {
-    const item = element("li", "we-finding");
-    fillFinding(item, finding, when);
-    return item;
-  });
-  all.replaceChildren(...items);
+  while (all.children.length > found.length) all.lastChild.remove();
+  while (all.children.length < found.length) all.append(makeItem());
+  found.forEach((finding, i) => fillItem(all.children[i], finding, when));
   if (!found.length) openFindings(node, false);
   const words = spokenFindings(found);
   if (spoken.textContent !== words) spoken.textContent = words;
@@ -208,6 +250,13 @@ function render({ model, el }) {
     standing = sections;
   }
 
+  el.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-key]");
+    if (!button) return;
+    model.set("asked", button.dataset.key);
+    model.save_changes();
+    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { weight: button.dataset.key } }));
+  });
   const onLabel = () => {
     if (model.get("label")) {
       el.setAttribute("role", "group");

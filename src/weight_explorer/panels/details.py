@@ -9,20 +9,27 @@ import anywidget
 import traitlets
 
 from weight_explorer.panels.assets import asset
+from weight_explorer.views.found import ShownFinding
+
+# Other places of one finding that are sent to the page.
+MOST_PLACES = 500
 
 
 class DetailsPanel(anywidget.AnyWidget):
-    """Shows sections one below the other, each made by one of the functions below."""
+    """Shows sections one below the other, each made by one of the functions below; the weight to go to arrives in `asked`."""
 
     _esm = asset("details.js")
     _css = asset("details.css")
 
     sections = traitlets.List(traitlets.Dict()).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
+    asked = traitlets.Unicode().tag(sync=True)
 
     def show(self, *sections: dict[str, Any] | None) -> None:
         """Bring the sections up to date; None stands for nothing."""
-        self.sections = [section for section in sections if section]
+        with self.hold_sync():
+            self.sections = [section for section in sections if section]
+            self.asked = ""  # so that the same may be asked for again
 
 
 def pieces(words: Iterable[str]) -> dict[str, Any]:
@@ -35,9 +42,21 @@ def text(words: str, *, tone: str = "plain") -> dict[str, Any]:
     return {"kind": "text", "text": words, "tone": tone}
 
 
-def findings(found: Iterable[tuple[str, str]], when: str = "") -> dict[str, Any]:
-    """Make the first of some (severity, words) with a button that opens all; `when` says of which record they are."""
-    return {"kind": "findings", "found": [list(each) for each in found], "when": when}
+def findings(found: Iterable[ShownFinding], when: str = "") -> dict[str, Any]:
+    """Make the first finding with a button that opens all of them; `when` says which record they are of."""
+    return {"kind": "findings", "found": [_finding(each) for each in found], "when": when}
+
+
+def _finding(finding: ShownFinding) -> dict[str, Any]:
+    places = [[link.name, link.key] for link in finding.others[:MOST_PLACES]]
+    num_more = len(finding.others) - len(places)
+    return {
+        "severity": finding.severity,
+        "words": finding.words,
+        "elsewhere": finding.elsewhere,
+        "places": places,
+        "more": f"and {num_more} more: explorer.findings" if num_more else "",
+    }
 
 
 def check(words: str, state: str) -> dict[str, Any]:

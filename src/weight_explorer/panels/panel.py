@@ -92,6 +92,7 @@ class Panel:
             Control("place", self.stage.heat, "asked"),
             Control("window", self.stage.heat, "window"),
             Control("place", self.findings, "asked"),
+            Control("place", self.words, "asked"),
             Control("place", self.sketches, "asked"),
             Control("brush", self.stage.matrix, "brush"),
             Control("step", self.time, may_be_empty=True),
@@ -117,11 +118,11 @@ class Panel:
         self.facts.show(details.pieces(scene.facts) if scene.facts else None)
         self.proof.show(details.check(scene.proof.words, scene.proof.state) if scene.proof else None)
         self._show_numbers(scene)
-        self.findings.show(scene.found_list)
+        self.findings.show(scene.found_list, is_list=scene.selection.is_overview)
         self.words.show(
             details.text(scene.explanation) if scene.explanation else None,
             details.text("" if isinstance(scene.picture, EmptyPicture) else scene.picture.caption, tone="quiet"),
-            details.findings([(each.severity, each.words) for each in scene.found], scene.examined_at),
+            details.findings(scene.found, scene.examined_at),
             details.code(scene.expression) if scene.expression else None,
         )
         self.stage.show(scene.view, scene.picture, scene.name)
@@ -180,7 +181,6 @@ class Panel:
         views = _box("we-views", self.views, self.quantities)
         parts = {
             "we-numbers": self.numbers,
-            "we-found": self.findings,
             "we-words": self.words,
             "we-axis": self.time,
         }
@@ -192,11 +192,11 @@ class Panel:
             "we-main",
             roles,
             facts,
+            self.findings,
             views,
             choose,
             self.stage,
             self.numbers,
-            self.findings,
             self.words,
             self.time,
             self.sketches,

@@ -53,7 +53,7 @@ class Looking(Standing):
         >>> x = np.array([[1.0, 0.0, 2.0]] * 8)
         >>> history = model.fit(x, np.ones((8, 2)), batch_size=2, callbacks=[explorer.callback], verbose=0)
         >>> [(finding.rule, finding.places[0].entries) for finding in explorer.findings]
-        [('zero input', (1,))]
+        [('rows not moving', (1,))]
         """
         self._look()
         if not self._is_training():

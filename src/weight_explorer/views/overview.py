@@ -142,6 +142,7 @@ def draw(catalog: Catalog, history: Past, choice: Choice, findings: Findings) ->
         seams=seams_of(columns.steps),
         edits=edits_of(columns.steps),
         troubles=_troubles(rows, columns, findings),
+        notes=tuple((finding.severity, finding.sentence) for finding in findings),
         chosen=None if choice.step is None else columns.at(choice.step),
     )
 
@@ -166,9 +167,9 @@ def _troubles(rows: Rows, columns: Columns, findings: Findings) -> tuple[Trouble
         return ()
     places = {key: row for row, key in enumerate(rows.keys)}
     return tuple(
-        Trouble(places[key], columns.at(finding.step), finding.severity, finding.sentence)
+        Trouble(places[key], columns.at(finding.step), finding.severity, sentence)
         for finding in findings
-        for key in (finding.keys or (finding.key,))
+        for key, sentence in finding.sentences.items()
         if key in places
     )
 

@@ -235,7 +235,8 @@ class HeatPicture(MatrixPicture):
         ticks: Columns that are labeled, and with what; the columns' axis says what that counts.
         seams: Columns at which another fit begins.
         edits: Columns of records at which somebody set weights, with what was done.
-        troubles: What was found.
+        troubles: Where something was found.
+        notes: Severity and sentence of each finding, however many weights it is about.
         chosen: The column of the record that was chosen; None where the newest is followed.
     """
 
@@ -246,6 +247,7 @@ class HeatPicture(MatrixPicture):
     seams: tuple[int, ...] = ()
     edits: tuple[tuple[int, str], ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
     chosen: int | None = None
 
     def values(self) -> np.ndarray:

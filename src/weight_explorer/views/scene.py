@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weight_explorer.catalog.nodes import Catalog, Weight
-from weight_explorer.diagnosis.findings import NOT_EXAMINED, NOTHING_FOUND, Examined, Finding, Findings
+from weight_explorer.diagnosis.findings import NOT_EXAMINED, NOTHING_FOUND, Examined, Findings
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.views import facts, overview
 from weight_explorer.views.activity import NO_ACTIVITY, Activity, activity_of
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
-from weight_explorer.views.found import FoundList, examined_words, findings_at, found_list
+from weight_explorer.views.found import NO_FINDINGS, FoundList, ShownFinding, examined_words, found_list, shown_findings
 from weight_explorer.views.lab import Trial
 from weight_explorer.views.meant import NOTHING_POSSIBLE, Desk, Possible, meant_of
 from weight_explorer.views.names import file_name
@@ -29,8 +29,8 @@ from weight_explorer.views.stops import Stops, stops_of, stops_of_all
 class Scene:
     """What every part of the panel shows.
 
-    `findings` are all there are; `found` those that are true of the shown weight, the gravest first; `examined_at` says of
-    which record they are, where that is not the newest.
+    `findings` are all there are, and `found_list` is how they are listed; `found` are those of the selected weight, the gravest
+    first; `examined_at` says which record they are of, where that is not the newest.
     """
 
     title: str
@@ -52,10 +52,10 @@ class Scene:
     explanation: str = ""
     expression: str = ""
     findings: Findings = NOTHING_FOUND
-    found: tuple[Finding, ...] = ()
+    found: tuple[ShownFinding, ...] = ()
     examined_at: str = ""
     activity: Activity = NO_ACTIVITY
-    found_list: FoundList | None = None
+    found_list: FoundList = NO_FINDINGS
     desk: Desk = field(default_factory=Desk)
     orders: tuple[str, ...] = ()
 
@@ -121,7 +121,7 @@ def compose(
     head |= {"stops": stops_of(weight, history, choice)} | _examined(catalog, history, status, circumstances.examined)
     head["desk"] = Desk(meant_of(catalog, history, choice), circumstances.possible)
     if selection.is_overview:
-        return Scene(**head | _overview(catalog, history, choice, circumstances.examined))
+        return Scene(**head | _overview(catalog, history, choice, circumstances.examined.findings))
     if weight is None:
         node = selection.node
         return Scene(**head, picture=EmptyPicture(facts.empty_words(node)), expression=node.expression if node.note else "")
@@ -136,20 +136,22 @@ def compose(
         by_block=facts.block_table(weight, history, choice),
         explanation=facts.explanation(weight, selection.home.path),
         expression=weight.expression,
-        found=findings_at(circumstances.examined.findings, weight),
+        found=shown_findings(catalog, circumstances.examined.findings, weight),
     )
 
 
 def _examined(catalog: Catalog, history: Past, status: Status, examined: Examined) -> dict[str, Any]:
     numbers = history.timeline.numbers
+    when = examined_words(examined, int(numbers[-1]) if len(numbers) else None, is_training=status.is_training)
     return {
         "findings": examined.findings,
-        "examined_at": examined_words(examined, int(numbers[-1]) if len(numbers) else None, is_training=status.is_training),
+        "examined_at": when,
+        "found_list": found_list(catalog, examined, when),
         "activity": activity_of(catalog, history.last_change(), examined.findings),
     }
 
 
-def _overview(catalog: Catalog, history: Past, choice: Choice, examined: Examined) -> dict[str, Any]:
+def _overview(catalog: Catalog, history: Past, choice: Choice, findings: Findings) -> dict[str, Any]:
     """Compose what is shown of all weights together."""
     return {
         "view": overview.VIEW,
@@ -157,11 +159,10 @@ def _overview(catalog: Catalog, history: Past, choice: Choice, examined: Examine
         "quantities": (),
         "stops": stops_of_all(history, choice),
         "options": offered(overview.OPTIONS, overview.ALL_WEIGHTS, history, choice),
-        "picture": overview.draw(catalog, history, choice, examined.findings),
+        "picture": overview.draw(catalog, history, choice, findings),
         "facts": overview.facts(catalog),
         "explanation": overview.explanation(history, choice),
         "expression": "explorer.history.to_frame()",
-        "found_list": found_list(catalog, examined),
     }
 
 

@@ -136,7 +136,7 @@ def _heat(picture: HeatPicture) -> Table:
     rows = (
         (weights[top + row * picture.row_step], *values[row, seen.left : seen.right]) for row in range(seen.top, seen.bottom)
     )
-    found = dict.fromkeys(f"{trouble.severity}: {trouble.sentence}" for trouble in picture.troubles)
+    found = (f"{severity}: {sentence}" for severity, sentence in picture.notes)
     what = f"{capitalized(picture.shades.label)} of each weight at each record."
     return Table(("weight", *columns), rows, tuple(filter(None, (what, seen_words(picture), *found))))
 

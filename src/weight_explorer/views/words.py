@@ -52,12 +52,13 @@ def _matrix(picture: MatrixPicture) -> str:
 
 def _heat(picture: HeatPicture) -> str:
     rows, columns = picture.size
-    severities = [trouble.severity for trouble in picture.troubles]
+    severities = [severity for severity, _ in picture.notes]
     found = [_count(severities.count(name), name) for name in dict.fromkeys(severities)]
+    marked = _count(len({trouble.row for trouble in picture.troubles}), "weight")
     size = f"{_count(rows, 'weight')} by {_count(columns, 'record')}"
     shown = f"{picture.shades.label} {_span(_ends(picture))}"
-    marked = f"Marked: {', '.join(found)}." if found else ""
-    return " ".join(filter(None, (f"{size}, {shown}{_lost(picture.marks)}.", seen_words(picture), marked)))
+    findings = f"Findings: {', '.join(found)}, marked at {marked}." if found else ""
+    return " ".join(filter(None, (f"{size}, {shown}{_lost(picture.marks)}.", seen_words(picture), findings)))
 
 
 def _ends(picture: HeatPicture) -> np.ndarray:

@@ -309,7 +309,7 @@ def find(case: Case) -> Iterator[Finding]:
     """Find weights that training does not move, or no longer moves; one finding for those of a layer with the same reason."""
     groups: dict[tuple[object, ...], tuple[Reason, list[Standstill]]] = {}
     for trace in case.traces.values():
-        if not is_float(trace) or trace.weight.not_trainable is NotTrainable.MOVING_STATISTIC or _is_broken(trace):
+        if not is_float(trace) or trace.weight.not_trainable is NotTrainable.MOVING_STATISTIC or is_broken(trace):
             continue
         found = _standstill(case, trace)
         if found is not None:
@@ -321,7 +321,7 @@ def find(case: Case) -> Iterator[Finding]:
         yield _finding(case, reason, str(words), found_there)
 
 
-def _is_broken(trace: Trace) -> bool:
+def is_broken(trace: Trace) -> bool:
     """Whether it holds NaN or Inf, which another rule tells."""
     return not len(trace.observed) or not np.isfinite(trace.rows[int(trace.observed[-1]), 0, INDEX["norm"]])
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from weight_explorer.diagnosis.case import Case, Trace, is_weight
 from weight_explorer.diagnosis.findings import Finding
-from weight_explorer.diagnosis.rules.standstill import SCALING, is_float, spacing
+from weight_explorer.diagnosis.rules.standstill import SCALING, is_broken, is_float, spacing
 from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import name_of
 from weight_explorer.recording.moments import moment_words
@@ -69,7 +69,7 @@ def find(case: Case) -> Iterator[Finding]:
     bands, values = _bands(case), case.parameters
     fastest = max(bands, key=lambda key: bands[key].high, default="")
     for key, band in bands.items():
-        if case.traces[key].stands_still:
+        if case.traces[key].stands_still and not is_broken(case.traces[key]):  # NaN stands still, too large updates made it
             continue
         if band.low > values[LARGEST.name]:
             yield _exploding(case.traces[key], band, values[LARGEST.name])
