@@ -503,7 +503,7 @@ def test_question_4_initializers_of_ones_own_for_a_model_that_is_not_built_yet(t
     explorer.assign(keys["out/bias"], "0:2", [1, 2])
     model.fit(*training_data, verbose=0, callbacks=[explorer.callback])
     kinds = [step.kind for step in explorer.history.records]
-    assert kinds[:4] == ["start", "edited", "edited", "edited"]
+    assert kinds[:5] == ["before", "edited", "edited", "edited", "start"]
     np.testing.assert_array_equal(explorer.history.value(kernel, 1), np.eye(6))
     explorer.restore(3)
     assert (model.get_layer("out").kernel.numpy() == 0.5).all()

@@ -11,6 +11,7 @@ from keras import layers
 
 from tests.backends import needs_live_weights, needs_many_steps
 from weight_explorer import WeightExplorer
+from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.pace import Pace
 from weight_explorer.recording.status import Status
 from weight_explorer.training import PATIENCE
@@ -437,10 +438,10 @@ def test_a_fit_that_meets_it_is_told_so(dense_model, training_data, explorer):
     training.pause()
     assert paused.wait(SOON)
     with pytest.raises(RuntimeError, match="in the background"):
-        explorer._training_began(dense_model)
+        explorer._training_began(dense_model, Activity.FIT)
     training.stop()
     training.wait(SOON)
-    explorer._training_began(dense_model)
+    explorer._training_began(dense_model, Activity.FIT)
 
 
 SCRIPT = """

@@ -167,8 +167,8 @@ def _compared(numbers: Sequence[int], start: int, number: int, choice: Choice) -
     """Return the records that are drawn beside one: the start, and the one chosen to compare with."""
     first = start_among(numbers, start, number)
     found = {} if number == first else {AT_START: first}
-    if choice.against in numbers and choice.against not in (number, first):
-        found[f"record {choice.against}"] = int(choice.against)
+    if choice.against is not None and choice.against in numbers and choice.against not in (number, first):
+        found[f"record {choice.against}"] = choice.against
     return found
 
 
