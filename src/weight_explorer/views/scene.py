@@ -30,7 +30,8 @@ class Scene:
     """What every part of the panel shows.
 
     `findings` are all there are; `found` those that are true of the shown weight, the gravest first; `examined_at` says of
-    which record they are, where that is not the newest.
+    which record they are, where that is not the newest. `needs_callback` says that the user has still to pass the callback to
+    `fit`, and `may_grow` that more records may come.
     """
 
     title: str
@@ -58,6 +59,8 @@ class Scene:
     found_list: FoundList | None = None
     desk: Desk = field(default_factory=Desk)
     orders: tuple[str, ...] = ()
+    needs_callback: bool = False
+    may_grow: bool = True
 
     @property
     def is_training(self) -> bool:
@@ -186,7 +189,8 @@ def _head(catalog: Catalog, choice: Choice, status: Status, selection: Selection
     return {
         "title": facts.title(catalog),
         "phase": status.phase,
-        "status": facts.status_words(status, clicks_wait=clicks_wait),
+        "status": facts.status_words(status, clicks_wait=clicks_wait) + (" · pass to fit:" if status.needs_callback else ""),
+        "needs_callback": status.needs_callback,
         "problem": status.problem,
         "orders": facts.orders(status, clicks_wait=clicks_wait),
         "selection": selection,
@@ -195,6 +199,7 @@ def _head(catalog: Catalog, choice: Choice, status: Status, selection: Selection
         "quantity": choice.quantity,
         "quantities": quantities_for(choice),
         "stops": Stops(),
+        "may_grow": not status.is_over,
     }
 
 

@@ -19,8 +19,7 @@ MOST_ROWS = 40
 def one_line(catalog: Catalog, history: Past, status: Status) -> str:
     """Say in one line what is explored and where it stands."""
     root = catalog.root
-    phase = "not trained yet" if status.phase == "before" else status_words(status)
-    pieces = (phase, _last_change(history), f"records: {history.num_recorded}")
+    pieces = (status_words(status), _last_change(history), f"records: {history.num_recorded}")
     return (
         f'WeightExplorer of "{root.name}": layers: {len(catalog.nodes) - 1}, weights: {len(_weights(catalog))}, '
         f"parameters: {grouped(root.num_params)}; {'; '.join(filter(None, pieces))}"
