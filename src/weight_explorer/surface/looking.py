@@ -152,7 +152,7 @@ class Looking(Standing):
         tiny/dense/bias    2 of 2   ...
         """
         if against is not None:
-            self._look(at_all=True)
+            self._look()
         self._ask(lambda before: comparison_of(self._source.catalog, self._source.past.snapshot(), before, against, step))
         if against is None:
             return None
