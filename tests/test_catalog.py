@@ -349,3 +349,21 @@ def test_a_gate_says_which_part_of_get_weights_it_is_and_a_random_state_nothing(
     assert catalog.weights["lstm/lstm_cell/kernel"].part("forget gate").number_text == "get_weights()[0][:, 4:8] of lstm"
     (state,) = (weight for weight in catalog.weights.values() if weight.role == SEED_STATE)
     assert (state.number, state.number_text) == (None, "")
+
+
+def test_of_a_weight_that_learns_in_part_it_is_not_said_that_all_of_it_moves():
+    class Half(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(shape[-1],), name="scale")
+
+        def call(self, inputs):
+            return inputs * self.scale * np.array([1.0, 1.0, 0.0, 0.0], "float32")
+
+    layer = Half(name="half")
+    model = keras.Sequential([keras.Input((4,)), layer], name="m")
+    model.compile("sgd", "mse")
+    before = layer.scale.numpy()
+    model.fit(np.ones((8, 4)), np.ones((8, 4)), verbose=0)
+    assert (layer.scale.numpy() != before).tolist() == [True, True, False, False]
+    explanation = read_catalog(model).weights["m/half/scale"].explanation
+    assert "Training may change every number of it." in explanation

@@ -55,6 +55,7 @@ def test_every_view_shows_the_chosen_file(saved, dense_model):
     assert scene.status == "11 checkpoints"
     names = [step.name for step in explorer.history.records]
     assert explorer._panel.time.names == names
+    assert not explorer._panel.time.may_grow
     explorer.compare(0, step=10)
     scene = explorer._screen.scene()
     np.testing.assert_array_equal(scene.picture.cells, kept[10][0] - kept[0][0])

@@ -1,7 +1,9 @@
 """The passes in C read what they are given, wherever it lies in memory, and nothing else; NumPy takes what they do not."""
 
 import contextlib
+import mmap
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -121,3 +123,15 @@ def test_memory_that_is_had_at_once_holds_what_it_held(size):
     np.testing.assert_array_equal(values, np.arange(size, dtype=np.float32))
     compiled.passes.populate(values[7:])  # a page is not begun, nor ended
     np.testing.assert_array_equal(values, np.arange(size, dtype=np.float32))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is given back on Linux only")
+@pytest.mark.parametrize("page_size", [mmap.PAGESIZE, 1 << 14, 1 << 16], ids=lambda size: f"{size >> 10} KiB")
+def test_release_zeroes_whole_pages_and_nothing_beyond(page_size):
+    passes = compiled.Passes(compiled.passes._library, page_size)
+    memory = np.ones(8 << 16, np.uint8)
+    start = -memory.ctypes.data % (1 << 16) + 100
+    passes.release(memory[start : start + (3 << 16)])
+    zeros = np.flatnonzero(memory == 0)
+    first, end = start - 100 + page_size, start - 100 + (3 << 16)
+    assert (zeros[0], zeros[-1] + 1, len(zeros)) == (first, end, end - first)

@@ -1,6 +1,7 @@
 """Figures show what the browser shows: right way up, at the right indexes, with nothing hidden."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,6 +122,42 @@ def test_nothing_of_a_figure_is_cut_off_or_under_another(dense_model, training_d
         labels = boxes_of(figure, [axes.xaxis.label for axes in figure.axes if axes.get_xlabel()])
         assert labels
         assert all(box.y0 >= caption.y1 for box in labels), view
+
+
+LARGE = {
+    "3e5": np.linspace(3.1e5, 2.9e5, 9),
+    "1e10": np.linspace(1e10, 3e10, 9),
+    "close together": 1e10 + np.linspace(0, 3, 9),
+    "tiny": np.linspace(1e-9, 3e-9, 9),
+    "negative": np.linspace(-3e5, 1e5, 9),
+    "usual": np.linspace(0, 1, 9),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("values", LARGE.values(), ids=LARGE)
+def test_numbers_beside_a_chart_are_whole_and_inside_the_picture(values, count):
+    mark = Mark("line", "loss", "now", np.arange(9.0), values)
+    figure = figure_of(ChartPicture(tuple(Chart("", "epoch", "loss", (mark,)) for _ in range(count)), "A caption."), "title")
+    labels = [label for axes in figure.axes for label in (axes.yaxis.label, *axes.get_yticklabels())]
+    boxes = boxes_of(figure, labels)
+    assert all(box.x0 >= 0 for box in boxes)
+    for axes in figure.axes:
+        assert axes.yaxis.get_offset_text().get_text() == ""
+        texts, places = zip(*((label.get_text(), label.get_position()[1]) for label in axes.get_yticklabels()), strict=True)
+        written = [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
+        assert len(set(texts)) == len(texts)
+        np.testing.assert_allclose(written, places, atol=np.diff(places).min() / 50)
+
+
+@pytest.mark.parametrize("scale", [1e10, 3e5, 1.0, 1e-9])
+def test_numbers_beside_a_color_bar_are_whole_and_inside_the_picture(scale):
+    cells = np.random.default_rng(0).normal(size=(4, 5)) * scale
+    figure = figure_of(replace(matrix_picture(cells), limit=float(np.abs(cells).max())), "title")
+    bar = figure.axes[1]
+    boxes = boxes_of(figure, [bar.yaxis.label, *bar.get_yticklabels()])
+    assert all(box.x1 <= 1 for box in boxes)
+    assert bar.yaxis.get_offset_text().get_text() == ""
 
 
 def test_a_vector_has_no_ticks_beside_its_one_row(dense_model):

@@ -101,3 +101,44 @@ def test_answers_and_records_name_the_whole_key(explorer):
     assert explorer.history.records[-1].name == "assigned 1 to 1 element (0) of dense_model/hidden/bias"
     with pytest.raises(ValueError, match="Nothing of 'dense_model/hidden/bias' is frozen"):
         explorer.unfreeze("hidden/bias")
+
+
+@pytest.mark.parametrize("key", ["dense_model/out/bias", "out/bias"])
+@pytest.mark.parametrize("layer", [None, "out", "dense_model"])
+@pytest.mark.parametrize("role", [None, "bias"])
+def test_a_key_selects_its_weight_with_or_without_its_layer_and_role(key, layer, role, explorer):
+    explorer.select("hidden", "kernel")
+    explorer.select(layer, role=role, weight=key)
+    selection = explorer._screen.scene().selection
+    assert (selection.weight.key, selection.role, selection.home.name) == ("dense_model/out/bias", "bias", "out")
+
+
+def test_a_key_leads_from_the_overview_to_its_weight(explorer):
+    explorer.select(view="overview")
+    explorer.select(weight="out/bias")
+    assert explorer._screen.scene().selection.weight.key == "dense_model/out/bias"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"layer": "hidden"}, "Weight 'dense_model/out/bias' is in layer 'dense_model/out', not in 'hidden'"),
+        ({"role": "kernel"}, "Weight 'dense_model/out/bias' has the role 'bias', not 'kernel'"),
+        ({"layer": "hidden", "role": "kernel"}, "has the role 'bias', not 'kernel'"),
+        ({"role": "kernl"}, r"There is no role 'kernl'. Did you mean 'kernel'\?"),
+        ({"layer": "hiden"}, r"There is no layer 'hiden'. Did you mean 'hidden'\?"),
+        ({"view": "overview"}, "The overview is of the whole model. Give no layer and no weight"),
+    ],
+    ids=str,
+)
+def test_a_key_that_contradicts_what_is_given_with_it_is_refused(asked, words, explorer):
+    explorer.select("hidden", "kernel")
+    before = explorer._screen.choice
+    with pytest.raises(ValueError, match=words):
+        explorer.select(**asked, weight="out/bias")
+    assert explorer._screen.choice is before
+
+
+def test_a_key_of_nothing_is_refused_with_those_of_the_layer(explorer):
+    with pytest.raises(ValueError, match=r"no weight 'bais' in layer 'out'. Did you mean 'dense_model/out/bias'\?"):
+        explorer.select("out", weight="bais")

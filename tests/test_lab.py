@@ -1,6 +1,7 @@
 """The view of initializers: it draws what Keras draws, applies what it drew, and touches nothing else."""
 
 import random
+import re
 from dataclasses import replace
 
 import keras
@@ -16,6 +17,7 @@ from weight_explorer.views.choice import Choice
 from weight_explorer.views.initializers import NAMES, start_of
 from weight_explorer.views.lab import OWN, PARAMETERS, Trial, Wanted, wanted_of
 from weight_explorer.views.pictures import ChartPicture, EmptyPicture
+from weight_explorer.views.words import words_of
 
 KERNEL, BIAS, LSTM = "m/hidden/kernel", "m/hidden/bias", "m/reader/lstm_cell/kernel"
 KERAS = {
@@ -56,6 +58,25 @@ def offers(explorer):
 
 def caption(explorer):
     return explorer._screen.scene().picture.caption
+
+
+def test_in_words_each_distribution_has_the_range_of_its_own_values(model, explorer):
+    kernel = model.get_layer("hidden").kernel
+    start = kernel.numpy()
+    kernel.assign(start * 10 + 3)
+    explorer.select("hidden", role="kernel", view="initializer", initializer="RandomUniform")
+    picture = explorer._screen.scene().picture
+    counts = [mark for mark in picture.charts[0].marks if mark.kind == "steps" and mark.name]
+    width = float(np.diff(counts[0].x).max())
+    told = re.findall(r"([^.:]+): most, .*?; in all from (\S+) to (\S+?)\.(?: |$)", words_of(picture, "w"))
+    ranges = {name.strip().casefold(): (float(low), float(high)) for name, low, high in told}
+    assert len(ranges) == len(counts) >= 2
+    ends = {mark.name.casefold(): ranges[mark.name.casefold()] for mark in counts}
+    (now,) = [ends[name] for name in ends if ends[name][1] > 3]
+    assert now == pytest.approx((kernel.numpy().min(), kernel.numpy().max()), abs=width)
+    others = [ends[name] for name in ends if ends[name] != now]
+    assert others
+    assert all(-0.5 - width < low < high < 0.5 + width for low, high in others)
 
 
 def test_the_table_has_the_initializers_of_keras():

@@ -208,6 +208,33 @@ def test_what_is_usual_grows_with_the_batches_between_records():
     np.testing.assert_allclose(per_batch, ratio / 100, rtol=1e-4)
 
 
+def test_where_the_number_of_batches_is_unknown_nothing_is_called_usual():
+    model = Model(*KEYS).train(5)
+    steps = [Step(number, number, 0, float(number), "checkpoint", name=f"{number:02d}.keras") for number in range(5)]
+    past = FilePast(steps, {key: range(5) for key in KEYS}, lambda n, key: model.kept[n][key], 10**6, model.catalog)
+    picture = overview.draw(model.catalog, past, choosing(), Findings())
+    assert not picture.shades.is_diverging
+    assert "White is the usual" not in picture.caption
+    assert "How many batches lie between two records is unknown, so what is usual is unknown too." in picture.caption
+    values = picture.values()
+    known = values[np.isfinite(values) & (values > 0)]
+    low, high = (float(picture.shades.values(np.array([end]))[0]) for end in (picture.shades.low, picture.shades.high))
+    assert low <= known.min() < known.max() <= high
+    assert not any("usual" in words for _, words in picture.shades.ticks)
+    per_batch = overview.draw(model.catalog, past, choosing(statistic="batch_ratio"), Findings())
+    assert (per_batch.cells == 0).all()
+    assert "is unknown everywhere: no value" in per_batch.caption
+
+
+def test_records_of_unknown_distance_among_others_are_counted():
+    model = Model(*KEYS).train(4)
+    model.record(epoch=2, kind="epoch")
+    model.record(epoch=2, batch=4)
+    caption = model.draw().caption
+    assert "White is the usual" in caption
+    assert "How many batches lie between two records is unknown for 2 of 5: their colors may mislead." in caption
+
+
 def test_the_end_of_an_epoch_is_no_column_of_its_own_where_its_last_batch_is_one():
     model = Model(*KEYS)
     model.record(kind="start")

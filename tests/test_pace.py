@@ -144,7 +144,16 @@ def test_cost_and_rate_are_those_of_this_training(clock):
     pace.drawn(1.0)
     clock.now += 2
     assert pace.share == pytest.approx(2 / 8)
-    assert pace.rate == pytest.approx(1 / 10)
+    assert pace.rate == (1, 10)
+
+
+def test_records_are_not_counted_before_a_second_of_training(clock):
+    pace = Pace("epoch", 0.02, clock)
+    pace.recorded(0.02)
+    clock.now += 0.5
+    assert pace.rate is None
+    clock.now += 0.5
+    assert pace.rate == (1, 1.0)
 
 
 def test_epoch_recording_leaves_batches_alone(clock):

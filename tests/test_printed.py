@@ -1,9 +1,13 @@
 """What is printed is short, and says what to do next."""
 
+import importlib.metadata
+
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
+import weight_explorer
 from weight_explorer import WeightExplorer
 
 
@@ -13,6 +17,24 @@ def test_an_explorer_of_a_model_that_is_not_built_says_what_to_do():
     assert "weights: 0" in first
     assert second.startswith("Not built yet: ")
     assert "model.build(input_shape)" in second
+
+
+def test_the_first_line_is_whole_whether_or_not_the_callback_was_passed_to_fit(dense_model):
+    explorer = WeightExplorer(dense_model)
+    assert "parameters: 53; not trained yet; records: 1" in str(explorer)
+    dense_model.layers[-1].bias.assign_add(np.ones(3))
+    explorer.select("out", "bias")
+    first = str(explorer).splitlines()[0]
+    assert first.endswith("; changed, but not by fit with this callback; records: 2")
+    assert repr(explorer) == f"<{first}>"
+    assert explorer._screen.scene().status == "changed, but not by fit with this callback · pass to fit:"
+
+
+def test_the_version_is_that_of_the_package_and_only_public_names_are_listed():
+    assert dir(weight_explorer) == ["WeightExplorer", "__version__"]
+    assert weight_explorer.__version__ == importlib.metadata.version("weight-explorer")
+    with pytest.raises(AttributeError, match="has no attribute 'Any'"):
+        _ = weight_explorer.Any
 
 
 def test_a_variable_in_two_places_is_told():

@@ -98,6 +98,37 @@ def test_what_is_let_go_of_is_given_back_to_the_system_and_its_place_is_used_aga
     assert {address(array) for array in again} == places
 
 
+@needs_slabs
+@pytest.mark.parametrize("page_size", [mmap.PAGESIZE, 1 << 14, 1 << 16], ids=lambda size: f"{size >> 10} KiB")
+@pytest.mark.parametrize("nbytes", [SMALLEST, SMALLEST + 4, 3 * SMALLEST, SLAB // 4 - 4, SLAB // 4])
+def test_neighbors_of_memory_that_is_given_back_keep_their_values_whatever_the_page_size(nbytes, page_size, monkeypatch):
+    use_page_size(page_size, monkeypatch)
+    rooms = Rooms(PLENTY)
+    arrays = [taken(rooms, nbytes, np.uint32) for _ in range(100)]
+    for number, array in enumerate(arrays):
+        array[:] = number
+    kept = dict(enumerate(arrays[::2]))
+    del arrays, array
+    rooms.let_go(0)
+    assert all((array == 2 * number).all() for number, array in kept.items())
+
+
+@needs_slabs
+def test_arrays_of_few_pages_are_left_to_the_allocator_which_gets_all_of_their_memory_back(monkeypatch):
+    use_page_size(1 << 16, monkeypatch)
+    rooms = Rooms(PLENTY)
+    arrays = [taken(rooms, SMALLEST), taken(rooms, SLAB // 4 - 4)]
+    assert rooms.ahead_nbytes == 0
+    arrays.append(taken(rooms, SLAB // 4))
+    assert rooms.ahead_nbytes == SLAB - SLAB // 4
+
+
+def use_page_size(page_size, monkeypatch):
+    """Have memory given back as on a machine with pages of this size, without another thread."""
+    monkeypatch.setattr(compiled, "passes", compiled.Passes(compiled.passes._library, page_size))
+    monkeypatch.setattr(_thread, "start_new_thread", lambda function, arguments: function(*arguments))
+
+
 def resident():
     """Return bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE

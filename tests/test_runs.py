@@ -14,13 +14,9 @@ import pytest
 from keras import layers
 from PIL import Image
 
-from tests.records import history_of, weight_of
 from weight_explorer import WeightExplorer
-from weight_explorer.panels.figure import figure_of, png_of
-from weight_explorer.panels.film import _scaled_axes, _set_limits, _widen
+from weight_explorer.panels.figure import png_of
 from weight_explorer.recording.statistics import QUANTITIES
-from weight_explorer.views import matrix
-from weight_explorer.views.choice import Choice
 
 KERNEL = "dense_model/hidden/kernel"
 
@@ -232,19 +228,6 @@ def test_a_film_has_a_frame_for_each_record_on_one_scale(trained, tmp_path, view
             total += film.info["duration"]
         assert total == 100 * len(trained.history.steps(KERNEL))
         assert film.size == (640, 360)
-
-
-def test_the_scale_of_a_film_holds_all_frames():
-    values = [np.array([[1.0, -2.0]]), np.array([[8.0, 0.0]])]
-    history, weight = history_of(*values), weight_of("w", values[0])
-    figures = [figure_of(matrix.draw(weight, history, Choice(step=step)), "w") for step in (0, 1)]
-    limits = {}
-    for figure in figures:
-        _widen(limits, figure)
-    for figure in figures:
-        for place, axes in _scaled_axes(figure):
-            _set_limits(axes, limits[place])
-            assert axes.images[0].get_clim() == (-8, 8)
 
 
 def test_a_film_of_a_change_has_the_scale_of_the_change_and_its_colors(trained, tmp_path):

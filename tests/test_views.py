@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from tests.records import history_of
 from weight_explorer.catalog.nodes import Axis, Block, Weight, cut
 from weight_explorer.recording.statistics import FIELDS, QUANTITIES
-from weight_explorer.recording.status import Status
+from weight_explorer.recording.status import RecordRate, Status
 from weight_explorer.views import distribution, facts, matrix, over_time
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.layout import Layout, lay_out
@@ -272,6 +272,10 @@ def test_shapes_are_spelled_out():
         (Status(), "not trained yet"),
         (Status("checkpoints", records=1), "one checkpoint"),
         (Status("checkpoints", records=12), "12 checkpoints"),
+        (
+            Status("training", 3, 10, cost=0.008, rate=RecordRate(37, 9.2)),
+            "live · epoch 3 of 10 · recording costs 0.8 %, 37 records in 9 s",
+        ),
         (Status("training", 3, 10, 120, 500, 0.008), "live · epoch 3 of 10, batch 120 of 500 · recording costs 0.8 %"),
         (Status("interrupted", 2, 5, 7, None, 0.01), "interrupted · epoch 2 of 5, batch 7 · recording costs 1.0 %"),
         (Status("finished", 5, 5, 0, 30, 0.001), "finished · epoch 5 of 5 · recording costs 0.1 %"),

@@ -381,10 +381,23 @@ def _check_arguments(model: object, unknown: dict[str, Any]) -> None:
     _check_model(model)
 
 
+# The packages of Keras 2, whose models look like those of Keras 3.
+KERAS_2 = ("tf_keras.", "tensorflow.python.keras.")
+
+
 def _check_model(model: object) -> None:
-    if not isinstance(model, keras.Model):
-        what = f"the class {model.__name__}" if isinstance(model, type) else f"{type(model).__name__}: {str(model)[:80]}"
+    if isinstance(model, keras.Model):
+        return
+    kind = model if isinstance(model, type) else type(model)
+    package = next((name for name in KERAS_2 for base in kind.__mro__ if f"{base.__module__}.".startswith(name)), None)
+    if package:
         raise TypeError(
-            f"WeightExplorer needs a Keras model, and got {what}. Pass the model itself: WeightExplorer(model). "
-            f"A single layer can be wrapped: keras.Sequential([layer])."
+            f"WeightExplorer needs a model of Keras 3, and {kind.__name__} is one of Keras 2 ({package.rstrip('.')}). "
+            f"Build it with `import keras`, not with tf_keras. If it was built with tf.keras, the environment variable "
+            f"TF_USE_LEGACY_KERAS makes that Keras 2: start Python without it."
         )
+    what = f"the class {model.__name__}" if isinstance(model, type) else f"{type(model).__name__}: {str(model)[:80]}"
+    raise TypeError(
+        f"WeightExplorer needs a Keras model, and got {what}. Pass the model itself: WeightExplorer(model). "
+        f"A single layer can be wrapped: keras.Sequential([layer])."
+    )

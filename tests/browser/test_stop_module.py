@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.test_modules import mount
 
-LONG = "live · fit 12 · epoch 1234 of 100000, batch 1234 of 12345 · recording costs 12.3 %, 10.2 records/s"
+LONG = "live · fit 12 · epoch 1234 of 100000, batch 1234 of 12345 · recording costs 12.3 %, 1234 records in 12 min"
 HEAD = {"title": "a_model_with_a_long_name · 123 456 789 parameters", "phase": "training", "problem": "", "answered": 0}
 LIVE, PAUSED, STOPPING, OVER = ["pause", "stop"], ["resume", "stop"], ["stopping"], []
 

@@ -14,7 +14,7 @@ from weight_explorer.recording.moments import moment_words
 
 PANELS = Path(weight_explorer.panels.__file__).parent
 COLUMNS = ("numbers", "epochs", "batches", "keras_epochs", "fits", "marks")
-TRAITS = (*COLUMNS, "names", "shown", "selected", "against", "speed")
+TRAITS = (*COLUMNS, "names", "shown", "selected", "against", "speed", "may_grow")
 LABEL_PIECES = (".we-time-label", ".we-time-label > :first-child", ".we-time-label > :last-child")
 
 HARNESS = """
@@ -400,6 +400,18 @@ def test_live_follows_and_pressed_again_stays_on_the_record_shown(axis):
     live.click()
     assert (selected(axis), live.get_attribute("aria-pressed")) == ("11", "false")
     assert axis.evaluate("model.asked") == 2
+
+
+def test_records_of_files_have_no_newest_to_follow(page):
+    mount(page, **records(12), may_grow=False)
+    assert not button(page, "Live").is_visible()
+    slider(page).focus()
+    page.keyboard.press("l")
+    assert page.evaluate("model.sent.length") == 0
+    page.keyboard.press("ArrowLeft")
+    assert selected(page) == "10"
+    page.evaluate("model.take({ may_grow: true })")
+    assert button(page, "Live").is_visible()
 
 
 def test_live_drops_a_wish_that_waits(silent):

@@ -21,14 +21,25 @@ def key_called(keys: Iterable[str], name: Any, where: str = "") -> str:
     'small/dense/bias'
     """
     keys = list(dict.fromkeys(keys))
-    if not isinstance(name, str):
-        raise TypeError(f"A weight is named by its key, a text, and not by {type(name).__name__}: {name!s:.80}.")
-    if name in keys:
-        return name
-    found = [key for key in keys if key.endswith(f"/{name}")]
+    found = keys_called(keys, name)
     if len(found) > 1:
         raise ValueError(f"{len(found)} weights are called {name!r}{where}. Say more of the key: {_listed(found)}.")
     return found[0] if found else _no_key(keys, name, where)
+
+
+def keys_called(keys: Iterable[str], name: Any) -> list[str]:
+    """Return the key of this name alone if there is one, else all keys that end so.
+
+    Raises:
+        TypeError: The name is no text.
+
+    >>> keys_called(["small/dense/kernel", "small/out/kernel"], "kernel")
+    ['small/dense/kernel', 'small/out/kernel']
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"A weight is named by its key, a text, and not by {type(name).__name__}: {name!s:.80}.")
+    keys = list(dict.fromkeys(keys))
+    return [name] if name in keys else [key for key in keys if key.endswith(f"/{name}")]
 
 
 def _no_key(keys: list[str], name: str, where: str) -> str:

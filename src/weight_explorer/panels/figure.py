@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure, FigureBase
 
 from weight_explorer.panels.figures.board import draw_board
 from weight_explorer.panels.figures.charts import draw_charts
+from weight_explorer.panels.figures.fonts import NOTE, write_all_characters
 from weight_explorer.panels.figures.heat import draw_heat
 from weight_explorer.panels.figures.matrix import draw_matrix
 from weight_explorer.panels.figures.ranking import draw_rankings
@@ -42,6 +44,15 @@ class PictureFigure(Figure):
 def figure_of(picture: Picture, title: str) -> Figure:
     """Draw a picture as a new figure of 8 x 4.5 inches, with its caption below."""
     figure = PictureFigure(figsize=(8, 4.5))
+    _draw(figure, picture, title)
+    if write_all_characters(figure):
+        figure.clear()
+        _draw(figure, replace(picture, caption=f"{picture.caption} {NOTE}"), title)
+        write_all_characters(figure)
+    return figure
+
+
+def _draw(figure: Figure, picture: Picture, title: str) -> None:
     # Fixed margins: matplotlib's layout engines draw everything twice, which doubles the time to display.
     lines = [] if isinstance(picture, EmptyPicture) else _wrapped(picture.caption, 120)
     figure.subplots_adjust(left=0.1, right=0.97, top=0.86, bottom=max(0.2, 0.15 + 0.033 * len(lines)), hspace=0.45)
@@ -49,7 +60,6 @@ def figure_of(picture: Picture, title: str) -> Figure:
     _DRAW[type(picture)](figure, picture)
     if lines:
         figure.text(0.5, 0.02, "\n".join(lines), ha="center", va="bottom", fontsize=8, color="0.35", parse_math=False)
-    return figure
 
 
 def _wrapped(caption: str, width: int) -> list[str]:

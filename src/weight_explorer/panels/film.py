@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +17,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from weight_explorer.panels import colors
-from weight_explorer.panels.figure import png_of
+from weight_explorer.panels.figure import figure_of, png_of
+from weight_explorer.views.pictures import BoardPicture, ChartPicture, MatrixPicture, Picture, RankingPicture, TilesPicture
 
 # Browsers slow down what asks for more.
 MOST_FRAMES_PER_SECOND = 50
@@ -22,7 +26,12 @@ MOST_FRAMES_PER_SECOND = 50
 # The label by which matplotlib marks a color bar's axes.
 COLOR_BAR = "<colorbar>"
 
-_Limits = dict[int, tuple[tuple[float, float], ...]]
+# A frame whose numbers reach this many times as far as in most frames does not set the scale: the others would be blank.
+FAR = 10.0
+BEYOND = "The numbers of this record reach beyond the axes, which are the same in every frame."
+
+_Interval = tuple[float, float]
+_Limits = tuple[_Interval, _Interval]
 
 
 def check_film(path: str | os.PathLike[str], frames_per_second: float, num_frames: int) -> None:
@@ -43,7 +52,7 @@ def check_film(path: str | os.PathLike[str], frames_per_second: float, num_frame
 
 def save_film(
     path: str | os.PathLike[str],
-    figures: Callable[[], Iterable[Figure]],
+    pictures: Callable[[float | None], Iterable[tuple[Picture, str]]],
     frames_per_second: float,
     on_frame: Callable[[], object],
 ) -> None:
@@ -51,27 +60,80 @@ def save_film(
 
     Args:
         path: The file.
-        figures: Makes the figures, one for each frame; called twice, since their common scales must be known first.
+        pictures: Makes the pictures with their titles, one for each frame, given how far colors reach in all of them. Called
+            twice, first with None: what they have in common must be known before the first is drawn.
         frames_per_second: How fast it plays.
-        on_frame: Called whenever a figure is done: twice for each frame.
+        on_frame: Called whenever a picture is done: twice for each frame.
     """
-    limits: _Limits = {}
-    for figure in figures():
-        _widen(limits, figure)
+    reaches: list[float] = []
+    limits: defaultdict[int, list[_Limits]] = defaultdict(list)
+    for picture, title in pictures(None):
+        reaches.append(_reach(picture))
+        for place, found in _chart_limits(picture, title).items():
+            limits[place].append(found)
         on_frame()
-    frames = _frames(figures(), limits, on_frame)
+    scales = {place: _common_limits(found) for place, found in limits.items()}
+    frames = _frames(pictures(common_reach(reaches)), scales, on_frame)
     first = next(frames)
     first.save(Path(path).expanduser(), save_all=True, append_images=frames, duration=round(1000 / frames_per_second), loop=0)
 
 
-def _frames(figures: Iterable[Figure], limits: _Limits, on_frame: Callable[[], object]) -> Iterator[Image.Image]:
+def common_reach(reaches: Sequence[float]) -> float | None:
+    """Return how far colors reach in every frame: as far as any picture, but for those that would leave the others blank.
+
+    >>> common_reach([0.0, 0.5, 0.8, 0.6, 1e9]), common_reach([0.0])
+    (0.8, None)
+    """
+    found = np.array([reach for reach in reaches if reach > 0])
+    return float(found[_are_near(found)].max()) if len(found) else None
+
+
+def _are_near(sizes: np.ndarray) -> np.ndarray:
+    """Say which sizes are not far larger than the usual one."""
+    return sizes <= FAR * np.median(sizes)
+
+
+def _common_limits(found: Sequence[_Limits]) -> _Limits:
+    """Return the ends of both axes that hold those of all frames, but for frames that are far wider than usual."""
+    ends = np.array(found)  # of shape (frames, axes, ends)
+    near = ends[np.all([_are_near(widths) for widths in np.abs(np.diff(ends)).squeeze(-1).T], axis=0)]
+    return _union(near[:, 0]), _union(near[:, 1])
+
+
+def _union(ends: np.ndarray) -> _Interval:
+    """Return the interval that holds all these, which may run either way."""
+    first, last = (np.min, np.max) if ends[0, 0] <= ends[0, 1] else (np.max, np.min)
+    return float(first(ends[:, 0])), float(last(ends[:, 1]))
+
+
+def _frames(
+    pictures: Iterable[tuple[Picture, str]], scales: dict[int, _Limits], on_frame: Callable[[], object]
+) -> Iterator[Image.Image]:
     palette = _palette()
-    for figure in figures:
-        for place, axes in _scaled_axes(figure):
-            _set_limits(axes, limits[place])
-        with Image.open(io.BytesIO(png_of(figure))) as frame:
+    for picture, title in pictures:
+        with Image.open(io.BytesIO(png_of(_frame(picture, title, scales)))) as frame:
             yield frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
         on_frame()
+
+
+def _frame(picture: Picture, title: str, scales: dict[int, _Limits]) -> Figure:
+    """Draw a frame whose charts have the axes of all frames, and say where its own numbers reach beyond."""
+    figure = figure_of(picture, title)
+    if _set_scales(figure, scales):
+        figure = figure_of(replace(picture, caption=f"{picture.caption} {BEYOND}"), title)
+        _set_scales(figure, scales)
+    return figure
+
+
+def _set_scales(figure: Figure, scales: dict[int, _Limits]) -> bool:
+    """Set the ends of the axes of the charts, and say whether any reached further."""
+    is_beyond = False
+    for place, axes in _charts_on(figure):
+        if place in scales:
+            for own, common in zip((axes.get_xlim(), axes.get_ylim()), scales[place], strict=True):
+                is_beyond |= min(own) < min(common) or max(own) > max(common)
+            axes.set(xlim=scales[place][0], ylim=scales[place][1])
+    return is_beyond
 
 
 def _palette() -> Image.Image:
@@ -90,29 +152,32 @@ def _palette() -> Image.Image:
     return palette
 
 
-def _scaled_axes(figure: Figure) -> Iterator[tuple[int, Axes]]:
-    """Yield the axes that have scales of their own; a color bar follows its picture."""
-    return ((place, axes) for place, axes in enumerate(figure.axes) if axes.get_label() != COLOR_BAR)
+def _chart_limits(picture: Picture, title: str) -> dict[int, _Limits]:
+    if not isinstance(picture, ChartPicture | RankingPicture | BoardPicture):
+        return {}
+    return {place: (axes.get_xlim(), axes.get_ylim()) for place, axes in _charts_on(figure_of(picture, title))}
 
 
-def _limits_of(axes: Axes) -> tuple[tuple[float, float], ...]:
-    # A picture's axes count rows and columns, and stay; a chart's follow the numbers. A picture of zeros has no scale.
-    if axes.images:
-        return tuple(image.get_clim() if np.any(image.get_array()) else (0.0, 0.0) for image in axes.images)
-    return axes.get_xlim(), axes.get_ylim()
+def _charts_on(figure: Figure) -> Iterator[tuple[int, Axes]]:
+    """Yield the axes whose scales follow the numbers; those of a matrix count its rows and columns."""
+    return ((place, axes) for place, axes in enumerate(figure.axes) if not axes.images and axes.get_label() != COLOR_BAR)
 
 
-def _set_limits(axes: Axes, limits: tuple[tuple[float, float], ...]) -> None:
-    if axes.images:
-        for image, limit in zip(axes.images, limits, strict=True):
-            image.set_clim(*limit if limit[1] > limit[0] else (-1, 1))
-    else:
-        axes.set_xlim(limits[0])
-        axes.set_ylim(limits[1])
+def _reach(picture: Picture) -> float:
+    """Return how far the colors of a picture reach, 0 where it has no scale that could be that of others."""
+    return _REACHES.get(type(picture), lambda _: 0.0)(picture)
 
 
-def _widen(limits: _Limits, figure: Figure) -> None:
-    for place, axes in _scaled_axes(figure):
-        found = _limits_of(axes)
-        known = limits.get(place, found)
-        limits[place] = tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(known, found, strict=True))
+def _reach_of_tiles(picture: TilesPicture) -> float:
+    return float(picture.limits.max(initial=0)) if picture.is_common else 0.0
+
+
+def _reach_of_board(picture: BoardPicture) -> float:
+    return max(map(_reach, (part for _, part in picture.tiles)), default=0.0)
+
+
+_REACHES: dict[type, Callable[[Any], float]] = {
+    MatrixPicture: lambda picture: picture.limit,
+    TilesPicture: _reach_of_tiles,
+    BoardPicture: _reach_of_board,
+}

@@ -109,7 +109,7 @@ class Panel:
         self.tree.show_activity(scene.activity)
         head = {"title": scene.title, "phase": scene.phase, "words": scene.status, "problem": scene.problem}
         self.status.show(**head, orders=scene.orders)
-        self.hook.show(details.code(HOOK) if scene.phase in ("before", "refused", "unseen") else None)
+        self.hook.show(details.code(HOOK) if scene.needs_callback else None)
         self._show_selection(scene.selection)
         self.views.show([(view.key, view.label) for view in scene.views], scene.view)
         self.options.show(scene.view, scene.options)
@@ -126,7 +126,7 @@ class Panel:
             details.code(scene.expression) if scene.expression else None,
         )
         self.stage.show(scene.view, scene.picture, scene.name)
-        self._show_time(scene.stops)
+        self._show_time(scene.stops, may_grow=scene.may_grow)
         self.sketches.follow(*_place_of(scene.selection), is_over=not scene.is_training)
         self._adopt_new()
 
@@ -160,7 +160,7 @@ class Panel:
         tables = (scene.statistics, scene.by_block)
         self.numbers.show(*(details.table(table.heads, table.rows) if table and table.rows else None for table in tables))
 
-    def _show_time(self, stops: Stops) -> None:
+    def _show_time(self, stops: Stops, *, may_grow: bool) -> None:
         marks = np.array([time.START * step.is_start + time.BY_HAND.get(step.kind, 0) for step in stops.steps], np.int64)
         self.time.show(
             numbers=[step.number for step in stops.steps],
@@ -173,6 +173,7 @@ class Panel:
             shown=-1 if stops.shown is None else stops.shown,
             selected="" if stops.is_live or stops.shown is None else str(stops.shown),
             against="" if stops.against is None else str(stops.against),
+            may_grow=may_grow,
         )
 
     def _lay_out(self) -> ipywidgets.Box:

@@ -377,6 +377,7 @@ function render({ model, el }) {
 
   function drawLive() {
     const on = model.get("selected") === "";
+    live.hidden = !model.get("may_grow");
     live.setAttribute("aria-pressed", String(on));
     live.title = on ? "Following the newest record; click to stay on this one (L)" : "Follow the newest record (L)";
   }
@@ -444,6 +445,7 @@ function render({ model, el }) {
   }
 
   function toggleLive() {
+    if (live.hidden) return;
     playing.pause();
     if (model.get("selected") !== "") asking.follow();
     else if (model.get("shown") >= 0) asking.wishFor(model.get("shown"));
@@ -509,6 +511,7 @@ function render({ model, el }) {
     "change:shown": takeShown,
     "change:selected": takeSelected,
     "change:against": takeAgainst,
+    "change:may_grow": drawLive,
     "change:speed": drawSpeed,
   };
   for (const [events, handler] of Object.entries(handlers)) model.on(events, handler);

@@ -37,7 +37,8 @@ class TimePanel(anywidget.AnyWidget):
     prints it, its fit, and `KEPT | SEAM | START` with those of `BY_HAND`. `names`, if any, are those of checkpoint files, and
     what was done by hand. `shown` is the record on screen, -1 for none: the
     browser takes its change for the answer to a choice. `selected` is a record's number as text, or "" to follow the newest;
-    `against` likewise, or "" to compare with none.
+    `against` likewise, or "" to compare with none. `may_grow` is false of records that were read from files: there is no newest
+    one to follow.
     """
 
     _esm = asset("time.js")
@@ -53,6 +54,7 @@ class TimePanel(anywidget.AnyWidget):
     shown = traitlets.Int(-1).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
     against = traitlets.Unicode().tag(sync=True)
+    may_grow = traitlets.Bool(True).tag(sync=True)
     speed = traitlets.Int(2, min=1).tag(sync=True)
 
     def show(  # noqa: PLR0913 - one argument for each trait, by name
@@ -68,6 +70,7 @@ class TimePanel(anywidget.AnyWidget):
         shown: int,
         selected: str,
         against: str,
+        may_grow: bool = True,
     ) -> None:
         """Bring records and choices up to date in one message, or in none where nothing changed."""
         columns = {"numbers": numbers, "epochs": epochs, "batches": batches, "keras_epochs": keras_epochs, "fits": fits}
@@ -79,7 +82,7 @@ class TimePanel(anywidget.AnyWidget):
                 self.set_trait(name, array.astype("u1" if name == "marks" else "<i4").tobytes())
             self.names = list(names)
             self.shown = int(shown)
-            self.selected, self.against = selected, against
+            self.selected, self.against, self.may_grow = selected, against, may_grow
 
 
 def _refuse_different_lengths(arrays: dict[str, np.ndarray], num_names: int) -> None:

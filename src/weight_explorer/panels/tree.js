@@ -4,6 +4,8 @@
 const MARKS = { frozen: "❄", shared: "⇄", "not built": "◌" };
 const SEVERITIES = ["error", "warning", "note"];
 const DECADES = 6; // a full bar is an update ratio of 1, an empty one of 1e-6
+const ROW = 24; // px, the height of a row, as in tree.css
+const MARGIN = 40; // rows that are drawn above and below those in sight
 const TYPE_AHEAD_PAUSE = 700; // ms without a key after which typing starts anew
 
 /** @typedef {{path: string, name: string, kind: string, count: string, level: number, parent: boolean,
@@ -137,6 +139,12 @@ function render({ model, el }) {
   const list = element("div", "we-tree-list");
   list.setAttribute("role", "tree");
   list.setAttribute("aria-label", "layers");
+  const space = element("div", "we-tree-space");
+  const rowsDrawn = element("div", "we-tree-rows");
+  const undrawn = [element("div", "we-tree-undrawn"), element("div", "we-tree-undrawn")]; // above and below those rows
+  for (const part of [space, rowsDrawn, ...undrawn]) part.setAttribute("role", "none");
+  space.append(rowsDrawn, ...undrawn);
+  list.append(space);
   const none = element("div", "we-tree-none", "no layer matches");
   el.replaceChildren(search, list, none);
 
@@ -146,6 +154,9 @@ function render({ model, el }) {
   let typed = "";
   let typedAt = 0;
   const items = new Map();
+  let place = new Map();
+  let drawn = ""; // which rows are, as text
+  let scrolled = memory.scroll;
 
   const folded = () => new Set(model.get("folded"));
   const isOpen = (row) => Boolean(model.get("filter").trim()) || !folded().has(row.path);
@@ -156,32 +167,63 @@ function render({ model, el }) {
     model.save_changes();
   }
 
-  /** Draw the rows anew, keeping those that stay as they are. */
+  /** Find out which rows there are, and draw those in sight. */
   function drawRows() {
     const rows = model.get("rows");
-    const place = places(rows);
+    place = places(rows);
     shown = visible(rows, folded(), model.get("filter"));
-    const drawn = shown.map((row) => {
-      let item = items.get(row.path);
-      if (!item || item.we !== JSON.stringify(row)) {
-        item = drawRow(row);
-        item.we = JSON.stringify(row);
-        items.set(row.path, item);
-      }
-      const [position, size] = place.get(row.path);
-      item.setAttribute("aria-posinset", position);
-      item.setAttribute("aria-setsize", size);
-      if (row.parent) item.setAttribute("aria-expanded", String(isOpen(row)));
-      return item;
-    });
-    const hadFocus = list.contains(document.activeElement);
-    if (drawn.length !== list.children.length || drawn.some((item, i) => list.children[i] !== item)) {
-      const scroll = list.scrollTop;
-      list.replaceChildren(...drawn);
-      list.scrollTop = scroll;
-    }
-    none.hidden = drawn.length > 0;
+    space.style.height = `${shown.length * ROW}px`;
+    none.hidden = shown.length > 0;
     if (indexOf(focused) < 0) focused = indexOf(model.get("selected")) >= 0 ? model.get("selected") : shown[0]?.path;
+    drawn = "";
+    drawInSight();
+  }
+
+  /** The rows in sight and some above and below: the place of the first, and that after the last. */
+  function inSight() {
+    const first = Math.floor(list.scrollTop / ROW / MARGIN) - 1; // in steps, so that few scrolls draw rows
+    const last = Math.ceil((list.scrollTop + list.clientHeight) / ROW / MARGIN) + 1;
+    return [Math.max(first * MARGIN, 0), Math.min(last * MARGIN, shown.length)];
+  }
+
+  /** The places of the rows to draw: a range, and the rows that have the focus or may get it. */
+  function wanted(first, last) {
+    const range = Array.from({ length: Math.max(last - first, 0) }, (_, i) => first + i);
+    const others = [indexOf(focused), indexOf(model.get("selected"))].filter((i) => i >= 0 && (i < first || i >= last));
+    return [...new Set([...range, ...others])].sort((a, b) => a - b);
+  }
+
+  function itemAt(index) {
+    const row = shown[index];
+    let item = items.get(row.path);
+    if (!item || item.we !== JSON.stringify(row)) {
+      item = drawRow(row);
+      item.we = JSON.stringify(row);
+      items.set(row.path, item);
+    }
+    const [position, size] = place.get(row.path);
+    item.style.top = `${index * ROW}px`;
+    item.setAttribute("aria-posinset", position);
+    item.setAttribute("aria-setsize", size);
+    if (row.parent) item.setAttribute("aria-expanded", String(isOpen(row)));
+    return item;
+  }
+
+  /** Draw the rows in sight, keeping those that stay as they are. */
+  function drawInSight() {
+    const [first, last] = inSight();
+    const indexes = wanted(first, last);
+    if (indexes.join() === drawn) return;
+    drawn = indexes.join();
+    const rows = indexes.map(itemAt);
+    const hadFocus = list.contains(document.activeElement);
+    const kept = new Set(rows);
+    const { children } = rowsDrawn;
+    for (const item of [...children]) if (!kept.has(item)) item.remove();
+    rows.forEach((item, i) => { if (children[i] !== item) rowsDrawn.insertBefore(item, children[i] ?? null); });
+    undrawn[0].style.height = `${first * ROW}px`;
+    undrawn[1].style.top = `${last * ROW}px`;
+    undrawn[1].style.height = `${(shown.length - last) * ROW}px`;
     drawActivity();
     drawSelection();
     if (hadFocus && !list.contains(document.activeElement)) items.get(focused)?.focus({ preventScroll: true });
@@ -192,7 +234,7 @@ function render({ model, el }) {
     const { ratios, troubles } = activityOf(model);
     model.get("rows").forEach(({ path, label }, i) => {
       const item = items.get(path);
-      if (!item) return;
+      if (item?.parentNode !== rowsDrawn) return;
       const length = lengthOf(ratios[i] ?? NaN);
       const severity = SEVERITIES[troubles[i]] ?? "";
       const [bar, trouble] = [item.querySelector(".we-tree-bar"), item.querySelector(".we-tree-trouble")];
@@ -228,21 +270,21 @@ function render({ model, el }) {
   }
 
   /** Scroll within the list only: `scrollIntoView` would move the notebook too. */
-  function reveal(item) {
-    if (!item) return;
-    const above = item.offsetTop - list.scrollTop;
-    if (above < 0) list.scrollTop = item.offsetTop;
-    else if (above + item.offsetHeight > list.clientHeight)
-      list.scrollTop = item.offsetTop + item.offsetHeight - list.clientHeight;
+  function reveal(path) {
+    const index = indexOf(path);
+    if (index < 0) return;
+    const top = index * ROW;
+    if (top < list.scrollTop) list.scrollTop = top;
+    else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+    drawInSight();
   }
 
   function focus(path) {
     if (path === undefined) return;
     focused = path;
+    reveal(path);
     drawSelection();
-    const item = items.get(path);
-    item?.focus({ preventScroll: true });
-    reveal(item);
+    items.get(path)?.focus({ preventScroll: true });
   }
 
   function select(path) {
@@ -330,11 +372,18 @@ function render({ model, el }) {
     fold(row, !isOpen(row));
   }, { signal });
 
-  list.addEventListener("scroll", () => { memory.scroll = list.scrollTop; }, { signal });
+  list.addEventListener("scroll", () => {
+    memory.scroll = scrolled = list.scrollTop;
+    drawInSight();
+  }, { signal });
   list.addEventListener("focusin", (event) => {
     memory.hadFocus = true;
     const item = event.target.closest(".we-tree-row");
-    if (item) tellBar(item);
+    if (!item) return;
+    tellBar(item);
+    if (item.dataset.path === focused) return;
+    focused = item.dataset.path;
+    drawSelection();
   }, { signal });
   list.addEventListener("pointerover", (event) => {
     const item = event.target.closest(".we-tree-row");
@@ -356,8 +405,9 @@ function render({ model, el }) {
 
   const onSelected = () => {
     if (indexOf(model.get("selected")) >= 0 && !list.contains(document.activeElement)) focused = model.get("selected");
+    drawInSight();
     drawSelection();
-    if (!list.contains(document.activeElement)) reveal(items.get(model.get("selected")));
+    if (!list.contains(document.activeElement)) reveal(model.get("selected"));
   };
   const onFilter = () => {
     if (search.value !== model.get("filter")) search.value = model.get("filter");
@@ -368,13 +418,22 @@ function render({ model, el }) {
   model.on("change:selected", onSelected);
   model.on("change:filter", onFilter);
   drawRows();
+  // What is not drawn comes into sight without a scroll where the list grows, and where JupyterLab takes the panel out of the page
+  // and puts it back: then the list is at its top.
+  const observer = new IntersectionObserver(() => {
+    if (list.scrollTop !== scrolled) list.scrollTop = scrolled;
+    drawInSight();
+  }, { root: list });
+  for (const part of undrawn) observer.observe(part);
   requestAnimationFrame(() => {
     list.scrollTop = memory.scroll;
+    drawInSight();
     if (memory.hadFocus) items.get(focused)?.focus({ preventScroll: true });
   });
 
   return () => {
     controller.abort();
+    observer.disconnect();
     model.off("change:rows change:folded", drawRows);
     model.off("change:ratios change:troubles", drawActivity);
     model.off("change:selected", onSelected);

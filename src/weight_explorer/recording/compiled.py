@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +24,8 @@ _ARGUMENTS = {
     "we_scan": (_ADDRESS,),
     "we_begin_scan": (_ADDRESS,),
     "we_end_scan": (_ADDRESS,),
-    "we_populate": (_ADDRESS, _INTEGER),
-    "we_release": (_ADDRESS, _INTEGER),
+    "we_populate": (_ADDRESS, _INTEGER, _INTEGER),
+    "we_release": (_ADDRESS, _INTEGER, _INTEGER),
     "we_tally": (_ADDRESS, _ADDRESS, _INTEGER, _ADDRESS, _ADDRESS, _ADDRESS),
 }
 
@@ -111,13 +112,14 @@ class Passes:
 
     Args:
         library: Was compiled from `scan.c`.
+        page_size: Bytes of a page of memory on this machine, as `sysconf` gives it: 4, 16 or 64 KiB.
     """
 
-    def __init__(self, library: ctypes.CDLL) -> None:
+    def __init__(self, library: ctypes.CDLL, page_size: int = mmap.PAGESIZE) -> None:
         for name, types in _ARGUMENTS.items():
             function = getattr(library, name)  # the library keeps it; what `library[name]` gives it does not
             function.argtypes, function.restype = types, None
-        self._library = library
+        self._library, self.page_size = library, page_size
 
     @staticmethod
     def takes(*arrays: np.ndarray) -> bool:
@@ -197,11 +199,11 @@ class Passes:
 
     def populate(self, array: np.ndarray) -> None:
         """Have the memory of an array at once that was just allocated and not filled yet."""
-        self._library.we_populate(_address(array), array.nbytes)
+        self._library.we_populate(_address(array), array.nbytes, self.page_size)
 
     def release(self, array: np.ndarray) -> None:
-        """Give the memory of an array back to the system, until it is written to again; what it holds is lost."""
-        self._library.we_release(_address(array), array.nbytes)
+        """Give the whole pages within an array back to the system, until they are written to again; what they hold is lost."""
+        self._library.we_release(_address(array), array.nbytes, self.page_size)
 
 
 def _segments(values: np.ndarray, sizes: np.ndarray, references: Sequence[np.ndarray]) -> tuple[Any, ...]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from time import perf_counter
 
+from weight_explorer.recording.status import RecordRate
+
 # The browser gets at most ten updates a second, and one at least this often whatever it costs (both in seconds).
 SHORTEST_PAUSE = 0.1
 LONGEST_SILENCE = 2.0
@@ -20,6 +22,9 @@ REPAID_AFTER = 10.0
 
 # Seconds of training of which a share is told.
 SHORTEST_SHARED = 0.1
+
+# Seconds of training in which records are counted before their number is told.
+SHORTEST_COUNTED = 1.0
 
 # Of the share, what small pictures of all weights may take for a page that has to answer clicks by itself, and seconds between
 # two of them, at least: each may have more than a million bytes.
@@ -163,7 +168,7 @@ class Pace:
         return self._spent / self._trained if self._trained >= SHORTEST_SHARED else None
 
     @property
-    def rate(self) -> float:
-        """Records a second since `begin`."""
+    def rate(self) -> RecordRate | None:
+        """How many records were made since `begin`; None while the time is too short to mean anything."""
         seconds = self._elapsed
-        return self.num_records / seconds if seconds > 0 else 0.0
+        return RecordRate(self.num_records, seconds) if seconds >= SHORTEST_COUNTED else None

@@ -20,6 +20,10 @@ SMALLEST = 1 << 16
 SLAB = 1 << 22
 FEWEST_SLABS = 16
 
+# Only whole pages can be given back to the system. Arrays of fewer pages than this are not cut from slabs, since too much of
+# their memory would stay; with pages of 64 KiB those are arrays of less than 1 MiB.
+FEWEST_PAGES = 16
+
 # Where huge pages begin, and where arrays do within a slab: at the beginning of a line of the processor's cache.
 _HUGE_PAGE = 1 << 21
 _LINE = 64
@@ -36,7 +40,9 @@ class Rooms:
     """
 
     def __init__(self, memory: int) -> None:
-        self._has_slabs = compiled.passes is not None and memory >= FEWEST_SLABS * SLAB
+        # None are cut where `passes` cannot give memory back, or where a slab would be a large part of the bound.
+        passes = compiled.passes if memory >= FEWEST_SLABS * SLAB else None
+        self._smallest_cut = FEWEST_PAGES * passes.page_size if passes else math.inf
         # The rest of the slab that is being cut; the next one, which gets its memory meanwhile; and what was left of the last.
         self._slab = self._next_slab = self._rest = memoryview(b"")
         # By their size: places with memory, and such whose memory was given back to the system.
@@ -107,7 +113,7 @@ class Rooms:
         return self._cut(nbytes) if self._is_cut(nbytes) else _populated(np.empty(nbytes, np.uint8).data)
 
     def _is_cut(self, nbytes: int) -> bool:
-        return self._has_slabs and nbytes <= SLAB // 4
+        return self._smallest_cut <= nbytes <= SLAB // 4
 
     def _cut(self, nbytes: int) -> memoryview:
         if len(self._slab) < nbytes:

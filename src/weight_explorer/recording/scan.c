@@ -399,18 +399,20 @@ EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segm
     }
 }
 
-/* Tell the system what is to become of all pages that lie within some memory. Where it cannot, nothing is lost. */
-static void advise(void *memory, int64_t num_bytes, int advice) {
+/* Advise the system about the whole pages that lie within some memory. `page` is the size of a page of this machine, which is 4, 16
+ * or 64 KiB: madvise rounds a length up to it, which would reach into the memory that follows. Where advice fails, nothing is lost. */
+static void advise(void *memory, int64_t num_bytes, int64_t page, int advice) {
 #ifdef __linux__
-    enum { PAGE = 4096 };
-    uintptr_t first = ((uintptr_t)memory + PAGE - 1) / PAGE * PAGE, end = ((uintptr_t)memory + num_bytes) / PAGE * PAGE;
+    uintptr_t first = ((uintptr_t)memory + page - 1) / page * page, end = ((uintptr_t)memory + num_bytes) / page * page;
     if (end > first) madvise((void *)first, end - first, advice);
 #endif
 }
 
 /* Have the pages of fresh memory at once: one by one, each when it is first written to, they take half as long again. What the
  * memory holds stays as it is. */
-EXPORT void we_populate(void *memory, int64_t num_bytes) { advise(memory, num_bytes, MADV_POPULATE_WRITE); }
+EXPORT void we_populate(void *memory, int64_t num_bytes, int64_t page) {
+    advise(memory, num_bytes, page, MADV_POPULATE_WRITE);
+}
 
 /* Give the pages back to the system: what they held is lost. */
-EXPORT void we_release(void *memory, int64_t num_bytes) { advise(memory, num_bytes, MADV_DONTNEED); }
+EXPORT void we_release(void *memory, int64_t num_bytes, int64_t page) { advise(memory, num_bytes, page, MADV_DONTNEED); }

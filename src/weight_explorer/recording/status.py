@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class RecordRate(NamedTuple):
+    """How many records a training has made in how many seconds, when that was last counted."""
+
+    records: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +26,7 @@ class Status:
         batch: Batches trained in this epoch.
         batches: Batches of an epoch, None where nobody knows.
         cost: The share of the training time that records, their pictures and findings took, None before the first.
-        rate: Records a second, None before the first.
+        rate: How many records this training has made so far, None while that is too early to say.
         problem: The last error of ours.
         fit: Which fit this is, counted from 1; 0 before the first.
         epochs_before: How many epochs the time axis, which runs on over all fits, is ahead of Keras' own count.
@@ -34,7 +42,7 @@ class Status:
     batch: int = 0
     batches: int | None = None
     cost: float | None = None
-    rate: float | None = None
+    rate: RecordRate | None = None
     problem: str = ""
     fit: int = 0
     epochs_before: int = 0
@@ -47,3 +55,13 @@ class Status:
     def is_training(self) -> bool:
         """Whether a training runs, be it that it waits."""
         return self.phase in ("training", "paused")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all records come from files, so that there will be no more."""
+        return self.phase in ("checkpoints", "run")
+
+    @property
+    def needs_callback(self) -> bool:
+        """Whether the user has still to pass the callback to `fit`."""
+        return self.phase in ("before", "refused", "unseen")

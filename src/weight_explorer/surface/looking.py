@@ -12,6 +12,7 @@ from weight_explorer.surface.standing import Standing
 from weight_explorer.views.asked import choice_of, comparison_of, pinned
 from weight_explorer.views.brush import brushed
 from weight_explorer.views.choice import Choice, resolve
+from weight_explorer.views.differences import Differences, differences_of
 
 
 class Looking(Standing):
@@ -76,7 +77,8 @@ class Looking(Standing):
         Args:
             layer: A layer, its name, or its path where the name is not unique.
             role: Such as "kernel", "recurrent", "bias", "gamma".
-            weight: A weight's key, or an ending of it such as "dense/kernel", where the layer has several of the role.
+            weight: A weight's key, or an ending of it that no other has, such as "dense/kernel": alone it selects the layer and
+                the role as well.
             view: "matrix", "filters", "distribution", "over_time", "units", "compare", "spectrum" or "initializer"; not every
                 weight has all. "overview" is of the whole model: a row for each weight, a column for each record.
             quantity: "value", "since_start", "since_last" or, where a record to compare with was chosen, "since_record".
@@ -122,12 +124,15 @@ class Looking(Standing):
         asked |= {"view": view, "quantity": quantity, "step": step, "options": options}
         self._ask(lambda before: choice_of(self._source.catalog, self._source.past.snapshot(), before, asked))
 
-    def compare(self, against: int | None, step: int | str | None = None) -> None:
-        """Show how the weights differ from those of a record, as the Compare button does; None stops it.
+    def compare(self, against: int | None, step: int | str | None = None) -> Differences | None:
+        """Show how the weights differ from those of a record, as the Compare button does, and return it for every weight.
 
         Args:
-            against: The number of a record whose values are kept (see `history.steps`).
-            step: The record that is compared with it, as for `select`.
+            against: The number of a record whose values are kept (see `history.steps`). None stops comparing.
+            step: The record that is compared with it, as for `select`; at first the newest, which is the model as it is now.
+
+        Returns:
+            For each weight how many elements differ and how far, with `to_frame()`; None where comparing stops.
 
         Raises:
             ValueError: The values of a record are not kept.
@@ -140,9 +145,18 @@ class Looking(Standing):
         >>> explorer = WeightExplorer(model, record_every="epoch")
         >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
         >>> explorer.select("dense", view="matrix")
-        >>> explorer.compare(0)  # how what is on screen differs from the start
+        >>> explorer.compare(0)  # how every weight differs from the start  # doctest: +ELLIPSIS
+        Record 2 (epoch 2) against record 0 (start): 2 of 2 weights differ.
+        weight             changed  norm of change  relative  largest change
+        tiny/dense/kernel  6 of 6   ...
+        tiny/dense/bias    2 of 2   ...
         """
+        if against is not None:
+            self._look()
         self._ask(lambda before: comparison_of(self._source.catalog, self._source.past.snapshot(), before, against, step))
+        if against is None:
+            return None
+        return differences_of(self._source.catalog, self._source.past.snapshot(), against, self._screen.choice.step)
 
     def pin(self, weight: str, index: tuple[int, ...]) -> None:
         """Follow one element over time, as a click on its cell does; one that is pinned is followed no longer.

@@ -14,6 +14,7 @@ from weight_explorer.panels.figure import figure_of
 from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.surface.standing import Standing
 from weight_explorer.views.choice import resolve
+from weight_explorer.views.pictures import Picture
 from weight_explorer.views.reading import kept_steps
 from weight_explorer.views.scene import compose
 
@@ -36,6 +37,9 @@ class Taking(Standing):
 
     def film(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
         """Save what is on screen as a film over all records that keep values: a GIF, with the same scale in every frame.
+
+        The scale holds the numbers of all records, but for those that reach more than ten times as far as usual, such as one
+        that diverged: its frame says that it reaches beyond.
 
         Args:
             path: The file, ending in `.gif`.
@@ -66,13 +70,14 @@ class Taking(Standing):
         numbers = kept_steps(weight, past) if weight else ()
         check_film(path, frames_per_second, len(numbers))
 
-        def figures() -> Iterator[Figure]:
+        def pictures(color_limit: float | None) -> Iterator[tuple[Picture, str]]:
             for number in numbers:
-                scene = compose(catalog, past, replace(choice, step=number), self._session.status)
-                yield figure_of(scene.picture, scene.name)
+                frame = replace(choice, step=number, color_limit=color_limit)
+                scene = compose(catalog, past, frame, self._session.status)
+                yield scene.picture, scene.name
 
         bar = keras.utils.Progbar(2 * len(numbers), unit_name="frame")
-        save_film(path, figures, frames_per_second, on_frame=lambda: bar.add(1))
+        save_film(path, pictures, frames_per_second, on_frame=lambda: bar.add(1))
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
         r"""Return the numbers that are drawn as CSV, and write them to a file if one is given.

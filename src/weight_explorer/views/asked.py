@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from weight_explorer.catalog.names import check, find_layer, key_called, not_offered
-from weight_explorer.catalog.nodes import Catalog, Weight
+from weight_explorer.catalog.names import check, find_layer, key_called, keys_called, not_offered
+from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import (
     OVERVIEW,
@@ -39,30 +39,54 @@ def choice_of(catalog: Catalog, history: Past, before: Choice, asked: Mapping[st
     """
     check("view", asked["view"], [*VIEWS, OVERVIEW])
     check("quantity", asked["quantity"], dict(quantities_for(before)))
-    fields = {name: asked[name] for name in ("role", "weight", "quantity") if asked[name] is not None}
+    fields = {name: asked[name] for name in ("role", "quantity") if asked[name] is not None}
     wanted = _at(replace(before, **fields), asked["step"])
-    if asked["layer"] is not None:
-        wanted = replace(wanted, layer=find_layer(catalog, asked["layer"]).path, weight=asked["weight"])
+    node = None if asked["layer"] is None else find_layer(catalog, asked["layer"])
+    if node is not None:
+        wanted = replace(wanted, layer=node.path, weight=None)
+    if asked["weight"] is not None:
+        weight = _weight_asked(catalog, node, asked["role"], asked["weight"])
+        wanted = replace(wanted, layer=node.path if node else weight.layer, role=weight.role, weight=weight.key)
     wanted = _with_overview(catalog, wanted, asked)
     selection = resolve(catalog, wanted)
-    where = f" in layer {selection.node.name!r}"
-    check("role", asked["role"], selection.roles, where=where)
-    if asked["weight"] is not None:
-        key = key_called([offer.key for offer in selection.offers], asked["weight"], f" of role {selection.role!r}{where}")
-        wanted = replace(wanted, weight=key)
-        selection = resolve(catalog, wanted)
+    check("role", asked["role"], selection.roles, where=f" in layer {selection.node.name!r}")
     _check_step(selection, history, asked["step"])
     wanted = replace(wanted, blocks=_blocks(selection, wanted.blocks, asked["block"]))
     wanted = _with_options(_with_view(wanted, selection, asked["view"]), selection, history, asked["options"])
     return without_stale_brush(catalog, wanted)
 
 
+def _weight_asked(catalog: Catalog, node: LayerNode | None, role: str | None, name: str) -> Weight:
+    """Find the weight of this key, or the only one whose key ends so, in the layer and of the role that are given with it."""
+    weights = catalog.weights
+    keys = list(weights) if node is None else [key for _, below in node.walk() for key in below.weights]
+    where = "" if node is None else f" in layer {node.name!r}"
+    check("role", role, dict.fromkeys(weights[key].role for key in keys), where=where)
+    keys = [key for key in keys if role in (None, weights[key].role)]
+    elsewhere = [] if keys_called(keys, name) else keys_called(weights, name)
+    if len(elsewhere) == 1:
+        raise ValueError(_contradiction(weights[elsewhere[0]], node, role))
+    return weights[key_called(keys, name, (f" of role {role!r}" if role else "") + where)]
+
+
+def _contradiction(weight: Weight, node: LayerNode | None, role: str | None) -> str:
+    """Say why a weight is not what the layer and the role say that are given with it."""
+    if role not in (None, weight.role):
+        return f"Weight {weight.key!r} has the role {weight.role!r}, not {role!r}. The key alone is enough: leave out the role."
+    given = node.name if node else ""
+    return (
+        f"Weight {weight.key!r} is in layer {weight.layer!r}, not in {given!r}. The key alone is enough: leave out the layer."
+    )
+
+
 def _with_overview(catalog: Catalog, choice: Choice, asked: Mapping[str, Any]) -> Choice:
     """Look at all weights together where that is asked for, or the whole model and nothing of it."""
     is_whole = asked["layer"] is None or choice.layer == catalog.root.path
     if OVERVIEW in (asked["view"], asked["role"]):
-        if not is_whole:
-            raise ValueError("The overview is of the whole model. Give no layer: explorer.select(view='overview').")
+        if not is_whole or asked["weight"] is not None:
+            raise ValueError(
+                "The overview is of the whole model. Give no layer and no weight: explorer.select(view='overview')."
+            )
         role = None if choice.role == OVERVIEW else choice.role
         return overviewing(catalog, replace(choice, role=role))
     if any(asked[name] is not None for name in ("role", "weight", "view", "block")):
@@ -164,12 +188,20 @@ def _at(choice: Choice, step: int | str | None) -> Choice:
 
 def _check_step(selection: Selection, history: Past, step: int | str | None) -> None:
     weight = selection.weight
-    if weight is None or step is None or step == LIVE:
+    if step is None or step == LIVE:
+        return
+    if weight is None:
+        _check_record(history, step)
         return
     kept = history.steps(weight.whole)
     if step not in kept:
         which = f"Those from {kept[0]} to {kept[-1]} that are: explorer.history.steps(key)." if kept else "None is."
         raise ValueError(f'Record {step!r} of {weight.whole!r} is not kept. {which} "live" follows the newest.')
+
+
+def _check_record(history: Past, step: int | str) -> None:
+    if not isinstance(step, int) or history.step(step) is None:
+        raise ValueError(f'Record {step!r} is not kept. Those that are: explorer.history.records. "live" follows the newest.')
 
 
 def _blocks(selection: Selection, before: tuple[str, ...], asked: str | tuple[str, ...] | None) -> tuple[str, ...]:

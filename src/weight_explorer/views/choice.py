@@ -35,7 +35,8 @@ class Choice:
     each the key of a whole weight and an index. `window` is what is looked at of a large matrix: the key of its picture, and
     the rows from, to, and columns from, to. `brush` are the elements that were brushed, until another weight is chosen.
     `overview` says that all weights together are looked at, where `layer` is the whole model; the role stays what it was, so
-    that one walks on to a layer as before. `initializers` are the names of the user's own ones.
+    that one walks on to a layer as before. `initializers` are the names of the user's own ones. `color_limit` is how far colors
+    reach in every frame of a film; None where each picture has a limit of its own.
     """
 
     layer: str | None = None
@@ -53,6 +54,7 @@ class Choice:
     brush: Brush | None = None
     overview: bool = False
     initializers: tuple[str, ...] = ()
+    color_limit: float | None = None
 
     def view_of(self, role: str | None) -> str:
         """Return the view that weights of a role are looked at with."""

@@ -16,7 +16,7 @@ from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.entries import Entries, parts_of
 from weight_explorer.views.layout import Layout, lay_out
-from weight_explorer.views.limits import reach_of
+from weight_explorer.views.limits import film_words, marks_of, reach_of
 from weight_explorer.views.numbers import grouped, rough, share, signed
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, Marks, MatrixPicture, Picture
@@ -112,8 +112,8 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     if isinstance(pair, EmptyPicture):
         return pair
     difference = pair.difference
-    matrices = _matrices(weight, pair, difference)
-    caption = _caption(weight, pair, difference, matrices[0])
+    matrices = _matrices(weight, pair, difference, choice.color_limit)
+    caption = _caption(weight, pair, difference, matrices[0], choice.color_limit)
     if SHOW.chosen(weight, history, choice) == "dots":
         return ChartPicture((_scatter(pair),), caption)
     scatter = ("one against the other", ChartPicture((_scatter(pair),), ""))
@@ -192,12 +192,13 @@ _NONE = {
 # -- pictures -------------------------------------------------------------------------------------------------------------
 
 
-def _matrices(weight: Weight, pair: Pair, difference: np.ndarray) -> list[MatrixPicture]:
-    """Lay all three out alike, over one color scale."""
+def _matrices(weight: Weight, pair: Pair, difference: np.ndarray, limit: float | None) -> list[MatrixPicture]:
+    """Lay all three out alike, over one color scale, which ends where the largest number is or at a given limit."""
     layout = Layout(*lay_out(weight.axes))
     arrays = (pair.one, pair.other, difference)
     found = [_cells(values, pair.sample, layout) for values in arrays]
-    limit = max(reach_of(cells) for cells, _, _ in found)
+    is_given = limit is not None
+    limit = limit if is_given else max(reach_of(cells) for cells, _, _ in found)
     rows, columns = layout.sides(weight.axes)
     return [
         MatrixPicture(
@@ -209,7 +210,7 @@ def _matrices(weight: Weight, pair: Pair, difference: np.ndarray) -> list[Matrix
             column_step=column_step,
             limit=limit,
             caption="",
-            marks=Marks.of(values, "largest of all"),
+            marks=marks_of(values, limit) if is_given else Marks.of(values, "largest of all"),
         )
         for values, (cells, row_step, column_step) in zip(arrays, found, strict=True)
     ]
@@ -231,13 +232,14 @@ def _scatter(pair: Pair) -> Chart:
     return Chart("", pair.labels[1], pair.labels[0], marks)
 
 
-def _caption(weight: Weight, pair: Pair, difference: np.ndarray, matrix: MatrixPicture) -> str:
+def _caption(weight: Weight, pair: Pair, difference: np.ndarray, matrix: MatrixPicture, limit: float | None) -> str:
+    reach = max(reach_of(values) for values in (pair.one, pair.other, difference))
     moved = int(np.count_nonzero(~((pair.one == pair.other) | (np.isnan(pair.one) & np.isnan(pair.other)))))
     count, left_out = difference.size, int(difference.size - np.count_nonzero(pair.are_finite))
     words = [
         f"Between {pair.names[0]} and {pair.names[1]} {share(moved, count) or '0 %'} of {grouped(count)} elements differ",
         f", the correlation is {rough(pair.correlation)}. {_largest_words(weight, pair, difference)}",
-        f" The three matrices have one color scale, to {rough(matrix.limit)}.",
+        film_words(limit, reach) or f" The three matrices have one color scale, to {rough(matrix.limit)}.",
         f" {grouped(MOST_DOTS)} dots, evenly spread." if count - left_out > MOST_DOTS else "",
         f" {grouped(left_out)} are not finite in one of them." if left_out else "",
         f" Estimated from {pair.sample.words} elements." if pair.sample else "",

@@ -11,7 +11,7 @@ from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
 from weight_explorer.recording.moments import progress_words
 from weight_explorer.recording.past import Comparison, Past, start_among
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, summarize
-from weight_explorer.recording.status import Status
+from weight_explorer.recording.status import RecordRate, Status
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.numbers import exact, grouped, rough, share, signed
@@ -158,8 +158,8 @@ def status_words(status: Status, *, clicks_wait: bool = False) -> str:
     where = progress_words(status, " · ") if status.epoch else "starting"
     batch = f", batch {status.batch}{of_batches}" if status.batch else ""
     words = {
-        "before": "not trained yet · pass to fit:",
-        "unseen": "changed, but not by fit with this callback · pass to fit:",
+        "before": "not trained yet",
+        "unseen": "changed, but not by fit with this callback",
         "refused": "the last fit trained another model, and was not recorded",
         "training": f"{_ASKED.get(status.asked, 'live')} · {where}{batch}",
         "paused": f"{'stopping' if status.asked == 'stop' else 'paused'} · {where}{batch}",
@@ -170,7 +170,7 @@ def status_words(status: Status, *, clicks_wait: bool = False) -> str:
         "run": "a recorded run",
     }[status.phase]
     cost = "" if status.cost is None else f" · recording costs {status.cost * 100:.1f} %"
-    cost += f", {_rate_words(status.rate)}" if status.rate and status.phase == "training" else ""
+    cost += f", {_rate_words(status.rate)}" if status.rate and status.is_training else ""
     waits = " · clicks are answered when the cell ends (explorer.fit(...) trains beside the cells)"
     return words + cost + (waits if clicks_wait and status.is_training and not status.is_beside else "")
 
@@ -199,13 +199,15 @@ def _checkpoints_words(number: int) -> str:
     return "one checkpoint" if number == 1 else f"{grouped(number)} checkpoints"
 
 
-def _rate_words(rate: float) -> str:
-    """Say how often records are made, of which there may be many a second or one in many.
+def _rate_words(rate: RecordRate) -> str:
+    """Say how many records were made in how much time: unlike "4 records/s", that stays true when no more are made.
 
-    >>> _rate_words(4.2), _rate_words(0.05)
-    ('4.2 records/s', 'a record every 20 s')
+    >>> _rate_words(RecordRate(1, 9.4)), _rate_words(RecordRate(1200, 725)), _rate_words(RecordRate(30, 7500))
+    ('1 record in 9 s', '1200 records in 12 min', '30 records in 2.1 h')
     """
-    return f"{rate:.1f} records/s" if rate >= 0.95 else f"a record every {1 / rate:.2g} s"
+    seconds = rate.seconds
+    time = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return f"{rate.records} record{'' if rate.records == 1 else 's'} in {time}"
 
 
 def empty_words(node: LayerNode) -> str:

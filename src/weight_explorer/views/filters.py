@@ -11,7 +11,7 @@ from weight_explorer.catalog.nodes import Axis, Weight, plural
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice, Offer
 from weight_explorer.views.filter_order import SORTS, Ranking, Subject, percent, sort_offers
-from weight_explorer.views.limits import reach_of
+from weight_explorer.views.limits import film_words, reach_of
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.options import Option, fixed
 from weight_explorer.views.pictures import EmptyPicture, Picture, Tile, TilesPicture
@@ -137,6 +137,7 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
     ranking = SORTS[asked.sort](subject)
     shown = ranking.order[asked.page * TILES_OF_A_PAGE : (asked.page + 1) * TILES_OF_A_PAGE]
     drawn = WAYS[asked.way](stack, kernel, asked)
+    scale = film_words(choice.color_limit, reach_of(drawn.cells)) if asked.is_common else ""
     with np.errstate(over="ignore"):  # a norm over channels may be more than float32 holds
         cells = np.ascontiguousarray(drawn.cells[shown], np.float32)
     return TilesPicture(
@@ -145,22 +146,23 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         axes=weight.axes,
         rows=drawn.rows,
         columns=drawn.columns,
-        limits=_limits(drawn, cells, is_common=asked.is_common),
+        limits=_limits(drawn, cells, choice, is_common=asked.is_common),
         is_common=asked.is_common,
         combined=_COMBINED.get(asked.way, ""),
         measure=ranking.measure,
         heading=_heading(kernel, drawn, asked),
-        caption=_caption(reading, subject, ranking, len(shown), asked.way) + _odd_words(reading.values, sums),
+        caption=_caption(reading, subject, ranking, len(shown), asked.way) + _odd_words(reading.values, sums) + scale,
     )
 
 
 _COMBINED = {"norm": "norm over all channels", "mean": "mean over all channels"}
 
 
-def _limits(drawn: Drawn, cells: np.ndarray, *, is_common: bool) -> np.ndarray:
-    """Return the end of each tile's color scale; a common one is that of all pages."""
+def _limits(drawn: Drawn, cells: np.ndarray, choice: Choice, *, is_common: bool) -> np.ndarray:
+    """Return the end of each tile's color scale; a common one is that of all pages, or of all frames of a film."""
     if is_common:
-        return np.full(len(cells), reach_of(drawn.cells), np.float32)
+        limit = reach_of(drawn.cells) if choice.color_limit is None else choice.color_limit
+        return np.full(len(cells), limit, np.float32)
     return np.array([reach_of(tile) for tile in cells], np.float32)
 
 

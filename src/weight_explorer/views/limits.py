@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from weight_explorer.views.options import Option
 from weight_explorer.views.pictures import Marks
 
 DRAWN, SIGMA, TIME = "drawn", "sigma", "time"
+FILM = "film"
 
 
 def _offers(_: Weight, __: Past, choice: Choice) -> tuple[Offer, ...]:
@@ -30,11 +31,12 @@ def _offers(_: Weight, __: Past, choice: Choice) -> tuple[Offer, ...]:
 COLORS = Option(VIEW, "colors", "colors to", _offers)
 
 # How far the colors reach, beside the scale and in the caption.
-_SHORT = {DRAWN: "largest shown", SIGMA: "3 std. dev.", TIME: "all records"}
+_SHORT = {DRAWN: "largest shown", SIGMA: "3 std. dev.", TIME: "all records", FILM: "every frame"}
 _LONG = {
     DRAWN: "the largest magnitude shown",
     SIGMA: "three standard deviations beyond the mean",
     TIME: "the largest magnitude of the weight in all records",
+    FILM: "the same in every frame",
 }
 
 
@@ -47,22 +49,52 @@ class Scale:
     words: str
 
 
-def scale_of(kind: str, cells: np.ndarray, row: np.ndarray, past: float, beyond: Callable[[float], tuple[int, int]]) -> Scale:
+def scale_of(kind: str, cells: np.ndarray, row: np.ndarray, given: float, beyond: Callable[[float], tuple[int, int]]) -> Scale:
     """Return the scale of a picture.
 
     Args:
-        kind: One of the offers of `COLORS`.
+        kind: One of the offers of `COLORS`, or `FILM`.
         cells: What is drawn of everything.
         row: Statistics of everything, in the order of `FIELDS`.
-        past: The largest magnitude of all records.
+        given: The largest magnitude of all records, or the limit of all frames of a film.
         beyond: Counts the numbers above a limit, and below minus that limit.
     """
-    limit = _known({DRAWN: reach_of(cells), SIGMA: _sigma(row), TIME: past}[kind])
-    above, below = beyond(limit) if kind == SIGMA else (0, 0)
+    limit = _known({DRAWN: reach_of(cells), SIGMA: _sigma(row)}.get(kind, given))
+    above, below = beyond(limit) if kind in (SIGMA, FILM) else (0, 0)
     counts = [int(_known(count)) for count in row[NOT_FINITE]]
     marks = Marks(_SHORT[kind], above, below, *counts)
     reach = f"Colors reach ±{rough(limit)}, {_LONG[kind]}." if limit else "No number but zero has a color."
     return Scale(limit, marks, f" {reach}{_words(marks)}")
+
+
+def kind_of(weight: Weight, history: Past, choice: Choice) -> str:
+    """Return what sets the limit: in a film the film, else what was chosen."""
+    return COLORS.chosen(weight, history, choice) if choice.color_limit is None else FILM
+
+
+def given_limit(weight: Weight, history: Past, choice: Choice) -> float:
+    """Return the limit that does not depend on the picture, 0 where what was chosen has none."""
+    if choice.color_limit is not None:
+        return choice.color_limit
+    return largest_of_all(weight, history, choice) if kind_of(weight, history, choice) == TIME else 0.0
+
+
+def marks_of(values: np.ndarray, limit: float) -> Marks:
+    """Count what the colors of a frame of a film leave out."""
+    above, below = map(int, count_beyond(values, limit))
+    return replace(Marks.of(values, _SHORT[FILM]), above=above, below=below)
+
+
+def film_words(limit: float | None, reach: float) -> str:
+    """Say, of a picture whose numbers reach so far, how far colors do in every frame of a film; "" where it is no frame.
+
+    >>> film_words(0.5, 0.3), film_words(0.5, 70.0)
+    (' Colors reach ±0.5, the same in every frame.', ' Colors reach ±0.5, the same in every frame; numbers here reach ±70.')
+    """
+    if limit is None:
+        return ""
+    beyond = f"; numbers here reach ±{rough(reach)}" if reach > limit else ""
+    return f" Colors reach ±{rough(limit)}, {_LONG[FILM]}{beyond}."
 
 
 def largest_of_all(weight: Weight, history: Past, choice: Choice) -> float:

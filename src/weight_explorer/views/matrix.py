@@ -173,9 +173,7 @@ def _draw_sample(subject: _Subject, sample: Sample) -> MatrixPicture:
     cells, row_step, column_step = cells_of_sample(values, sample, layout.rows, layout.columns)
     cells = np.ascontiguousarray(cells, dtype=np.float32)
     row = row_of(subject.weight, subject.history, subject.choice, found.step.number)
-    scale = limits.scale_of(
-        subject.chosen(limits.COLORS), cells, row, _past(subject), lambda limit: _estimated_beyond(values, sample, limit)
-    )
+    scale = limits.scale_of(*_limit_of(subject, cells, row), lambda limit: _estimated_beyond(values, sample, limit))
     height, width = (math.prod(axis.size for axis in side) for side in (rows, columns))
     grid = Grid(subject.weight, layout, (None, None), (0, 0), Window(0, height, 0, width), (row_step, column_step))
     frozen = frozen_cover(subject.history, found.step.number, grid)
@@ -274,7 +272,13 @@ def _scale(subject: _Subject, plane: Plane, cells: np.ndarray) -> limits.Scale:
         above, below = _counts.of(subject.arrays, (*subject.identity, limit), count)
         return int(above), int(below)
 
-    return limits.scale_of(subject.chosen(limits.COLORS), cells, _row(subject, plane), _past(subject), beyond)
+    return limits.scale_of(*_limit_of(subject, cells, _row(subject, plane)), beyond)
+
+
+def _limit_of(subject: _Subject, cells: np.ndarray, row: np.ndarray) -> tuple[str, np.ndarray, np.ndarray, float]:
+    """Return the first arguments of `limits.scale_of`."""
+    asked = (subject.weight, subject.history, subject.choice)
+    return limits.kind_of(*asked), cells, row, limits.given_limit(*asked)
 
 
 def _row(subject: _Subject, plane: Plane) -> np.ndarray:
@@ -282,12 +286,6 @@ def _row(subject: _Subject, plane: Plane) -> np.ndarray:
     if not subject.layout.fixed:
         return row_of(subject.weight, subject.history, subject.choice, subject.found.step.number)
     return _counts.of(subject.arrays, (*subject.identity, "row"), lambda: summarize(plane.part(plane.whole)))
-
-
-def _past(subject: _Subject) -> float:
-    if subject.chosen(limits.COLORS) != limits.TIME:
-        return 0.0
-    return limits.largest_of_all(subject.weight, subject.history, subject.choice)
 
 
 # -- places --------------------------------------------------------------------------------------------------------------

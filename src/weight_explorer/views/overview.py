@@ -210,11 +210,31 @@ def _colors_words(subject: _Subject, *, is_own: bool) -> str:
         return " Each row is colored up to its own largest."
     if not measure.is_ratio:
         return " The darker, the more."
+    usual = columns.usual(measure)
+    if usual is None:
+        return f" The darker, the more. {_UNKNOWN_GAP}, so what is usual is unknown too."
     between = ""
-    if columns.usual(measure) != USUAL_RATIO:
-        usual = f"{columns.usual(measure):.0e}".replace("e-0", "e-")
-        between = f", {usual} over the {columns.gap:.3g} batches between records as random steps add up"
-    return f" White is the usual (1e-3 a batch{between}), red is more, blue is less."
+    if usual != USUAL_RATIO:
+        words = f"{usual:.0e}".replace("e-0", "e-")
+        between = f", {words} over the {columns.gap:.3g} batches between records as random steps add up"
+    return f" White is the usual (1e-3 a batch{between}), red is more, blue is less.{_unknown_words(subject)}"
+
+
+_UNKNOWN_GAP = "How many batches lie between two records is unknown"
+
+
+def _unknown_words(subject: _Subject) -> str:
+    """Say of how many records nobody knows how many batches they come after the one before."""
+    count, of = subject.columns.num_unknown, len(subject.columns.numbers) - 1
+    if not count:
+        return ""
+    if subject.measure.per_batch:
+        return f" {_UNKNOWN_GAP} {_share_words(count, of)}: no value."
+    return f" {_UNKNOWN_GAP} {_share_words(count, of)}: their colors may mislead."
+
+
+def _share_words(count: int, of: int) -> str:
+    return "everywhere" if count == of else f"for {grouped(count)} of {grouped(of)}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -49,17 +49,26 @@ class Columns:
         return max(0, int(np.searchsorted(self.numbers, number, side="right")) - 1)
 
     @property
-    def gap(self) -> float:
-        """Batches between two records, the middle one of all."""
+    def gap(self) -> float | None:
+        """Batches between two records, the middle one of all; None where that is not known of any, as of checkpoints."""
         known = self.gaps[np.isfinite(self.gaps)]
-        return float(np.median(known)) if known.size else 1.0
+        return float(np.median(known)) if known.size else None
 
-    def usual(self, measure: Measure) -> float:
+    @property
+    def num_unknown(self) -> int:
+        """Records of which nobody knows how many batches they come after the one before."""
+        return int(np.isnan(self.gaps[1:]).sum())
+
+    def usual(self, measure: Measure) -> float | None:
         """Return about how much a weight changes between two records where training goes well, to one digit.
 
         Changes that point anywhere add up like the steps of a random walk: of `n` batches to the square root of `n` times one.
+        Where the number of batches is not known, nothing is usual.
         """
-        batches = 1.0 if measure.per_batch else max(self.gap, 1.0)
+        gap = 1.0 if measure.per_batch or len(self.numbers) < 2 else self.gap
+        if gap is None:
+            return None
+        batches = max(gap, 1.0)
         return float(f"{USUAL_RATIO * math.sqrt(batches):.0e}")
 
     def counted(self) -> tuple[str, dict[int, int]]:

@@ -30,7 +30,8 @@ class Scene:
     """What every part of the panel shows.
 
     `findings` are all there are, and `found_list` is how they are listed; `found` are those of the selected weight, the gravest
-    first; `examined_at` says which record they are of, where that is not the newest.
+    first; `examined_at` says which record they are of, where that is not the newest. `needs_callback` says that the user has still to pass
+    the callback to `fit`, and `may_grow` that more records may come.
     """
 
     title: str
@@ -58,6 +59,8 @@ class Scene:
     found_list: FoundList = NO_FINDINGS
     desk: Desk = field(default_factory=Desk)
     orders: tuple[str, ...] = ()
+    needs_callback: bool = False
+    may_grow: bool = True
 
     @property
     def is_training(self) -> bool:
@@ -187,7 +190,8 @@ def _head(catalog: Catalog, choice: Choice, status: Status, selection: Selection
     return {
         "title": facts.title(catalog),
         "phase": status.phase,
-        "status": facts.status_words(status, clicks_wait=clicks_wait),
+        "status": facts.status_words(status, clicks_wait=clicks_wait) + (" · pass to fit:" if status.needs_callback else ""),
+        "needs_callback": status.needs_callback,
         "problem": status.problem,
         "orders": facts.orders(status, clicks_wait=clicks_wait),
         "selection": selection,
@@ -196,6 +200,7 @@ def _head(catalog: Catalog, choice: Choice, status: Status, selection: Selection
         "quantity": choice.quantity,
         "quantities": quantities_for(choice),
         "stops": Stops(),
+        "may_grow": not status.is_over,
     }
 
 

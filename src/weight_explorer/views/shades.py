@@ -17,10 +17,13 @@ MOST_DECADES = 5
 _OWN_TICKS = ((0.0, "0"), (0.5, "50 %"), (1.0, "its largest"))
 
 
-def shades_of(measure: Measure, whole: np.ndarray, usual: float) -> Shades:
-    """Say how cells are colored: where nothing is usual, up to the power of ten above the largest."""
-    words = Shades(measure.label, 0.0, 100.0, measure.is_log, measure.offset, measure.is_ratio, measure.unit, measure.zero)
-    if measure.is_ratio:
+def shades_of(measure: Measure, whole: np.ndarray, usual: float | None) -> Shades:
+    """Say how cells are colored: where nothing is known to be usual, up to the power of ten above the largest."""
+    has_middle = measure.is_ratio and usual is not None
+    words = Shades(measure.label, 0.0, 100.0, measure.is_log, measure.offset, has_middle, measure.unit, measure.zero)
+    if measure.is_ratio:  # of which cells are reduced so
+        words = replace(words, loudest="the one farthest from 1e-3")
+    if measure.is_ratio and usual is not None:
         return _around(words, math.log10(usual) - measure.offset, usual)
     if not measure.is_log:
         return replace(words, ticks=tuple((float(value), f"{value}{measure.unit}") for value in (0, 25, 50, 75, 100)))
@@ -42,7 +45,7 @@ def _around(shades: Shades, middle: float, usual: float) -> Shades:
     ends = {cell: f"{sign} {words}" for cell, words in ticks.items() for sign, end in (("≤", low), ("≥", high)) if cell == end}
     known = sorted((ticks | ends | {middle: f"{usual:.0e} usual".replace("e-0", "e-")}).items())
     apart = tuple((cell, words) for cell, words in known if cell == middle or abs(cell - middle) > 0.3)
-    return replace(shades, low=low, high=high, loudest="the one farthest from 1e-3", ticks=apart)
+    return replace(shades, low=low, high=high, ticks=apart)
 
 
 def of_own(shades: Shades) -> Shades:

@@ -19,18 +19,18 @@ MOST_ROWS = 40
 def one_line(catalog: Catalog, history: Past, status: Status) -> str:
     """Say in one line what is explored and where it stands."""
     root = catalog.root
-    phase = "not trained yet" if status.phase == "before" else status_words(status)
-    pieces = (phase, _last_change(history), f"records: {history.num_recorded}")
+    pieces = (status_words(status), _last_change(history, status), f"records: {history.num_recorded}")
     return (
         f'WeightExplorer of "{root.name}": layers: {len(catalog.nodes) - 1}, weights: {len(_weights(catalog))}, '
         f"parameters: {grouped(root.num_params)}; {'; '.join(filter(None, pieces))}"
     )
 
 
-def _last_change(history: Past) -> str:
-    """Say what was done to the weights since the last training, where that is the newest record."""
+def _last_change(history: Past, status: Status) -> str:
+    """Say what was done to the weights since the last training, where that is the newest record and the status does not."""
     step = history.step(history.num_recorded - 1)
-    return "" if step is None or step.kind in (*TRAINED, "start") else f"then: {change_words(step)}"
+    is_said = step is None or step.kind in (*TRAINED, "start") or (status.phase, step.kind) == ("unseen", "outside")
+    return "" if is_said else f"then: {change_words(step)}"
 
 
 def plain_text(catalog: Catalog, history: Past, status: Status) -> str:

@@ -134,9 +134,14 @@ def _line(mark: Mark, known: np.ndarray) -> str:
 
 
 def _steps(mark: Mark, known: np.ndarray) -> str:
-    i = int(np.argmax(np.where(known, mark.y, -np.inf)))
+    """Say where most are, and which bins hold any: the edges are those of all histograms in the chart."""
+    counts = np.where(known, mark.y, 0)
+    filled = np.flatnonzero(counts > 0)
+    if not filled.size:
+        return "none"
+    i = int(np.argmax(counts))
     between = f"from {rough(mark.x[i])} to {rough(mark.x[i + 1])}"
-    return f"most, {grouped(mark.y[i])}, {between}; in all from {rough(mark.x[0])} to {rough(mark.x[-1])}"
+    return f"most, {grouped(mark.y[i])}, {between}; in all from {rough(mark.x[filled[0]])} to {rough(mark.x[filled[-1] + 1])}"
 
 
 def _band(mark: Mark, known: np.ndarray) -> str:

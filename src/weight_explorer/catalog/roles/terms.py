@@ -8,7 +8,7 @@ from typing import Any
 
 from weight_explorer.catalog.nodes import Axis, Block, NotTrainable
 
-TRAINS = "Training moves every number of it."
+TRAINS = "Training may change every number of it."
 PACKED = "Two numbers of 4 bits share each byte, so that what is shown here are bytes and not the weights themselves."
 
 # The attribute under which the table has random states, whatever a layer calls its generator.

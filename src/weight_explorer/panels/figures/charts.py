@@ -11,9 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from weight_explorer.panels import colors
+from weight_explorer.panels.figures.ticks import FullFormatter
 from weight_explorer.views.pictures import Chart, ChartPicture, Mark
 
 FEW_POINTS = 30
+# Inches that a digit beside an axis takes, and what else stands there.
+DIGIT, BESIDE_NUMBERS = 0.09, 0.42
 # More names than this stand beside a chart, one below the other.
 MOST_ABOVE = 4
 
@@ -33,6 +36,16 @@ def draw_charts(figure: FigureBase, picture: ChartPicture) -> None:
         _draw_chart(axes, chart)
     for axes in list(grid.flat)[len(picture.charts) :]:
         axes.set_axis_off()
+    _make_room(
+        figure, [axes for axes, chart in zip(grid.flat, picture.charts, strict=False) if not (chart.log or chart.y_ticks)]
+    )
+
+
+def _make_room(figure: FigureBase, numbered: list[Axes]) -> None:
+    """Move the charts to the right where the numbers beside them are long; the labels of axes stand farther left."""
+    labels = [label for axes in numbered for label in axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks())]
+    inches = BESIDE_NUMBERS + DIGIT * max(map(len, labels), default=0)
+    figure.subplots_adjust(left=max(figure.subplotpars.left, inches / (figure.bbox.width / figure.dpi)))
 
 
 def _draw_chart(axes: Axes, chart: Chart) -> None:
@@ -42,6 +55,8 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
     axes.set_title(chart.title, loc="right", fontsize=9, parse_math=False)
     if chart.y_ticks:
         axes.set_yticks(*zip(*chart.y_ticks, strict=True))
+    else:
+        axes.yaxis.set_major_formatter(FullFormatter())
     if chart.log and any(np.any(mark.y > 0) for mark in chart.marks):
         axes.set_yscale("log")
     _draw_legend(axes, chart)

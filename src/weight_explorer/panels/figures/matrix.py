@@ -17,6 +17,7 @@ from matplotlib.path import Path
 
 from weight_explorer.catalog.nodes import Axis
 from weight_explorer.panels import colors
+from weight_explorer.panels.figures.ticks import FullFormatter
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import MatrixPicture
 
@@ -84,7 +85,9 @@ def _draw_scale(figure: FigureBase, axes: Axes, image: AxesImage, picture: Matri
     """Draw the color bar, which says what its limit is, and the counts of what no color stands for."""
     marks = picture.marks
     ends = {(True, True): "both", (True, False): "max", (False, True): "min"}
-    bar = figure.colorbar(image, ax=axes, extend=ends.get((marks.above > 0, marks.below > 0), "neither"))
+    bar = figure.colorbar(
+        image, ax=axes, extend=ends.get((marks.above > 0, marks.below > 0), "neither"), format=FullFormatter()
+    )
     bar.set_label(marks.limit, fontsize=8)
     counts = [(getattr(marks, field), name, color) for field, name, color in MARKS]
     handles: list[Artist] = [
