@@ -87,15 +87,37 @@ gc.collect()
 print(json.dumps([found, models, len(ipywidgets.widgets.widget._instances) > 50, reference() is box.children[0]]))
 """
 
+TERMINAL = """
+import ipywidgets, keras
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+from keras import layers
+from weight_explorer import WeightExplorer
 
-def test_dropped_explorers_are_freed_with_their_models(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "run.h5")], capture_output=True, text=True, check=False, timeout=300
-    )
+explorer = WeightExplorer(keras.Sequential([keras.Input((9,)), layers.Dense(5, name="hidden")], name="small"))
+shell = TerminalInteractiveShell.instance(user_ns={"explorer": explorer})
+shell.run_cell("explorer")
+print(len(ipywidgets.widgets.widget._instances), "widgets")
+"""
+
+
+def run_script(*arguments):
+    result = subprocess.run([sys.executable, "-c", *arguments], capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr[-2000:]
     assert "Exception ignored" not in result.stderr
+    return result
+
+
+def test_dropped_explorers_are_freed_with_their_models(tmp_path):
+    result = run_script(SCRIPT, str(tmp_path / "run.h5"))
     found, num_models, has_widgets, is_held = json.loads(result.stdout.splitlines()[-1])
     assert found == dict.fromkeys(found, 0)
     assert num_models == 0
     assert has_widgets
     assert is_held
+
+
+def test_in_a_terminal_it_is_displayed_as_text_and_makes_no_widgets(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    result = run_script(TERMINAL)
+    assert "small/hidden/kernel  (9, 5) = (input_dim, units)" in result.stdout
+    assert result.stdout.splitlines()[-1] == "0 widgets"

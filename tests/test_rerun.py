@@ -133,6 +133,15 @@ def test_a_displayed_explorer_that_a_variable_holds_stays_when_its_cell_runs_aga
     assert run("print(explorer.comm is not None)") == "True\n"
 
 
+def test_a_docked_explorer_stays_when_its_cell_runs_again_without_one(run):
+    run("WeightExplorer(model).dock()", "dock")
+    run("WeightExplorer(model)", "show")
+    run("pass", "dock")
+    assert json.loads(run("count()"))["WeightExplorer"] == 2
+    run("pass", "show")
+    assert json.loads(run("count()"))["WeightExplorer"] == 1
+
+
 def test_an_explorer_in_a_box_is_drawn_like_one_that_is_displayed(run):
     run("explorer = WeightExplorer(model)\nbox = ipywidgets.HBox([explorer])\nbox", "show")
     shown = run("print(explorer.comm is not None, explorer.children[0].children[1].children[0].children[0].selected)")

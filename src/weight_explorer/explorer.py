@@ -23,7 +23,7 @@ from weight_explorer.dock import Dock
 from weight_explorer.examiner import SHARE, Examiner, Subject
 from weight_explorer.panels.figure import png_of
 from weight_explorer.panels.panel import Panel
-from weight_explorer.recording.callback import NotFollowedError, TrainingCallback, fit_is_running
+from weight_explorer.recording.callback import NotFollowedError, fit_is_running
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
@@ -117,7 +117,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         self._open(source, session, callback, share=min(SHARE, max_overhead / 2))
 
     def _open(
-        self, source: Source, session: Reporter, callback: TrainingCallback | None = None, *, share: float = SHARE
+        self, source: Source, session: Reporter, callback: ExplorerCallback | None = None, *, share: float = SHARE
     ) -> None:
         """Make ready to show what a source has; `share` is what examining may take of the time of a training.
 
@@ -434,15 +434,16 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         return self._screen.sketch()
 
 
-def _leave(reference: weakref.ref[WeightExplorer]) -> None:
-    if (explorer := reference()) is not None:
-        explorer._leave()  # noqa: SLF001 - this module's own class
+def _leave(reference: weakref.ref[WeightExplorer], *, even_docked: bool = True) -> None:
+    explorer = reference()
+    if explorer is not None and (even_docked or not explorer._dock.is_open):  # noqa: SLF001 - this module's own class
+        explorer._leave()  # noqa: SLF001 - as above
 
 
 def _close_replaced(_: Any) -> None:
-    """Close what the cell that just ended showed in an earlier run, and nobody needs any more."""
+    """Close what the cell that just ended showed in an earlier run, and nobody needs any more; not what is docked."""
     for reference in shown.replaced_by_cell():
-        _leave(reference)
+        _leave(reference, even_docked=False)
 
 
 def _check_arguments(model: object, unknown: dict[str, Any]) -> None:
