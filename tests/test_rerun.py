@@ -142,10 +142,16 @@ def test_a_docked_explorer_stays_when_its_cell_runs_again_without_one(run):
     assert json.loads(run("count()"))["WeightExplorer"] == 1
 
 
-def test_an_explorer_in_a_box_is_drawn_like_one_that_is_displayed(run):
-    run("explorer = WeightExplorer(model)\nbox = ipywidgets.HBox([explorer])\nbox", "show")
-    shown = run("print(explorer.comm is not None, explorer.children[0].children[1].children[0].children[0].selected)")
-    assert shown == "True small/hidden\n"
+def test_an_explorer_that_is_shown_late_or_in_a_box_shows_what_was_chosen_and_trained_before(run):
+    run(
+        "import numpy as np\nmodel.compile('sgd', 'mse')\nexplorer = WeightExplorer(model)\nexplorer.select('out', role='bias')"
+    )
+    run("done = model.fit(np.ones((8, 6)), np.ones((8, 3)), verbose=0, callbacks=[explorer.callback])")
+    assert run("print(explorer.comm, len(ipywidgets.widgets.widget._instances))") == "None 0\n"
+    run("box = ipywidgets.HBox([explorer])\nbox", "show")
+    parts = "{type(each).__name__: each for each in ipywidgets.widgets.widget._instances.values()}"
+    run(f"parts = {parts}\nstatus, tree = parts['StatusPanel'], parts['TreePanel']")
+    assert run("print(explorer.comm is not None, tree.selected, status.phase)") == "True small/out finished\n"
 
 
 def test_what_is_held_by_a_name_or_a_list_or_shown_by_another_cell_stays_open(run):
