@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from keras import layers
 
-from weight_explorer import live
+from weight_explorer import WeightExplorer, live
 from weight_explorer.recording import compiled
 
 # How long an example takes is the machine's affair.
@@ -38,9 +38,16 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session", autouse=True)
 def _seen():
-    """Have all drawn as in a kernel, in the middle of a training too: the tests look at the panel as a page would."""
+    """Have all drawn as on a page, in the middle of a training too, and from the start: the tests look at the panel."""
+    open_parts = WeightExplorer._open
+
+    def open_with_panel(self, *args, **options):
+        open_parts(self, *args, **options)
+        _ = self.children
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live, "may_be_seen", lambda: True)
+        patch.setattr(WeightExplorer, "_open", open_with_panel)
         yield
 
 

@@ -89,7 +89,7 @@ HOOKS = ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_epoch_end
 
 def break_hook(hook, callback, monkeypatch):
     """Have this hook of ours do its work and then raise."""
-    work = inspect.unwrap(type(callback).__dict__[hook])
+    work = inspect.unwrap(getattr(type(callback), hook))
 
     def broken(self, *args, **options):
         work(self, *args, **options)

@@ -90,7 +90,68 @@ def test_explorers_that_are_made_again_and_never_shown_do_not_pile_up(run):
     for _ in range(4):
         run("explorer = WeightExplorer(model)", "make")
         counts.append(json.loads(run("count()"))["WeightExplorer"])
-    assert counts == [1, 2, 2, 2]  # the one before still has the name when the next is made
+    assert counts == [1, 1, 1, 1]
+
+
+def test_a_dropped_explorer_that_was_never_displayed_is_freed_with_its_model(run):
+    before = json.loads(run("del model\ncount()"))
+    training = "done = explorer.fit(x, y, epochs=2).wait()\ndel done"
+    for use in ("", training, "print(explorer)\nfound, figure = explorer.findings, explorer.figure()"):
+        run("import numpy as np\nx, y = np.ones((8, 6)), np.ones((8, 3))")
+        run("model = make()\nmodel.compile('sgd', 'mse')\nexplorer = WeightExplorer(model)", "make")
+        run("done = model.fit(x, y, verbose=0, callbacks=[explorer.callback])\ndel done\nexplorer.select('out')\n" + use)
+        assert json.loads(run("del model, explorer\ncount()")) == before
+
+
+def test_explorers_are_freed_while_the_cell_that_trains_them_still_runs(run):
+    code = """
+import numpy as np
+for number in range(3):
+    model = make()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 6)), np.ones((8, 3)), verbose=0, callbacks=[WeightExplorer(model).callback])
+    del model
+count()
+"""
+    counts = json.loads(run(code).splitlines()[-1])  # TensorFlow may warn above it
+    assert counts["WeightExplorer"] == counts["Sequential"] == 0
+
+
+@pytest.mark.parametrize("again", ["pass", "explorer = WeightExplorer(model)", "1 / 0"])
+def test_a_displayed_explorer_is_freed_when_its_cell_runs_again_without_showing_one(run, again):
+    run("model = make()\nexplorer = WeightExplorer(model)\nexplorer", "show")
+    assert json.loads(run("count()"))["WeightExplorer"] == 1
+    run("import weakref\nseen = weakref.ref(explorer), weakref.ref(model)\nmodel = make()\nexplorer = None")
+    assert run("gc.collect()\nprint([each() is None for each in seen])") == "[False, False]\n"
+    run("try:\n    " + again + "\nexcept ZeroDivisionError:\n    pass", "show")
+    assert run("gc.collect()\nprint([each() is None for each in seen])") == "[True, True]\n"
+
+
+def test_a_displayed_explorer_that_a_variable_holds_stays_when_its_cell_runs_again(run):
+    run("explorer = WeightExplorer(model)\nexplorer", "show")
+    run("pass", "show")
+    assert run("print(explorer.comm is not None)") == "True\n"
+
+
+def test_a_docked_explorer_stays_when_its_cell_runs_again_without_one(run):
+    run("WeightExplorer(model).dock()", "dock")
+    run("WeightExplorer(model)", "show")
+    run("pass", "dock")
+    assert json.loads(run("count()"))["WeightExplorer"] == 2
+    run("pass", "show")
+    assert json.loads(run("count()"))["WeightExplorer"] == 1
+
+
+def test_an_explorer_that_is_shown_late_or_in_a_box_shows_what_was_chosen_and_trained_before(run):
+    run(
+        "import numpy as np\nmodel.compile('sgd', 'mse')\nexplorer = WeightExplorer(model)\nexplorer.select('out', role='bias')"
+    )
+    run("done = model.fit(np.ones((8, 6)), np.ones((8, 3)), verbose=0, callbacks=[explorer.callback])")
+    assert run("print(explorer.comm, len(ipywidgets.widgets.widget._instances))") == "None 0\n"
+    run("box = ipywidgets.HBox([explorer])\nbox", "show")
+    parts = "{type(each).__name__: each for each in ipywidgets.widgets.widget._instances.values()}"
+    run(f"parts = {parts}\nstatus, tree = parts['StatusPanel'], parts['TreePanel']")
+    assert run("print(explorer.comm is not None, tree.selected, status.phase)") == "True small/out finished\n"
 
 
 def test_what_is_held_by_a_name_or_a_list_or_shown_by_another_cell_stays_open(run):

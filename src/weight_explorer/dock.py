@@ -35,6 +35,11 @@ class Dock:
     def __init__(self) -> None:
         self._sidecar: ipywidgets.Output | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a place is open, as far as the kernel knows: the page does not tell when the user closes it."""
+        return self._sidecar is not None
+
     def show(self, bundle: Mapping[str, Any], title: str, where: str) -> None:
         """Open the place with this in it, given by its mime types; one that was open before is closed.
 

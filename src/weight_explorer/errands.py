@@ -41,13 +41,11 @@ class Files:
     """Files that were ordered.
 
     Args:
-        panel: Where they go.
         touching: Held while a widget is written.
         exported: Makes the file of a format.
     """
 
-    def __init__(self, panel: SavePanel, touching: RLock, exported: Callable[[str], Exported]) -> None:  # type: ignore[valid-type]
-        self._panel = panel
+    def __init__(self, touching: RLock, exported: Callable[[str], Exported]) -> None:  # type: ignore[valid-type]
         self._touching: Any = touching
         self._exported = exported
         self._orders: deque[dict[str, str]] = deque()
@@ -56,32 +54,30 @@ class Files:
         """Take an order."""
         self._orders.append(order)
 
-    def deliver(self) -> None:
-        """Make what was ordered, of what is on screen now."""
+    def deliver(self, panel: SavePanel) -> None:
+        """Make what was ordered, of what is on screen now, and hand it to the panel."""
         while self._orders:
             order = self._orders.popleft()
             try:
                 exported = self._exported(order["format"])
             except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
                 with self._touching:
-                    self._panel.refuse(order, str(error))
+                    panel.refuse(order, str(error))
             else:
                 with self._touching:
-                    self._panel.deliver(order, exported)
+                    panel.deliver(order, exported)
 
 
 class AskedDeeds:
     """Deeds that were asked for, each with the choice that it is about.
 
     Args:
-        panel: Where the answers go.
         touching: Held while a widget is written.
         source: Gives the catalog and the past.
         doing: Does them; None where there is no live model.
     """
 
-    def __init__(self, panel: DeskPanel, touching: RLock, source: Source, doing: Doing | None) -> None:  # type: ignore[valid-type]
-        self._panel = panel
+    def __init__(self, touching: RLock, source: Source, doing: Doing | None) -> None:  # type: ignore[valid-type]
         self._touching: Any = touching
         self._source = source
         self._doing = doing
@@ -110,11 +106,11 @@ class AskedDeeds:
             order, choice = self._asked.popleft()
             self._answers.append((order, self._do(order, choice)))
 
-    def answer(self) -> None:
-        """Say what came of it, beside the picture that shows it."""
+    def answer(self, panel: DeskPanel) -> None:
+        """Say in the panel what came of it, beside the picture that shows it."""
         while self._answers:
             with self._touching:
-                self._panel.answer(*self._answers.pop(0))
+                panel.answer(*self._answers.pop(0))
 
     def _do(self, order: dict[str, str], choice: Choice) -> Answer:
         try:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import base64
 import os
 import uuid
-from typing import Any
+import weakref
+from typing import Any, NoReturn
 
 import ipywidgets
 import keras
+import traitlets
 
 from weight_explorer import live, shown
 from weight_explorer.catalog.labels import Given, check_labels
 from weight_explorer.catalog.names import refusal
 from weight_explorer.catalog.walk import share_layers
+from weight_explorer.copies import CANNOT_BE_COPIED, CopyRecipe, ExplorerCallback, Settings, WarningLog
 from weight_explorer.deeds import Deeds
 from weight_explorer.diagnosis.findings import Examined
 from weight_explorer.dock import Dock
 from weight_explorer.examiner import SHARE, Examiner, Subject
 from weight_explorer.panels.figure import png_of
-from weight_explorer.recording.callback import NotFollowedError, TrainingCallback, fit_is_running
+from weight_explorer.panels.panel import Panel
+from weight_explorer.recording.callback import NotFollowedError, fit_is_running
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
@@ -94,20 +98,31 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
     ) -> None:
         _check_arguments(model, unknown)
         check_pace(record_every, max_overhead)
+        settings = Settings(record_every, max_overhead, memory, check_labels(labels))
         history = History(parse_memory(memory))
-        source = LiveSource(model, history, check_labels(labels), Reader())
+        source = LiveSource(model, history, settings.labels, Reader())
         pace = Pace(record_every, max_overhead)
         session = Session(history, pace, record=self._record, draw=self._redraw, between=live.pump(), sketch=self._sketch)
         self._background = Background(session, ended=self._background_ended)
         self._bench = Workbench(source, session, self._is_training)
         self._deeds = Deeds(self._bench)
-        callback = TrainingCallback(session, began=self._training_began, stepped=source.training.note_step)
+        recipe = CopyRecipe(type(self), settings, WarningLog())
+        callback = ExplorerCallback(
+            session,
+            began=self._training_began,
+            stepped=source.training.note_step,
+            explorer=weakref.ref(self),
+            recipe=recipe,
+        )
         self._open(source, session, callback, share=min(SHARE, max_overhead / 2))
 
     def _open(
-        self, source: Source, session: Reporter, callback: TrainingCallback | None = None, *, share: float = SHARE
+        self, source: Source, session: Reporter, callback: ExplorerCallback | None = None, *, share: float = SHARE
     ) -> None:
-        """Put what a source has on screen; `share` is what examining may take of the time of a training."""
+        """Make ready to show what a source has; `share` is what examining may take of the time of a training.
+
+        Widgets are made when they are needed: ipywidgets holds each that was ever opened, and with them the model.
+        """
         self._callback = callback
         self._source = source
         self._session = session
@@ -117,13 +132,50 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         self._dock = Dock()
         self._examiner = Examiner(self._subject, report=session.note, examined=self._examined, share=share)
         self._screen = Screen(source, session, look=self._look_at_rest, findings=self._latest_findings, deeds=self._deeds)
-        self._panel = self._screen.panel
-        super().__init__([self._panel.box])
-        self._first_layout = self.layout
+        self._own_layout: ipywidgets.Layout | None = None
+        self._may_open = False
+        super(ipywidgets.Box, self).__init__()  # VBox' own would set `children`
+        self._may_open = True
         self.add_class("weight-explorer")
         self._look()
-        self._screen.draw()
         self._take_place(is_shown=False)
+
+    # -- widgets, when they are needed -----------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect to the page: done when the explorer is displayed, or made part of another widget."""
+        if self._may_open:
+            super().open()
+
+    @property
+    def model_id(self) -> str:
+        """What names this widget in the page."""
+        self.open()
+        return super().model_id
+
+    @traitlets.default("children")
+    def _make_children(self) -> tuple[ipywidgets.Widget, ...]:
+        return (self._panel.box,) if self._may_open else ()
+
+    @traitlets.default("layout")
+    def _make_layout(self) -> ipywidgets.Layout:
+        self._own_layout = ipywidgets.Layout()
+        return self._own_layout
+
+    @property
+    def _panel(self) -> Panel:
+        return self._screen.open_panel()
+
+    # -- copies ----------------------------------------------------------------------------------------------------
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError(CANNOT_BE_COPIED)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        raise TypeError(CANNOT_BE_COPIED)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(CANNOT_BE_COPIED)
 
     # -- of a training that is over --------------------------------------------------------------------------------
 
@@ -232,6 +284,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
 
         In a notebook that happens by itself where the cell that showed it is run again, no variable, list or other object
         holds it any more, no other cell shows it and no training runs that it follows. `Out` forgets it then as well.
+        An explorer that was never displayed needs no closing: like any object, it is freed when nothing holds it.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -242,13 +295,14 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         (1, 3, 2)
         """
         if "_screen" in vars(self):  # a refused argument leaves an explorer without one
-            self._is_displayed = False
+            self._is_displayed = self._may_open = False
             if self._background:
                 self._background.close()
             self._examiner.close()
             self._dock.close()
             self._screen.close()
-            self._first_layout.close()
+            if self._own_layout:
+                self._own_layout.close()
         shown.leave(self)
         super().close()
 
@@ -262,6 +316,7 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         return summary.plain_text(self._source.catalog, self._source.past, self._session.status)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        self.open()
         bundle: dict[str, Any] = (super()._repr_mimebundle_(**kwargs) or {}) if self.comm is not None else {}
         bundle["text/plain"] = str(self)
         png = base64.b64encode(png_of(self.figure())).decode()
@@ -270,24 +325,30 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         return bundle
 
     def _ipython_display_(self) -> None:
+        if live.is_in_terminal():
+            live.display_bundle({"text/plain": str(self)}, self._display_id)
+            return
         # Under an id, so that the picture and the text in the saved notebook can be renewed when training ends.
         live.display_bundle(type(self)._repr_mimebundle_(self), self._display_id)
         if self.comm is None:
             return  # closed: a picture and words are all there is
         self._is_displayed = True
         self._take_place(is_shown=True)
+        live.call_after_every_cell(_close_replaced)
         self._latest_findings()
 
     def _take_place(self, *, is_shown: bool) -> None:
         """Note where this one is, and close those that the same cell left before and nobody needs any more."""
         with self._session.reported():
             for reference in shown.take_place(self, is_shown=is_shown):
-                if (other := reference()) is not None:
-                    other._leave()  # noqa: SLF001 - another of its own kind
+                _leave(reference)
 
     def _leave(self) -> None:
-        """Close, and have IPython forget it, unless a training is followed or somebody holds it."""
-        if not (self._is_training() or self._session.is_training or live.is_held(self)):
+        """Close, and have IPython forget it, unless a training is followed or somebody holds it.
+
+        One without widgets needs no closing: Python frees it when nobody holds it.
+        """
+        if self._screen.has_panel and not (self._is_training() or self._session.is_training or live.is_held(self)):
             self.close()
             live.forget(self)
 
@@ -373,6 +434,18 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
 
     def _sketch(self) -> bool:
         return self._screen.sketch()
+
+
+def _leave(reference: weakref.ref[WeightExplorer], *, even_docked: bool = True) -> None:
+    explorer = reference()
+    if explorer is not None and (even_docked or not explorer._dock.is_open):  # noqa: SLF001 - this module's own class
+        explorer._leave()  # noqa: SLF001 - as above
+
+
+def _close_replaced(_: Any) -> None:
+    """Close what the cell that just ended showed in an earlier run, and nobody needs any more; not what is docked."""
+    for reference in shown.replaced_by_cell():
+        _leave(reference, even_docked=False)
 
 
 def _check_arguments(model: object, unknown: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import gc
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import RLock
@@ -174,18 +175,34 @@ def may_be_seen() -> bool:
     return is_in_kernel()
 
 
-def call_after_cell(callback: Callable[[bool], None]) -> bool:
-    """Call back once when the running cell has ended, saying whether without an error; returns whether there is a cell.
+def is_in_terminal() -> bool:
+    """Whether this runs in IPython in a terminal, which shows text and no widgets."""
+    shell = _shell()
+    return shell is not None and getattr(shell, "kernel", None) is None
 
-    Ctrl-C or an error inside `fit` never reaches Keras' `on_train_end`; IPython's event tells all the same.
+
+def call_after_every_cell(callback: Callable[[Any], None]) -> None:
+    """Call a function whenever a cell has ended; nothing where there is no kernel, or it is called already."""
+    if is_in_kernel():
+        _shell().events.register("post_run_cell", callback)
+
+
+def call_after_cell(callback: Callable[[bool], None]) -> bool:
+    """Call a method once when the running cell has ended, saying whether without an error; returns whether there is a cell.
+
+    What the method belongs to is not kept alive by that. Ctrl-C or an error inside `fit` never reaches Keras' `on_train_end`;
+    IPython's event tells all the same.
     """
     shell = _shell()
     if shell is None:
         return False
 
+    reference = weakref.WeakMethod(callback)
+
     def ended(result: Any = None) -> None:
         shell.events.unregister("post_run_cell", ended)
-        callback(bool(getattr(result, "success", True)))
+        if (method := reference()) is not None:
+            method(bool(getattr(result, "success", True)))
 
     shell.events.register("post_run_cell", ended)
     return True

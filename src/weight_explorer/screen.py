@@ -42,6 +42,8 @@ class _Standing(NamedTuple):
 class Screen:
     """Keeps the panel as the user wants it: takes every choice, and draws what it asks for.
 
+    It works without a panel too: until `open_panel` is called there are no widgets, and drawing does nothing.
+
     Args:
         source: Gives the catalog and the past.
         reporter: Knows where the training stands, and takes what goes wrong.
@@ -75,20 +77,30 @@ class Screen:
         self._places: Places = {}
         self._clicks_wait = not live.answers_during_cells()
         self._is_asking = False  # whether the page is to reply, so that it is known how its messages come
-        self.panel = Panel(adopt=self._adopt)
-        for control in self.panel.controls:
-            control.widget.observe(self._chooser(control), names=control.trait)
-        self._files = Files(self.panel.save, self._touching, self.exported)
-        self._deeds = AskedDeeds(self.panel.desk, self._touching, source, deeds)
-        self.panel.save.ordered = self._order
-        self.panel.status.observe(self._seen, names="seen")
-        self.panel.desk.ordered = self._ask_deed
-        self.panel.status.ordered = self._ask_training
+        self._files = Files(self._touching, self.exported)
+        self._deeds = AskedDeeds(self._touching, source, deeds)
+        self._panel: Panel | None = None
 
     @property
     def choice(self) -> Choice:
         """What the user asked for last."""
         return self._choice
+
+    @property
+    def has_panel(self) -> bool:
+        """Whether there are widgets."""
+        return self._panel is not None
+
+    def open_panel(self) -> Panel:
+        """Return the panel; the first call makes its widgets and draws."""
+        with self._touching:
+            panel = self._panel
+            if panel is not None:
+                return panel
+            panel = self._connected(Panel(adopt=self._adopt))
+            self._panel = panel
+        self.draw()
+        return panel
 
     def choose(self, change: Callable[[Choice], Choice]) -> None:
         """Take another choice, made of the one before; `answer` draws it."""
@@ -108,26 +120,29 @@ class Screen:
         with self._reporter.reported():
             self._look()
             self.draw()
-        self._files.deliver()
-        self._deeds.answer()
+        if self._panel is not None:
+            self._files.deliver(self._panel.save)
+            self._deeds.answer(self._panel.desk)
         self._reporter.answered()
         with self._touching:
-            self._num_answered = self.panel.status.answered = num_asked
+            self._num_answered = num_asked
+            if self._panel is not None:
+                self._panel.status.answered = num_asked
 
     def draw(self, *, wait: bool = True) -> None:
-        """Bring the screen up to date: the only way anything is drawn.
+        """Bring the panel up to date, if there is one: the only way anything is drawn.
 
         One thread draws at a time. Training does not wait for another's drawing: it leaves word, and who draws then draws
         once more.
         """
         self._stale = True
-        while self._stale and not self._is_closed:
+        while self._stale and self._panel is not None and not self._is_closed:
             try:
                 if not self._drawing.acquire(blocking=wait):
                     return
                 self._stale = False
                 choice, catalog = self._choice, self._source.catalog
-                self._show(choice, catalog, self._compose_or_tell(choice, catalog, is_asked=wait))
+                self._show(self._panel, choice, catalog, self._compose_or_tell(choice, catalog, is_asked=wait))
             finally:
                 # Also where Ctrl-C came between the lock and the next line; not where the lock is another thread's.
                 with contextlib.suppress(RuntimeError):
@@ -135,14 +150,15 @@ class Screen:
 
     def sketch(self) -> bool:
         """Have the page know all weights in small, where clicks wait for the training that runs; say whether they do."""
-        if not self._clicks_wait or self._is_closed or self._reporter.status.is_beside:
+        panel = self._panel
+        if panel is None or not self._clicks_wait or self._is_closed or self._reporter.status.is_beside:
             return False
         if not self._is_asking:
-            self._ask_for_reply()
+            self._ask_for_reply(panel)
         catalog = self._source.catalog
         sketches = sketches_of(catalog, self._source.past.snapshot())
         if sketches is not None:
-            self._show_sketches(catalog, sketches)
+            self._show_sketches(panel, catalog, sketches)
         return True
 
     def scene(self) -> Scene:
@@ -169,7 +185,23 @@ class Screen:
         """Draw no more, and close all widgets."""
         with self._touching:
             self._is_closed = True
-            self.panel.close()
+            if self._panel is not None:
+                self._panel.close()
+
+    # -- the panel -------------------------------------------------------------------------------------------------
+
+    def _connected(self, panel: Panel) -> Panel:
+        """Have a new panel's clicks arrive here."""
+        for control in panel.controls:
+            control.widget.observe(self._chooser(control), names=control.trait)
+        panel.save.ordered = self._order
+        panel.desk.ordered = self._ask_deed
+        panel.status.ordered = self._ask_training
+        panel.status.observe(self._seen, names="seen")
+        return panel
+
+    def _adopt(self, widget: ipywidgets.Widget) -> None:
+        live.answer_clicks(widget, self._touching, self._heard)
 
     # -- before anything is asked ----------------------------------------------------------------------------------
 
@@ -180,44 +212,41 @@ class Screen:
         """Make the widgets of all views, now that nobody waits: the page needs half a second to make its first chart."""
         self._is_to_prepare = False
         choice, catalog = self._choice, self._source.catalog
-        weight = resolve(catalog, choice).weight
-        if weight is None:
+        weight, panel = resolve(catalog, choice).weight, self._panel
+        if weight is None or panel is None:
             return
         for view in views_for(weight).values():
             if self._is_closed or self._num_asked != self._num_answered:
                 return
             if not view.is_on_request(weight) or weight.size <= PREPARED_SIZE:
                 with self._reporter.reported():
-                    self._prepare_view(with_view(choice, weight.role, view.name), catalog)
+                    self._prepare_view(panel, with_view(choice, weight.role, view.name), catalog)
 
-    def _prepare_view(self, choice: Choice, catalog: Catalog) -> None:
+    def _prepare_view(self, panel: Panel, choice: Choice, catalog: Catalog) -> None:
         scene = self._compose(choice, catalog)
         with self._touching:
             self._showing = True
             try:
-                self.panel.prepare(scene)
+                panel.prepare(scene)
             finally:
                 self._showing = False
 
     # -- browser to choice -----------------------------------------------------------------------------------------
 
-    def _adopt(self, widget: ipywidgets.Widget) -> None:
-        live.answer_clicks(widget, self._touching, self._heard)
-
     def _heard(self) -> None:
         """Answer a message of the page; how it came tells whether one would come while a cell runs."""
         waited, self._clicks_wait = self._clicks_wait, live.waits_for_cells()
         self._is_asking = False
-        if self._clicks_wait and not waited:
-            self._ask_for_reply()  # over a slow network the first messages come before the page has its subshell
+        if self._clicks_wait and not waited and self._panel is not None:
+            self._ask_for_reply(self._panel)  # over a slow network the first messages come before the page has its subshell
         elif waited and not self._clicks_wait:
             self.choose(lambda before: before)  # what was said of clicks, and which orders can be given, is another
         self.answer()
 
-    def _ask_for_reply(self) -> None:
+    def _ask_for_reply(self, panel: Panel) -> None:
         with self._touching:
             self._is_asking = True
-            self.panel.status.ask_for_reply()
+            panel.status.ask_for_reply()
 
     def _chooser(self, control: Control) -> Callable[[Any], None]:
         def chosen(change: Any) -> None:
@@ -268,19 +297,19 @@ class Screen:
             self._reporter.note(error)
             return compose_problem(catalog, choice, self._reporter.status, error, clicks_wait=self._clicks_wait)
 
-    def _show_sketches(self, catalog: Catalog, sketches: Sketches) -> None:
+    def _show_sketches(self, panel: Panel, catalog: Catalog, sketches: Sketches) -> None:
         if catalog is not self._sketched:
             self._places, self._sketched = places_of(catalog), catalog
         with self._touching:
-            self.panel.show_sketches(sketches, self._places, resolve(catalog, self._choice))
+            panel.show_sketches(sketches, self._places, resolve(catalog, self._choice))
 
-    def _show(self, choice: Choice, catalog: Catalog, scene: Scene) -> None:
+    def _show(self, panel: Panel, choice: Choice, catalog: Catalog, scene: Scene) -> None:
         with self._touching:
             if self._choice is not choice:
                 self._stale = True  # the user was faster: draw what they chose instead
                 return
             self._showing = True
             try:
-                self.panel.show(catalog, scene)
+                panel.show(catalog, scene)
             finally:
                 self._showing = False

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weight_explorer.recording.callback import TrainingCallback, fit_is_running
+from weight_explorer.copies import ExplorerCallback
+from weight_explorer.recording.callback import fit_is_running
 from weight_explorer.surface.standing import Standing
 from weight_explorer.training import Training
 
@@ -20,8 +21,12 @@ class Following(Standing):
     """Follows trainings of every kind."""
 
     @property
-    def callback(self) -> TrainingCallback:
+    def callback(self) -> ExplorerCallback:
         """The Keras callback to give to `fit`; the same object serves fit after fit.
+
+        A copy of it, as Keras Tuner makes for every trial and scikit-learn's `clone` for every estimator, makes an explorer of
+        the model that it is given, with the settings of this one: `copied.explorer`. A callback that was pickled for another
+        process, as by joblib, records nothing and says so in the log.
 
         Raises:
             ValueError: This explorer shows a training that is over.

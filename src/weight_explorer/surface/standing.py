@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from weight_explorer import live
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.catalog.walk import WeightsLostError
-from weight_explorer.recording.callback import TrainingCallback, still_trains
+from weight_explorer.recording.callback import still_trains
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.session import Reporter, Session
 from weight_explorer.source import LiveSource, Source
 
 if TYPE_CHECKING:
+    from weight_explorer.copies import ExplorerCallback
     from weight_explorer.deeds import Deeds
     from weight_explorer.examiner import Examiner
     from weight_explorer.screen import Screen
@@ -28,7 +29,7 @@ class Standing:
     _session: Reporter
     _screen: Screen
     _examiner: Examiner
-    _callback: TrainingCallback | None
+    _callback: ExplorerCallback | None
     _background: Background | None
     _bench: Workbench | None
     _deeds: Deeds | None
