@@ -30,8 +30,8 @@ class Scene:
     """What every part of the panel shows.
 
     `findings` are all there are, and `found_list` is how they are listed; `found` are those of the selected weight, the gravest
-    first; `examined_at` says which record they are of, where that is not the newest. `needs_callback` says that the user has still to pass
-    the callback to `fit`, and `may_grow` that more records may come.
+    first; `examined_at` says which record they are of, where that is not the newest. `needs_callback` says that the user still
+    has to pass the callback to `fit`, and `may_grow` that more records may come.
     """
 
     title: str
