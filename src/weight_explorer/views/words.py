@@ -139,9 +139,9 @@ def _steps(mark: Mark, known: np.ndarray) -> str:
     filled = np.flatnonzero(counts > 0)
     if not filled.size:
         return "none"
-    i = int(np.argmax(counts))
+    i, (first, last) = int(np.argmax(counts)), mark.x[[filled[0], filled[-1] + 1]]
     between = f"from {rough(mark.x[i])} to {rough(mark.x[i + 1])}"
-    return f"most, {grouped(mark.y[i])}, {between}; in all from {rough(mark.x[filled[0]])} to {rough(mark.x[filled[-1] + 1])}"
+    return f"most, {grouped(mark.y[i])}, {between}; in all from {rough(float(first))} to {rough(float(last))}"
 
 
 def _band(mark: Mark, known: np.ndarray) -> str:

@@ -26,7 +26,7 @@ class FullFormatter(ScalarFormatter):
         """Return the labels of all ticks."""
         largest = float(np.abs(values).max(initial=0))
         if largest == 0 or SMALLEST_PLAIN <= largest < LARGEST_PLAIN:
-            return super().format_ticks(values)
+            return super().format_ticks(list(values))
         written = ([_with_exponent(value, digits) for value in values] for digits in range(17))
         return [self.fix_minus(label) for label in next(labels for labels in written if _tell_apart(labels, values))]
 
