@@ -29,8 +29,9 @@ def one_line(catalog: Catalog, history: Past, status: Status) -> str:
 def _last_change(history: Past, status: Status) -> str:
     """Say what was done to the weights since the last training, where that is the newest record and the status does not."""
     step = history.step(history.num_recorded - 1)
-    is_said = step is None or step.kind in (*TRAINED, "start") or (status.phase, step.kind) == ("unseen", "outside")
-    return "" if is_said else f"then: {change_words(step)}"
+    if step is None or step.kind in (*TRAINED, "start") or (status.phase, step.kind) == ("unseen", "outside"):
+        return ""
+    return f"then: {change_words(step)}"
 
 
 def plain_text(catalog: Catalog, history: Past, status: Status) -> str:
