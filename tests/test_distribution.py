@@ -60,6 +60,20 @@ def test_now_the_start_and_the_chosen_record_stand_side_by_side_over_the_same_bi
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (200, 300)], ids=["counted", "recorded"])
+@pytest.mark.parametrize("size", [40, 300_000], ids=["from values", "from recorded histograms"])
+def test_the_middle_half_of_the_start_is_its_own_however_wide_the_common_bins(size):
+    random = np.random.default_rng(0)
+    start = np.zeros(size, np.float32)
+    now = random.normal(size=size).astype("float32") * 1e3
+    words = draw(history_of(start, now)).caption
+    assert "at the start at 0." in words
+    near = random.uniform(-1, 1, size).astype("float32")
+    words = draw(history_of(near, now * 1e5)).caption
+    low, high = (float(each) for each in words.partition("at the start between ")[2].split(". ")[0].rstrip(".").split(" and "))
+    assert -0.7 < low < -0.3
+    assert 0.3 < high < 0.7
+
+
 def test_the_record_that_is_shown_is_drawn_once(shape):
     history = history_of(*records(shape))
     assert list(marks(drawn(weight_of(shape), history, Choice(step=0, against=0)))) == ["this record"]

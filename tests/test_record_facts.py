@@ -63,6 +63,29 @@ def test_a_record_of_fit_keeps_what_trained_its_owner_and_the_learning_rate():
     assert (first.steps, last.steps) == ((4,), (8,))
 
 
+def test_the_frame_has_the_learning_rate_and_what_trained_at_each_record():
+    model = net(keras.optimizers.SGD(0.5))
+    model.get_layer("out").trainable = False
+    model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=False)
+    explorer = WeightExplorer(model, record_every="epoch")
+    fit(model, explorer, 1)
+    frame = explorer.history.to_frame()
+    last = frame[(frame.kind == "epoch") & (frame.quantity == "value")].set_index("key")
+    assert (last.learning_rate[KERNEL], last.trained[KERNEL]) == (0.5, True)
+    assert (np.isnan(last.learning_rate["net/out/kernel"]), last.trained["net/out/kernel"]) == (True, False)
+
+
+def test_the_panel_says_where_a_weight_was_not_trainable_at_the_record_on_screen():
+    model = net()
+    model.layers[0].trainable = False
+    model.compile("adam", "mse", jit_compile=False)
+    explorer = WeightExplorer(model, record_every="epoch")
+    fit(model, explorer, 1)
+    model.layers[0].trainable = True
+    explorer.select("hidden", role="kernel")
+    assert "trainable now (not trainable at record 1)" in explorer._screen.scene().facts
+
+
 def test_the_learning_rate_is_that_of_the_record_and_not_of_today():
     model = net(keras.optimizers.SGD(0.5))
     explorer = WeightExplorer(model)

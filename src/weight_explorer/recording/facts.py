@@ -143,5 +143,10 @@ class RecordFacts:
         owner = self.conditions.owner_of(key)
         return None if owner is None else self.learning_rates[owner]
 
+    def is_trained(self, key: str) -> bool | None:
+        """Whether the training step updated a weight, None where that is not known or nothing was trained."""
+        trained = self.conditions.trained
+        return None if trained is None else key in trained
+
 
 UNKNOWN_FACTS = RecordFacts()

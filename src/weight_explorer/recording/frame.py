@@ -39,6 +39,8 @@ def _columns_of(past: Past, key: str) -> list[Mapping[str, Any]]:
     layer, role = (weight.layer, weight.role) if weight else ("", "")
     head = {"step": column.numbers} | {name: [getattr(step, name) for step in found] for name in OF_A_STEP}
     head |= {"key": key, "layer": layer, "role": role}
+    head["learning_rate"] = np.array([step.facts.rate_of(key) for step in found], np.float64)
+    head["trained"] = np.array([step.facts.is_trained(key) for step in found], object)
     rows, estimated = column.rows(slice(None)), column.sample is not None
     shares = dict(zip((f"q{round(share * 100):02d}" for share in QUANTILES), past.histograms(key).quantiles().T, strict=True))
     changes = (

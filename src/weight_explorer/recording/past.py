@@ -443,9 +443,11 @@ class Past(ABC):
         """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity.
 
         Columns are `step`, `epoch` (finished epochs, counted over all fits), `batch`, `position`, `kind`, `fit` (counted
-        from 0), `keras_epoch` (as Keras printed it), `key`, `layer`, `role`, `quantity`, the statistics, `infs`, `update_ratio`
-        (the norm of a change over that of the weight), `estimated` (the row is that of a sample), and of values the quantiles
-        `q01` to `q99`, which are right to within a bin of the histogram.
+        from 0), `keras_epoch` (as Keras printed it), `key`, `layer`, `role`, `learning_rate` (of the optimizer that owned the
+        weight; NaN where that is not known), `trained` (whether the training step updated the weight; None where that is not
+        known), `quantity`, the statistics, `infs`, `update_ratio` (the norm of a change over that of the weight), `estimated`
+        (the row is that of a sample), and of values the quantiles `q01` to `q99`, which are right to within a bin of the
+        histogram.
 
         >>> import keras
         >>> import numpy as np

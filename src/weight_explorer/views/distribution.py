@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from weight_explorer.catalog.nodes import Axis, Weight, cut, plural
-from weight_explorer.recording.histogram import Histograms, quantiles_of
+from weight_explorer.recording.histogram import Histograms
 from weight_explorer.recording.moments import axis_words, moment_words
 from weight_explorer.recording.past import Column, Past, start_among
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, widened
@@ -127,10 +127,14 @@ def expected_line(counts: np.ndarray, edges: np.ndarray) -> Mark:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Counted:
-    """Histograms over common bins: of what is shown first, then of others by name; and of it what the caption says."""
+    """Histograms over common bins: of what is shown first, then of others by name; and of it what the caption says.
+
+    `halves` has between which numbers the middle half of each lies: bins that hold all of them are too wide to tell.
+    """
 
     edges: np.ndarray
     counts: dict[str, np.ndarray]
+    halves: dict[str, tuple[float, float]]
     what: str
     count: int
     num_left_out: int
@@ -151,16 +155,23 @@ class _Counted:
         if self.value is not None:
             return f"{words} All are {exact(self.value)}."
         if len(bins) > 2:
-            words += (
-                f" The middle half lies {'; '.join(_half_words(self.edges, name, row) for name, row in self.counts.items())}."
-            )
+            words += f" The middle half lies {'; '.join(_half_words(name, *ends) for name, ends in self.halves.items())}."
         return words
 
 
-def _half_words(edges: np.ndarray, name: str, counts: np.ndarray) -> str:
-    low, high = quantiles_of(edges, counts[None], (0.25, 0.75))[0]
-    between = f"between {rough(low)} and {rough(high)}"
-    return between if name == SHOWN else f"{name} {between}"
+def _half_words(name: str, low: float, high: float) -> str:
+    """Say between which numbers the middle half of the elements lies.
+
+    >>> _half_words("at the start", 0.0, 0.0)
+    'at the start at 0'
+    """
+    where = f"between {rough(low)} and {rough(high)}" if low < high else f"at {rough(low)}"
+    return where if name == SHOWN else f"{name} {where}"
+
+
+def _half_of(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(values, (0.25, 0.75)).tolist() if values.size else (math.nan, math.nan)
+    return low, high
 
 
 def _compared(numbers: Sequence[int], start: int, number: int, choice: Choice) -> dict[str, int]:
@@ -193,7 +204,18 @@ def _recorded(weight: Weight, history: Past, choice: Choice) -> _Counted | None:
         return None  # of these the words are those of their values
     edges, counts = coarsened(Histograms.of(column.numbers[places], *column.bins(places), rows), MOST_BINS)
     what = f"The value, at {step_words(step)}."
-    return _Counted(edges, dict(zip(shown, counts, strict=True)), what, finite, weight.size - finite, None)
+    halves = {name: _recorded_half(column, int(place)) for name, place in zip(shown, places, strict=True)}
+    return _Counted(edges, dict(zip(shown, counts, strict=True)), halves, what, finite, weight.size - finite, None)
+
+
+def _recorded_half(column: Column, place: int) -> tuple[float, float]:
+    """Return between which numbers the middle half lies at one record, by the bins of that record alone."""
+    own = slice(place, place + 1)
+    row = column.rows(own)[:, 0]
+    if row[0, INDEX["minimum"]] == row[0, INDEX["maximum"]]:
+        return float(row[0, INDEX["minimum"]]), float(row[0, INDEX["maximum"]])
+    low, high = Histograms.of(column.numbers[own], *column.bins(own), row).quantiles((0.25, 0.75))[0].tolist()
+    return low, high
 
 
 def _number(weight: Weight, history: Past, choice: Choice, column: Column) -> int:
@@ -231,7 +253,8 @@ def _counted(weight: Weight, history: Past, choice: Choice) -> _Counted | EmptyP
     edges = bin_edges(*finite.values())
     counts = {name: count_in(edges, values) for name, values in finite.items()}
     value = float(mine[0]) if mine.min() == mine.max() else None
-    return _Counted(edges, counts, reading.words, mine.size, reading.values.size - mine.size, value)
+    halves = {name: _half_of(values) for name, values in finite.items()}
+    return _Counted(edges, counts, halves, reading.words, mine.size, reading.values.size - mine.size, value)
 
 
 def values_beside(weight: Weight, history: Past, choice: Choice, reading: Reading) -> dict[str, np.ndarray]:
@@ -331,7 +354,7 @@ def _charts_beside(
     axis, charts = block_axis(weight, MOST_BLOCKS), []
     for place, words in enumerate(names):
         rows = {name: row for (block, name), row in counts.items() if block == words}
-        marks = list(_Counted(edges, rows, "", 0, 0, None).marks())
+        marks = list(_Counted(edges, rows, {}, "", 0, 0, None).marks())
         part = weight if weight.source or axis is None else cut(weight, axis.blocks[place].name)
         start = start_of(part) if wants_start else None
         if start is not None:
@@ -379,7 +402,7 @@ def _draw_ridges(weight: Weight, history: Past, *, is_log: bool) -> Picture:
     count = len(history.recorded(weight.whole))
     of = f"{len(counts)} of {grouped(count)} records, evenly spread" if count > len(counts) else f"All {count} records"
     return ChartPicture(
-        (chart,), f"{of}, each exactly counted. {_drift_words(histograms)}{_left_out_words(histograms, weight)}"
+        (chart,), f"{of}, each exactly counted. {_drift_words(weight, history)}{_left_out_words(histograms, weight)}"
     )
 
 
@@ -406,16 +429,19 @@ def _draw_percentiles(weight: Weight, history: Past) -> Picture:
     chart = Chart("", axis_words(history.timeline), "weight", (*bands, median))
     count = len(history.recorded(weight.whole))
     of = f"{MOST_BANDED} of {grouped(count)} records" if count > MOST_BANDED else f"{count} record{'s' if count > 1 else ''}"
-    return ChartPicture((chart,), f"{of}. {_drift_words(histograms)}{_left_out_words(histograms, weight)}")
+    return ChartPicture((chart,), f"{of}. {_drift_words(weight, history)}{_left_out_words(histograms, weight)}")
 
 
-def _drift_words(histograms: Histograms) -> str:
+def _drift_words(weight: Weight, history: Past) -> str:
     """Say between which values the middle half lies, first and last."""
-    first, last = quantiles_of(histograms.edges, histograms.counts[[0, -1]], (0.25, 0.75))
+    column = history.column(weight.whole)
+    if column is None:
+        return ""
+    first, last = (_recorded_half(column, place) for place in (0, len(column.numbers) - 1))
     if np.isnan(last).any():
         return "At the newest record no element is finite."
-    then = f"; at the first one between {rough(first[0])} and {rough(first[1])}" if np.isfinite(first).all() else ""
-    return f"The middle half of the newest lies between {rough(last[0])} and {rough(last[1])}{then}."
+    then = f"; {_half_words('at the first one', *first)}" if np.isfinite(first).all() else ""
+    return f"The middle half of the newest lies {_half_words(SHOWN, *last)}{then}."
 
 
 def _left_out_words(histograms: Histograms, weight: Weight) -> str:

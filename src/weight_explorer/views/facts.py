@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, LayerNode, Weight
+from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.moments import progress_words
 from weight_explorer.recording.past import Comparison, Past, start_among
 from weight_explorer.recording.statistics import INDEX, NOT_FINITE, summarize
@@ -34,12 +35,24 @@ COUNTS = (("zero", ("zeros",)), ("NaN", ("nans",)), ("Inf", ("positive_infs", "n
 MOST_BLOCKS = 4
 
 
-def facts(weight: Weight) -> tuple[str, ...]:
-    """Say what a weight is, in a few short pieces for one line."""
+def facts(weight: Weight, step: Step | None = None) -> tuple[str, ...]:
+    """Say what a weight is, in a few short pieces for one line, and what was different at the record on screen."""
     trainable = f"not trainable: {weight.reason}" if weight.reason else "trainable"
+    trainable += _trainable_then(weight, step)
     shared = f"shared by {len(weight.shared_by)} layers" if len(weight.shared_by) > 1 else ""
     pieces = (weight.shape_text, weight.dtype, trainable, weight.initializer, shared, weight.number_text)
     return tuple(piece for piece in pieces if piece)
+
+
+def _trainable_then(weight: Weight, step: Step | None) -> str:
+    """Say whether a weight was trainable at a record, where that differs from now."""
+    conditions = None if step is None else step.facts.conditions
+    if step is None or conditions is None or conditions.activity is Activity.NONE:
+        return ""
+    was_trainable = weight.whole not in conditions.not_trainable
+    if was_trainable == (weight.not_trainable is None):
+        return ""
+    return f" now ({'trainable' if was_trainable else 'not trainable'} at record {step.number})"
 
 
 def explanation(weight: Weight, place: str) -> str:

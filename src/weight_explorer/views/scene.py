@@ -10,6 +10,7 @@ from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.diagnosis.findings import NOT_EXAMINED, NOTHING_FOUND, Examined, Findings
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
+from weight_explorer.recording.time import Step
 from weight_explorer.views import facts, overview
 from weight_explorer.views.activity import NO_ACTIVITY, Activity, activity_of
 from weight_explorer.views.choice import QUANTITY_LABELS, Choice, Offer, Selection, quantity_label, resolve
@@ -20,7 +21,7 @@ from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.proof import ProofLine, proof_line
-from weight_explorer.views.reading import place_words
+from weight_explorer.views.reading import chosen_step, place_words
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.stops import Stops, stops_of, stops_of_all
 
@@ -133,7 +134,7 @@ def compose(
         **head | {"view": view.name, "views": _offers(views_for(weight))},
         options=offered(view.options, weight, history, choice),
         picture=_picture(view, weight, history, choice, circumstances),
-        facts=facts.facts(weight),
+        facts=facts.facts(weight, _step_on_screen(weight, history, choice)),
         proof=proof_line(weight, history, choice, may_take_long=circumstances.is_asked or not status.is_training),
         statistics=facts.statistics_table(weight, history, choice),
         by_block=facts.block_table(weight, history, choice),
@@ -141,6 +142,11 @@ def compose(
         expression=weight.expression,
         found=shown_findings(catalog, circumstances.examined.findings, weight),
     )
+
+
+def _step_on_screen(weight: Weight, history: Past, choice: Choice) -> Step | None:
+    number = chosen_step(weight, history, choice)
+    return None if number is None else history.step(number)
 
 
 def _examined(catalog: Catalog, history: Past, status: Status, examined: Examined) -> dict[str, Any]:

@@ -136,8 +136,8 @@ def _line(mark: Mark, known: np.ndarray) -> str:
 def _steps(mark: Mark, known: np.ndarray) -> str:
     """Say where most are, and which bins hold any: the edges are those of all histograms in the chart."""
     counts = np.where(known, mark.y, 0)
-    filled = np.flatnonzero(counts > 0)
-    if not filled.size:
+    filled = np.flatnonzero(counts > 0).tolist()
+    if not filled:
         return "none"
     i, (first, last) = int(np.argmax(counts)), mark.x[[filled[0], filled[-1] + 1]]
     between = f"from {rough(mark.x[i])} to {rough(mark.x[i + 1])}"

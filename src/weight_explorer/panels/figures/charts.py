@@ -44,7 +44,8 @@ def draw_charts(figure: FigureBase, picture: ChartPicture) -> None:
 
 def _make_room(figure: Any, numbered: list[Axes]) -> None:
     """Move the charts to the right where the numbers beside them are long; the labels of axes stand farther left."""
-    labels = [label for axes in numbered for label in axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks().tolist())]
+    # `Any`: a figure and a part of one both have margins and a size, which `FigureBase` does not declare.
+    labels = [label for axes in numbered for label in axes.yaxis.get_major_formatter().format_ticks(list(axes.get_yticks()))]
     inches = BESIDE_NUMBERS + DIGIT * max(map(len, labels), default=0)
     figure.subplots_adjust(left=max(figure.subplotpars.left, inches / (figure.bbox.width / figure.dpi)))
 

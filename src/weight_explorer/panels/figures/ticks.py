@@ -22,7 +22,7 @@ class FullFormatter(ScalarFormatter):
         super().__init__(useOffset=False)
         self.set_scientific(False)
 
-    def format_ticks(self, values: Sequence[float]) -> list[str]:
+    def format_ticks(self, values: list[float]) -> list[str]:
         """Return the labels of all ticks."""
         largest = float(np.abs(values).max(initial=0))
         if largest == 0 or SMALLEST_PLAIN <= largest < LARGEST_PLAIN:
