@@ -65,11 +65,12 @@ def test_the_middle_half_of_the_start_is_its_own_however_wide_the_common_bins(si
     random = np.random.default_rng(0)
     start = np.zeros(size, np.float32)
     now = random.normal(size=size).astype("float32") * 1e3
-    words = draw(history_of(start, now)).caption
+    words = drawn(weight_of((size,)), history_of(start, now)).caption
     assert "at the start at 0." in words
     near = random.uniform(-1, 1, size).astype("float32")
-    words = draw(history_of(near, now * 1e5)).caption
-    low, high = (float(each) for each in words.partition("at the start between ")[2].split(". ")[0].rstrip(".").split(" and "))
+    words = drawn(weight_of((size,)), history_of(near, now * 1e5)).caption
+    half = words.partition("at the start between ")[2].split(". ")[0].rstrip(".")
+    low, high = map(float, half.split(" and "))
     assert -0.7 < low < -0.3
     assert 0.3 < high < 0.7
 
