@@ -1,0 +1,53 @@
+"""Programs of many kinds: healthy ones raise no alarm, broken ones the right one, and all train bit by bit as without us."""
+
+import pytest
+
+from tests.backends import needs_tape
+from tests.training_programs import PROGRAMS
+from tests.training_programs.claims import untrue_claims
+from tests.training_programs.watch import Watch
+
+pytestmark = [needs_tape, pytest.mark.filterwarnings("ignore:Gradients do not exist for variables:UserWarning")]
+BROKEN = [pytest.param(program, name, id=f"{program.name}: {name}") for program in PROGRAMS for name in program.breaks]
+
+
+@pytest.fixture(scope="module", params=PROGRAMS, ids=lambda program: program.name)
+def healthy(request):
+    """A program, what it trained, and the explorers that watched."""
+    watch = Watch()
+    yield request.param, request.param.run(watch), watch
+    watch.close()
+
+
+def test_healthy_program_raises_no_alarm(healthy):
+    program, trained, watch = healthy
+    assert not any(explorer.callback.status.problem for explorer in watch.explorers.values())
+    if program.learns:
+        assert trained.losses[-1] < program.learns * trained.losses[0]
+    alarms = [str(finding) for finding in watch.findings if finding.severity != "note"]
+    assert watch.alarms_between_fits == []
+    assert alarms == []
+
+
+def test_every_note_on_a_healthy_program_is_so(healthy):
+    _, trained, watch = healthy
+    assert [claim for explorer in watch.explorers.values() for claim in untrue_claims(explorer, trained)] == []
+
+
+def test_program_trains_bit_by_bit_as_without_an_explorer(healthy):
+    program, trained, _ = healthy
+    plain = program.run(Watch(is_on=False))
+    assert len(plain.weights) == len(trained.weights)
+    assert all(ours.tobytes() == theirs.tobytes() for ours, theirs in zip(trained.weights, plain.weights, strict=True))
+
+
+@pytest.mark.parametrize(("program", "name"), BROKEN)
+def test_broken_program_is_found_out(program, name):
+    watch, expected = Watch(), program.breaks[name]
+    program.run(watch, name)
+    found = [each for each in watch.findings if (each.rule, each.severity) == (expected.rule, expected.severity)]
+    keys = {key for finding in found for key in finding.keys}
+    watch.close()
+    assert {end for end in expected.keys if not any(key.endswith(end) for key in keys)} == set()
+    if expected.exactly:
+        assert {key for key in keys if not key.endswith(tuple(expected.keys))} == set()
