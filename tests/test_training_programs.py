@@ -4,7 +4,7 @@ import pytest
 
 from tests.backends import needs_tape
 from tests.training_programs import PROGRAMS
-from tests.training_programs.claims import untrue_claims
+from tests.training_programs.claims import false_claims
 from tests.training_programs.watch import Watch
 
 pytestmark = [needs_tape, pytest.mark.filterwarnings("ignore:Gradients do not exist for variables:UserWarning")]
@@ -31,7 +31,7 @@ def test_healthy_program_raises_no_alarm(healthy):
 
 def test_every_note_on_a_healthy_program_is_so(healthy):
     _, trained, watch = healthy
-    assert [claim for explorer in watch.explorers.values() for claim in untrue_claims(explorer, trained)] == []
+    assert [claim for explorer in watch.explorers.values() for claim in false_claims(explorer, trained)] == []
 
 
 def test_program_trains_bit_by_bit_as_without_an_explorer(healthy):

@@ -1,98 +1,126 @@
-"""Holds what notes claim against what the data, the layers and the records really are."""
+"""Compares what notes say with the records, the layers and the gradients."""
 
-import contextlib
-from unittest import mock
+from collections.abc import Iterator
 
-import keras
 import numpy as np
+import tensorflow as tf
 
 
-def untrue_claims(explorer, trained):
-    """Return the notes of an explorer that are not so, with what is so."""
-    model = next(model for model in trained.models if model.name == explorer.catalog.root.name)
-    found = []
-    for finding in explorer.findings:
-        check = CHECKS.get((finding.rule, finding.severity))
-        problem = check(explorer, finding, model, trained.inputs) if check else "no check is known"
-        if problem:
-            found.append(f"{problem}: {finding.sentence}")
-    return found
+def false_claims(explorer, trained):
+    """Return the notes of an explorer that are not true, each with what is true instead."""
+    return [
+        f"{problem}: {finding.sentence}"
+        for finding in explorer.findings
+        if finding.severity == "note"
+        for problem in _problems(explorer, finding, trained)
+    ]
 
 
-@contextlib.contextmanager
-def calls():
-    """Collect the first input and the output of every layer that is called, under the layer's identity."""
-    seen, call = {}, keras.Layer.__call__
-
-    def collecting(self, *args, **options):
-        output = call(self, *args, **options)
-        if args and hasattr(args[0], "shape") and hasattr(output, "shape"):
-            seen.setdefault(id(self), []).append((np.asarray(args[0]), np.asarray(output)))
-        return output
-
-    with mock.patch.object(keras.Layer, "__call__", collecting):
-        yield seen
+def _problems(explorer, finding, trained) -> Iterator[str]:
+    check, reason = CHECKS.get(finding.rule), REASONS.get(_code(finding))
+    if check is None or reason is None:
+        yield f"no check for {finding.rule!r} because of {finding.cause!r}"
+        return
+    for location in finding.locations:
+        yield from check(explorer, finding, location)
+        yield from reason(explorer, location, trained)
 
 
-def states(explorer):
-    """Yield as each of three recorded states is in the model: the first, one in the middle, and the last."""
-    variables, records = explorer.catalog.variables, explorer.history.records
-    now = {key: np.array(variable) for key, variable in variables.items()}
-    try:
-        for record in (records[0], records[len(records) // 2], records[-1]):
-            for key, variable in variables.items():
-                variable.assign(explorer.history.value(key, record.number))
-            yield record
-    finally:
-        for key, variable in variables.items():
-            variable.assign(now[key])
+def _code(finding):
+    """The cause without when it began, which the records show."""
+    return finding.cause.partition(", ")[0]
 
 
-def arrays(explorer, finding, model, inputs, records):
-    """Yield input and output of the layer that a finding is of, for all of the data, at those states that are asked for."""
-    layer = explorer.catalog.layers[finding.layer]
-    for record in states(explorer):
-        if record.number >= records:
-            with calls() as seen:
-                model(inputs)
-            yield from seen[id(layer)]
+def _changed(explorer, key, since=0):
+    """Say of each element of a weight whether it differs from what it was at a record, at any later one."""
+    kept = [number for number in explorer.history.steps(key) if number >= since]
+    start = explorer.history.value(key, since)
+    return np.any([explorer.history.value(key, number) != start for number in kept], axis=0)
 
 
-def check_zero_input(explorer, finding, model, inputs):
-    """The named entries of the input are 0 in all of the data; tokens do not occur."""
-    (place,) = finding.places
-    layer = explorer.catalog.layers[finding.layer]
-    for given, _ in arrays(explorer, finding, model, inputs, 0):
-        if isinstance(layer, keras.layers.Embedding):
-            occurring = sorted(set(place.entries) & set(given.astype(int).flat))
-            return f"tokens {occurring} occur" if occurring else ""
-        if given[..., place.entries].any():
-            return f"inputs {np.flatnonzero(given[..., place.entries].reshape(-1, len(place.entries)).any(axis=0))} are not 0"
-    return ""
+def _along(changed, axis):
+    """Say of each entry of an axis whether anything changed there."""
+    return np.moveaxis(changed, axis, 0).reshape(changed.shape[axis], -1).any(axis=1)
 
 
-def check_dead_units(explorer, finding, model, inputs):
-    """The named units put out 0 for all of the data since then."""
-    (place,) = finding.places
-    for _, made in arrays(explorer, finding, model, inputs, finding.evidence["since"]):
-        if made[..., place.entries].any():
-            return "units put out other numbers than 0"
-    return ""
+def check_rows(explorer, finding, location) -> Iterator[str]:
+    """Exactly the rows that are named did not change."""
+    (place,) = location.places
+    changed = _along(_changed(explorer, location.key), place.axis)
+    if tuple(np.flatnonzero(~changed)) != place.entries:
+        yield f"other rows of {location.key} did not change: {np.flatnonzero(~changed)}"
 
 
-def check_not_moving(explorer, finding, model, inputs):
-    """What is told not to move is not trainable, and the same at all records."""
-    for key in finding.keys:
-        values = explorer.history.values(key)
-        if (values != values[0]).any():
-            return f"{key} moved"
+def check_units(explorer, finding, location) -> Iterator[str]:
+    """The units that are named have not changed since the record that is named, their biases included."""
+    (place,) = location.places
+    changed = _along(_changed(explorer, location.key, int(finding.evidence["since"])), place.axis)
+    if changed[list(place.entries)].any() or not changed.any():
+        yield f"units of {location.key} changed"
+    biases = [key for key in location.keys if key != location.key]
+    for key in biases:
+        if _changed(explorer, key, int(finding.evidence["since"]))[list(place.entries)].any():
+            yield f"units of {key} changed"
+
+
+def check_not_moving(explorer, finding, location) -> Iterator[str]:
+    """The weights that are named have not changed since the record that is named."""
+    for key in location.keys:
+        if _changed(explorer, key, int(finding.evidence["since"])).any():
+            yield f"{key} changed"
+
+
+def check_statistics(explorer, finding, location) -> Iterator[str]:
+    """The statistics did not change at all."""
+    for key in location.keys:
+        if _changed(explorer, key).any():
+            yield f"{key} changed"
+
+
+def says_nothing(explorer, location, trained) -> Iterator[str]:
+    """No reason is given that could be false."""
+    yield from ()
+
+
+def is_not_trainable(explorer, location, trained) -> Iterator[str]:
+    for key in location.keys:
         if explorer.catalog.variables[key].trainable:
-            return f"{key} is trainable"
-    return ""
+            yield f"{key} is trainable"
+
+
+def is_padding(explorer, location, trained) -> Iterator[str]:
+    """Token 0 is told to be padding where it is, and occurs; the others do not."""
+    entries, occurring = set(location.places[0].entries), set(np.unique(trained.inputs).tolist())
+    if entries & occurring - {0}:
+        yield f"tokens {sorted(entries & occurring)} occur"
+    if 0 in entries & occurring and "Token 0 is padding (mask_zero=True)" not in location.sentence:
+        yield "token 0 occurs, and is padding"
+
+
+def cancels(explorer, location, trained) -> Iterator[str]:
+    """Gradients reach the layer, and that of the weight itself is as good as 0."""
+    own = explorer.catalog.variables[location.key]
+    layer = explorer.catalog.layers[location.layer]
+    with tf.GradientTape() as tape:
+        loss = trained.loss()
+    sizes = {id(variable): float(tf.norm(slope)) for variable, slope in zip(layer.weights, tape.gradient(loss, layer.weights))}
+    if sizes[id(own)] > 1e-6 * max(sizes.values()) or not max(sizes.values()):
+        yield f"its gradient has the size {sizes[id(own)]}"
 
 
 CHECKS = {
-    ("zero input", "note"): check_zero_input,
-    ("dead units", "note"): check_dead_units,
-    ("not moving", "note"): check_not_moving,
+    "rows not moving": check_rows,
+    "units not moving": check_units,
+    "not moving": check_not_moving,
+    "moving statistics": check_statistics,
+}
+REASONS = {
+    "data": says_nothing,
+    "from layers": says_nothing,
+    "relu": says_nothing,
+    "tokens": is_padding,
+    "padding token": is_padding,
+    "not trainable": is_not_trainable,
+    "frozen": is_not_trainable,
+    "gradient cancels": cancels,
 }

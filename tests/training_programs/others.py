@@ -138,7 +138,7 @@ def actor_critic(watch, broken=""):
                 optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
                 losses.append(float(loss))
                 seen.append(states)
-                watch.record({"loss": losses[-1]}, epoch)
+                watch.record({"loss": losses[-1]}, epoch, agent=optimizer)
     return Trained((model,), tuple(losses), np.concatenate(seen))
 
 

@@ -25,7 +25,11 @@ def siamese(watch, broken=""):
     model = keras.Model([a, b], layers.Dense(1, "sigmoid", name="same")(difference), name="siamese")
     model.compile(keras.optimizers.Adam(0.003), "binary_crossentropy", jit_compile=False)
     history = model.fit([first, second], is_same, epochs=8, verbose=0, callbacks=watch.callbacks(model))
-    return Trained((model,), tuple(history.history["loss"]), [first, second])
+
+    def loss():
+        return ops.mean(keras.losses.binary_crossentropy(is_same[:, None], model([first, second])))
+
+    return Trained((model,), tuple(history.history["loss"]), [first, second], loss)
 
 
 class Contrastive(keras.Model):
@@ -90,6 +94,6 @@ def triplets(watch, broken=""):
 BRANCH = ("hidden/kernel", "hidden/bias", "code/kernel", "code/bias")
 PROGRAMS = (
     Program(siamese, {"one input twice": expect("not moving", *BRANCH, "same/kernel")}),
-    Program(simclr, {"dead units": expect("dead units", "first/kernel", "first/bias")}),
-    Program(triplets, {"margin with the wrong sign": expect("not moving", *BRANCH)}),
+    Program(simclr, {"dead units": expect("units not moving", "first/kernel", "first/bias")}),
+    Program(triplets, {"margin with the wrong sign": expect("not moving", *BRANCH, severity="note")}),
 )

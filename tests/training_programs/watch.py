@@ -36,10 +36,10 @@ class Watch:
                 stack.enter_context(self._explorer(model).training())
             yield
 
-    def record(self, logs, epoch):
-        """Note one step of the loop in every explorer."""
-        for explorer in self.explorers.values():
-            explorer.record(logs, epoch=epoch)
+    def record(self, logs, epoch, **optimizers):
+        """Note one step of the loop in every explorer; the optimizer of each model is given by the model's name."""
+        for name, explorer in self.explorers.items():
+            explorer.record(logs, epoch=epoch, optimizer=optimizers[name])
 
     def _explorer(self, model):
         if model.name not in self.explorers:
@@ -53,14 +53,19 @@ class Watch:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a program trained: its models, their losses, and what went into them.
+    """What a program trained.
 
-    `inputs` are the training data of the first model, as it is called.
+    Attributes:
+        models: All of its models.
+        losses: The loss, epoch by epoch or step by step.
+        inputs: The training data, as the first model is called.
+        loss: Computes the loss again, where a test asks for gradients.
     """
 
     models: tuple[keras.Model, ...]
     losses: tuple[float, ...]
     inputs: object = None
+    loss: Callable | None = None
 
     @property
     def weights(self) -> list[np.ndarray]:
