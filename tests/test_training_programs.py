@@ -7,7 +7,12 @@ from tests.training_programs import PROGRAMS
 from tests.training_programs.claims import false_claims
 from tests.training_programs.watch import Watch
 
-pytestmark = [needs_tape, pytest.mark.filterwarnings("ignore:Gradients do not exist for variables:UserWarning")]
+# What Keras says of some that are broken.
+pytestmark = [
+    needs_tape,
+    pytest.mark.filterwarnings("ignore:Gradients do not exist for variables:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The model does not have any trainable weights:UserWarning"),
+]
 BROKEN = [pytest.param(program, name, id=f"{program.name}: {name}") for program in PROGRAMS for name in program.breaks]
 
 

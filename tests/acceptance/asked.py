@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 def run_code(explorer, model):
     """Run `explorer.code()` as a user would in a cell of their own, and return its names."""
     names = {"model": model, "explorer": explorer}
-    exec(explorer.code(), names)  # noqa: S102 - the code is what is under test
+    exec(explorer.code(), names)
     with contextlib.suppress(KeyError):
         plt.close(names["figure"])
     return names

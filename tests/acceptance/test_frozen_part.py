@@ -1,4 +1,4 @@
-"""Question 5: a layer of one's own with a bias that does not train, in a GradientTape loop. Freeze part of a matrix: does it hold?"""
+"""Question 5: a custom layer with a bias that does not train, in a GradientTape loop. Does a frozen part stay frozen?"""
 
 import keras
 import numpy as np

@@ -89,7 +89,7 @@ def test_every_variable_is_there_once_with_the_expression_that_reads_it(trained)
     model, explorer, _ = trained
     weights = explorer.catalog.weights
     assert [key.removeprefix("net/") for key in weights] == KEYS
-    read = [eval(weight.expression, {"model": model}) for weight in weights.values()]  # noqa: S307
+    read = [eval(weight.expression, {"model": model}) for weight in weights.values()]
     assert [id(variable) for variable in read] == [id(variable) for variable in model.weights]
     assert [weight.number for weight in weights.values()] == [0, 1] * 3
     for key, variable in zip(KEYS, model.weights, strict=True):
@@ -100,7 +100,8 @@ def test_every_variable_is_there_once_with_the_expression_that_reads_it(trained)
 
 def test_initializers_are_named_as_they_were_given(trained):
     _, explorer, _ = trained
-    assert [explorer.catalog.weights[key].initializer for key in KEYS] == ["Ramp", "Zeros", "HeNormal", "Zeros", "quarters", "Zeros"]
+    names = [explorer.catalog.weights[key].initializer for key in KEYS]
+    assert names == ["Ramp", "Zeros", "HeNormal", "Zeros", "quarters", "Zeros"]
 
 
 def test_the_start_is_what_the_initializers_made_and_training_moved_it(trained):
@@ -171,7 +172,7 @@ def test_one_variable_in_two_places_is_one_weight_that_both_layers_hold(tied):
     assert table.shape == (11, 4)
     assert table.shared_by == ("tied/tokens", "tied/readout/tokens")
     assert explorer.catalog.root.num_params == 11 * 4 + 4 * 4 + 4
-    assert eval(table.expression, {"model": model}) is model.get_layer("tokens").embeddings  # noqa: S307
+    assert eval(table.expression, {"model": model}) is model.get_layer("tokens").embeddings
     holders = [node for _, node in explorer.catalog.root.walk() if table.key in node.weights]
     assert [(node.path, node.shared) for node in holders] == [(path, True) for path in table.shared_by]
     for path in table.shared_by:

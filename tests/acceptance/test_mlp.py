@@ -49,7 +49,7 @@ def test_get_weights_is_explained_array_by_array(trained):
         for weight in (kernel, bias):
             shown = explorer.history.values(weight.key)[-1]
             np.testing.assert_array_equal(shown, model.get_layer(name).get_weights()[weight.number])
-            assert eval(weight.expression, {"model": model}) is explorer.catalog.variables[weight.key]  # noqa: S307
+            assert eval(weight.expression, {"model": model}) is explorer.catalog.variables[weight.key]
 
 
 def test_every_layer_is_watched_from_the_start_to_the_end(trained):
@@ -75,7 +75,7 @@ def test_rows_of_the_first_layer_that_did_not_change_are_those_of_the_dark_pixel
     changed = (model.get_layer("first").get_weights()[0] != start["first"][0]).any(axis=1)
     np.testing.assert_array_equal(np.flatnonzero(~changed), dark)
     (finding,) = [finding for finding in explorer.findings if finding.key == "mlp/first/kernel"]
-    assert (finding.rule, finding.severity) == ("zero input", "note")
+    assert (finding.rule, finding.severity) == ("rows not moving", "note")
     (place,) = finding.places
     assert (place.axis, place.entries) == (0, tuple(dark.tolist()))
     assert (finding.evidence["rows_still"], finding.evidence["rows"]) == (384, 784)
@@ -83,20 +83,23 @@ def test_rows_of_the_first_layer_that_did_not_change_are_those_of_the_dark_pixel
     assert finding.evidence["bias_moved"] == np.count_nonzero(bias != start["first"][1]) > 0
     assert "384 of 784 rows of the kernel of first did not move" in finding.sentence
     assert "inputs 0 to 115" in finding.sentence
+    assert "a row whose input is always 0 does not move" in finding.sentence
+    assert "(x == 0).all(axis=0)" in finding.cure
     assert not [finding for finding in explorer.findings if finding.severity != "note"]
 
 
 def test_rows_that_stay_in_later_layers_belong_to_units_that_put_out_zero(trained):
     model, explorer, pixels, _ = trained
     probe = keras.Model(model.inputs[0], [layer.output for layer in model.layers[:3]])
-    notes = {finding.layer.rpartition("/")[2]: finding for finding in explorer.findings if finding.rule == "zero input"}
-    assert set(notes) >= {"second", "third", "digit"}
+    notes = [place for finding in explorer.findings if finding.rule == "rows not moving" for place in finding.locations]
+    rows = {note.layer.removeprefix("mlp/"): list(note.places[0].entries) for note in notes}
+    assert set(rows) >= {"second", "third", "digit"}
     end, states = model.get_weights(), [record.number for record in explorer.history.records if record.kind != "epoch"]
     for batch, number in enumerate(states[:-1]):  # as the model was before each batch
         model.set_weights([explorer.history.value(key, number) for key in explorer.catalog.weights])
         outputs = probe(pixels[batch % 8 * 64 :][:64])
         for name, output in zip(("second", "third", "digit"), outputs, strict=True):
-            assert not np.asarray(output)[:, notes[name].places[0].entries].any()
+            assert not np.asarray(output)[:, rows[name]].any()
     model.set_weights(end)
 
 

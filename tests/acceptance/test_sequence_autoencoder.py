@@ -1,4 +1,4 @@
-"""Question 2: an autoencoder of sequences of 45 steps and 100 features, with a checkpoint of every epoch. What are its six arrays?"""
+"""Question 2: an autoencoder of 45 steps x 100 features, with a checkpoint of every epoch. What are its six arrays?"""
 
 import keras
 import numpy as np
@@ -62,7 +62,7 @@ def test_six_arrays_are_two_directions_of_kernel_recurrent_kernel_and_bias(check
         assert ("forward" if number < 3 else "backward") in weight.key
         way = "first step to its last" if number < 3 else "last step to its first"
         assert f"reads the sequence from its {way}" in weight.explanation
-        variable = eval(weight.expression, {"model": model})  # noqa: S307
+        variable = eval(weight.expression, {"model": model})
         np.testing.assert_array_equal(variable.numpy(), model.get_layer("encoder").get_weights()[number])
 
 
@@ -77,7 +77,7 @@ def test_the_four_gates_are_columns_of_twenty_in_the_order_of_keras(checkpoints)
         assert part.shape == (*weight.shape[:-1], 20)
         now = explorer.history.values(part.whole, part.index)
         np.testing.assert_array_equal(now, [arrays[number][..., 20:40] for arrays in kept])
-        np.testing.assert_array_equal(eval(part.expression, {"model": model}), now[-1])  # noqa: S307
+        np.testing.assert_array_equal(eval(part.expression, {"model": model}), now[-1])
     assert explorer.history.values(bias.key, bias.part("forget gate").index).mean() == pytest.approx(1, abs=0.1)
     assert explorer.history.values(bias.key, bias.part("output gate").index).mean() == pytest.approx(0, abs=0.1)
     assert "The forget gate starts at 1" in bias.explanation

@@ -103,12 +103,21 @@ def cancels(explorer, location, trained) -> Iterator[str]:
     layer = explorer.catalog.layers[location.layer]
     with tf.GradientTape() as tape:
         loss = trained.loss()
-    sizes = {id(variable): float(tf.norm(slope)) for variable, slope in zip(layer.weights, tape.gradient(loss, layer.weights))}
+    slopes = tape.gradient(loss, layer.weights)
+    sizes = {id(variable): float(tf.norm(slope)) for variable, slope in zip(layer.weights, slopes, strict=True)}
     if sizes[id(own)] > 1e-6 * max(sizes.values()) or not max(sizes.values()):
         yield f"its gradient has the size {sizes[id(own)]}"
 
 
+def check_moved(explorer, finding, location) -> Iterator[str]:
+    """The weights that are named did change."""
+    for key in location.keys:
+        if not _changed(explorer, key).any():
+            yield f"{key} did not change"
+
+
 CHECKS = {
+    "frozen but moved": check_moved,
     "rows not moving": check_rows,
     "units not moving": check_units,
     "not moving": check_not_moving,
@@ -116,6 +125,8 @@ CHECKS = {
 }
 REASONS = {
     "data": says_nothing,
+    "unknown": says_nothing,
+    "loop": says_nothing,
     "from layers": says_nothing,
     "relu": says_nothing,
     "tokens": is_padding,

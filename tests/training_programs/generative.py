@@ -48,11 +48,8 @@ def ring(count, random):
 
 
 def adversaries():
-    generator = keras.Sequential(
-        [keras.Input((4,)), layers.Dense(16, name="first"), layers.BatchNormalization(momentum=0.9, name="norm")]
-        + [layers.ReLU(), layers.Dense(2, name="points")],
-        name="generator",
-    )
+    made = [layers.Dense(16, name="first"), layers.BatchNormalization(momentum=0.9, name="norm"), layers.ReLU()]
+    generator = keras.Sequential([keras.Input((4,)), *made, layers.Dense(2, name="points")], name="generator")
     judged = [layers.Dense(16, name="first"), layers.LeakyReLU(), layers.Dense(16, name="second"), layers.LeakyReLU()]
     critic = keras.Sequential([keras.Input((2,)), *judged, layers.Dense(1, name="score")], name="critic")
     return generator, critic
@@ -90,6 +87,30 @@ def gan(watch, broken=""):
                     descend(generator, optimizers[1], deceive)
                 watch.record({"loss": losses[-1]}, epoch, critic=optimizers[0], generator=optimizers[1])
     return Trained((generator, critic), tuple(losses))
+
+
+def toggled_gan(watch, broken=""):
+    """Trains both by `train_on_batch`, and sets what is trainable before each step."""
+    random = np.random.default_rng(2)
+    generator, critic = adversaries()
+    both = keras.Sequential([generator, critic], name="both")
+    cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+    critic.compile(keras.optimizers.Adam(0.003, beta_1=0.5), cross_entropy, jit_compile=False)
+    critic.trainable = False
+    both.compile(keras.optimizers.Adam(0.003, beta_1=0.5), cross_entropy, jit_compile=False)
+    both(np.zeros((2, 4)))
+    losses = []
+    with watch.loop(both):
+        for epoch in range(4):
+            for _ in range(8):
+                noise = random.normal(size=(32, 4)).astype("float32")
+                critic.trainable = broken != "critic never set to trainable"
+                points = np.concatenate([ring(32, random), np.asarray(generator(noise, training=True))])
+                losses.append(float(critic.train_on_batch(points, np.repeat([1.0, 0.0], 32)[:, None])))
+                critic.trainable = False
+                both.train_on_batch(noise, np.ones((32, 1)))
+                watch.record({"loss": losses[-1]}, epoch, both=[critic.optimizer, both.optimizer])
+    return Trained((both,), tuple(losses))
 
 
 class WassersteinGan(keras.Model):
@@ -147,19 +168,21 @@ def wgan_gp(watch, broken=""):
 
 ENCODER = ("encoder/kernel", "encoder/bias", "mean/kernel", "mean/bias", "log_variance/kernel", "log_variance/bias")
 GENERATOR = ("first/kernel", "first/bias", "norm/gamma", "norm/beta", "points/kernel", "points/bias")
+CRITIC = tuple(f"critic/{name}/{role}" for name in ("first", "second", "score") for role in ("kernel", "bias"))
 PROGRAMS = (
     Program(vae, {"code behind stop_gradient": expect("not moving", *ENCODER)}),
     Program(
         gan,
         {
-            "generator's step forgotten": expect("not moving", *GENERATOR),
+            "generator's step forgotten": expect("not moving", *GENERATOR, severity="note"),
             "generator called without training=True": expect("moving statistics", "norm/moving_mean", "norm/moving_variance"),
         },
         learns=None,
     ),
+    Program(toggled_gan, {"critic never set to trainable": expect("not moving", *CRITIC, severity="note")}, learns=None),
     Program(
         wgan_gp,
-        {"learning rate far too high": expect("exploding updates", "generator/points/kernel", "critic/first/kernel", exactly=False)},
+        {"learning rate far too high": expect("exploding updates", "points/kernel", "critic/first/kernel", exactly=False)},
         learns=None,
     ),
 )

@@ -50,9 +50,9 @@ def graph_network(watch, broken=""):
     words, neighbors = keras.Input(features.shape[1:]), keras.Input(edges.shape[1:])
     hidden = layers.ReLU(name="relu")(GraphConvolution(12, "first")([words, neighbors]))
     model = keras.Model([words, neighbors], GraphConvolution(3, "second")([hidden, neighbors]), name="graph")
-    model.compile(keras.optimizers.Adam(0.02), **LOGITS)
+    model.compile(keras.optimizers.Adam(0.03), **LOGITS)
     data = {"x": [features, edges], "y": classes, "sample_weight": is_known}
-    history = model.fit(**data, epochs=40, verbose=0, callbacks=watch.callbacks(model))
+    history = model.fit(**data, epochs=24, verbose=0, callbacks=watch.callbacks(model))
     return Trained((model,), tuple(history.history["loss"]), [features, edges])
 
 
@@ -211,8 +211,21 @@ def own_training_step(watch, broken=""):
     return Trained((model,), tuple(history.history["sharpest_loss"]), pixels)
 
 
+def schedule_to_zero(watch, broken=""):
+    """The learning rate falls to 0 at the very end."""
+    pixels, classes = digits()
+    stack = [layers.Dense(24, "gelu", name="hidden"), layers.Dense(10, name="classes")]
+    model = keras.Sequential([keras.Input((64,)), *stack], name="scheduled")
+    schedule = keras.optimizers.schedules.CosineDecay(0.01, decay_steps=16 if broken == "schedule too short" else 64)
+    model.compile(keras.optimizers.AdamW(schedule), **LOGITS)
+    history = model.fit(pixels, classes, epochs=8, verbose=0, callbacks=watch.callbacks(model))
+    return Trained((model,), tuple(history.history["loss"]), pixels)
+
+
+ALL = ("hidden/kernel", "hidden/bias", "classes/kernel", "classes/bias")
 PROGRAMS = (
-    Program(graph_network, {"no edges": expect("not moving", "first/kernel", "first/bias", "second/kernel")}),
+    Program(schedule_to_zero, {"schedule too short": expect("not moving", *ALL)}),
+    Program(graph_network, {"no edges": expect("not moving", "first/kernel", "first/bias")}),
     Program(
         distillation,
         {
@@ -227,5 +240,5 @@ PROGRAMS = (
     ),
     Program(low_rank_adapters, {"not compiled again": expect("not moving", "lora_kernel_a", "lora_kernel_b")}),
     Program(several_outputs, {"output without a loss": expect("not moving", "parity/kernel", "parity/bias")}),
-    Program(own_training_step, {"trunk left out": expect("not moving", "trunk/kernel", "trunk/bias")}),
+    Program(own_training_step, {"trunk left out": expect("not moving", "trunk/kernel", "trunk/bias", severity="note")}),
 )
