@@ -1,5 +1,7 @@
 """Programs of many kinds: healthy ones raise no alarm, broken ones the right one, and all train bit by bit as without us."""
 
+import contextlib
+
 import pytest
 
 from tests.backends import needs_tape
@@ -19,22 +21,20 @@ BROKEN = [pytest.param(program, name, id=f"{program.name}: {name}") for program 
 @pytest.fixture(scope="module", params=PROGRAMS, ids=lambda program: program.name)
 def healthy(request):
     """A program, what it trained, and the explorers that watched."""
-    watch = Watch()
-    yield request.param, request.param.run(watch), watch
-    watch.close()
+    with contextlib.closing(Watch()) as watch:
+        yield request.param, request.param.run(watch), watch
 
 
 def test_healthy_program_raises_no_alarm(healthy):
     program, trained, watch = healthy
-    assert not any(explorer.callback.status.problem for explorer in watch.explorers.values())
+    assert [explorer.callback.status.problem for explorer in watch.explorers.values()] == [""] * len(watch.explorers)
     if program.learns:
         assert trained.losses[-1] < program.learns * trained.losses[0]
-    alarms = [str(finding) for finding in watch.findings if finding.severity != "note"]
     assert watch.alarms_between_fits == []
-    assert alarms == []
+    assert [str(finding) for finding in watch.alarms] == []
 
 
-def test_every_note_on_a_healthy_program_is_so(healthy):
+def test_every_note_on_a_healthy_program_is_true(healthy):
     _, trained, watch = healthy
     assert [claim for explorer in watch.explorers.values() for claim in false_claims(explorer, trained)] == []
 
@@ -47,12 +47,14 @@ def test_program_trains_bit_by_bit_as_without_an_explorer(healthy):
 
 
 @pytest.mark.parametrize(("program", "name"), BROKEN)
-def test_broken_program_is_found_out(program, name):
-    watch, expected = Watch(), program.breaks[name]
-    program.run(watch, name)
-    found = [each for each in watch.findings if (each.rule, each.severity) == (expected.rule, expected.severity)]
-    keys = {key for finding in found for key in finding.keys}
-    watch.close()
+def test_broken_program_gets_the_right_finding(program, name):
+    expected = program.breaks[name]
+    with contextlib.closing(Watch()) as watch:
+        program.run(watch, name)
+        found = [each for each in watch.findings if (each.rule, each.severity) == (expected.rule, expected.severity)]
+        keys = {key for finding in found for key in finding.keys}
+        others = [str(each) for each in watch.alarms if each not in found]
     assert {end for end in expected.keys if not any(key.endswith(end) for key in keys)} == set()
     if expected.exactly:
         assert {key for key in keys if not key.endswith(tuple(expected.keys))} == set()
+        assert others == []

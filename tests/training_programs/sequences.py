@@ -55,5 +55,8 @@ def masked_lstm(watch, broken=""):
 
 PROGRAMS = (
     Program(transformer, {"both kernels start at zero": expect("not moving", "wide/kernel", "wide/bias", "narrow/kernel")}),
-    Program(masked_lstm, {"learning rate far too high": expect("saturating norm", "lstm_cell/kernel", "recurrent_kernel")}),
+    Program(
+        masked_lstm,
+        {"learning rate far too high": expect("saturating norm", "lstm_cell/kernel", "recurrent_kernel", exactly=False)},
+    ),
 )

@@ -20,13 +20,18 @@ class Watch:
 
     def callbacks(self, *models):
         """Return the callbacks for `fit`; a model keeps its explorer from fit to fit."""
-        self.alarms_between_fits += [str(finding) for finding in self.findings if finding.severity != "note"]
+        self.alarms_between_fits += [str(finding) for finding in self.alarms]
         return [self._explorer(model).callback for model in models if self.is_on]
 
     @property
     def findings(self):
         """What all explorers find."""
         return [finding for explorer in self.explorers.values() for finding in explorer.findings]
+
+    @property
+    def alarms(self):
+        """The warnings and errors among them."""
+        return [finding for finding in self.findings if finding.severity != "note"]
 
     @contextlib.contextmanager
     def loop(self, *models):
@@ -76,7 +81,7 @@ class Trained:
 class Expected:
     """What is to be found in a broken run: a rule, how severe it is, and the endings of the keys it is true of.
 
-    With `exactly` that rule and severity must name no other weight.
+    With `exactly` there must be no other alarm, and no other weight in this one.
     """
 
     rule: str
