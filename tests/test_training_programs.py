@@ -1,4 +1,4 @@
-"""Programs of many kinds: healthy ones raise no alarm, broken ones the right one, and all train bit by bit as without us."""
+"""Programs of many kinds: no alarm on a healthy one, the right one on a broken one, and the same weights to the last bit."""
 
 import contextlib
 
@@ -39,7 +39,7 @@ def test_every_note_on_a_healthy_program_is_true(healthy):
     assert [claim for explorer in watch.explorers.values() for claim in false_claims(explorer, trained)] == []
 
 
-def test_program_trains_bit_by_bit_as_without_an_explorer(healthy):
+def test_program_trains_to_the_same_bits_without_an_explorer(healthy):
     program, trained, _ = healthy
     plain = program.run(Watch(is_on=False))
     assert len(plain.weights) == len(trained.weights)

@@ -1,4 +1,4 @@
-"""Question 4: Sequential, subclassed and lazily built models, with initializers of one's own and layers used in two places."""
+"""Question 4: Sequential, subclassed and lazily built models, with custom initializers and layers used in two places."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ class Ramp(keras.initializers.Initializer):
 
 
 def quarters(shape, dtype=None):
-    """A function of one's own is an initializer too."""
+    """A plain function is an initializer too."""
     return ops.full(shape, 0.25, dtype)
 
 
@@ -116,7 +116,7 @@ def test_the_start_is_what_the_initializers_made_and_training_moved_it(trained):
     assert not [finding for finding in explorer.findings if finding.severity != "note"]
 
 
-def test_an_initializer_of_ones_own_can_be_looked_at_and_used(trained):
+def test_a_custom_initializer_can_be_looked_at_and_used(trained):
     model, explorer, _ = trained
     explorer.initializers = {"quarters": quarters}
     explorer.select("drawn", role="kernel", view="initializer", initializer="quarters", seed=3)

@@ -89,7 +89,7 @@ def is_not_trainable(explorer, location, trained) -> Iterator[str]:
 
 
 def is_padding(explorer, location, trained) -> Iterator[str]:
-    """Token 0 is told to be padding where it is, and occurs; the others do not."""
+    """Of the tokens that are named only padding occurs, and the note says that it is padding."""
     entries, occurring = set(location.places[0].entries), set(np.unique(trained.inputs).tolist())
     if entries & occurring - {0}:
         yield f"tokens {sorted(entries & occurring)} occur"

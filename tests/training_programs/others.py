@@ -1,4 +1,4 @@
-"""Graphs, distillation, reinforcement, low-rank adapters, several outputs and a training step of one's own."""
+"""Graphs, distillation, reinforcement, low-rank adapters, several outputs and a custom training step."""
 
 import keras
 import numpy as np
@@ -203,7 +203,7 @@ class Sharpness(keras.Model):
         return {"sharpest_loss": loss}
 
 
-def own_training_step(watch, broken=""):
+def custom_training_step(watch, broken=""):
     pixels, classes = digits()
     model = Sharpness(is_head_only=broken == "trunk left out")
     model(pixels[:2])
@@ -247,5 +247,5 @@ PROGRAMS = (
             "learning rate far too high": expect("exploding updates", "trunk/kernel", "classes/kernel", exactly=False),
         },
     ),
-    Program(own_training_step, {"trunk left out": expect("not moving", "trunk/kernel", "trunk/bias")}),
+    Program(custom_training_step, {"trunk left out": expect("not moving", "trunk/kernel", "trunk/bias")}),
 )
