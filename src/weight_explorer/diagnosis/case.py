@@ -40,6 +40,7 @@ class Regime:
         made_steps: Whether its optimizer made a step since the record before, None where that is not known.
         optimizer: The class of its optimizer, "" where that is not known.
         scales_loss: Whether a loss scale is around its optimizer, which skips steps that are not finite.
+        unbuilt: The class of an optimizer that this training was said to use, and that made no step so far; "" for none.
         frozen_by: Path of the outermost layer, its own or one above, that had `trainable = False`; "" for none.
     """
 
@@ -53,6 +54,7 @@ class Regime:
     made_steps: bool | None = None
     optimizer: str = ""
     scales_loss: bool = False
+    unbuilt: str = ""
     frozen_by: str = ""
 
     def is_like(self, other: Regime) -> bool:
@@ -269,6 +271,7 @@ class Situation:
             made_steps=None if owner is None else self.made_steps[owner],
             optimizer=optimizer.name if optimizer else "",
             scales_loss=bool(optimizer and optimizer.scales_loss),
+            unbuilt=next((each.name for each in conditions.optimizers if conditions.owners_known and each.owned is None), ""),
             frozen_by=_outermost(conditions.frozen_layers, weight.layer),
         )
 
@@ -329,6 +332,8 @@ def _situations(steps: Sequence[Step]) -> tuple[tuple[Situation, ...], np.ndarra
         facts = step.facts
         zeros = tuple(None if rate is None else rate == 0 for rate in facts.learning_rates)
         made = _made_steps(facts, previous)
+        if step.kind == "epoch":  # it may follow right on the record of its last batch, between which nothing steps
+            made = tuple(each or None for each in made)
         identity = (id(facts.conditions), zeros, made)
         if identity not in found:
             found[identity] = len(situations)

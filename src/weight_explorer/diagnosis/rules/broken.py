@@ -10,7 +10,7 @@ from weight_explorer.diagnosis.case import Case, Regime, Trace
 from weight_explorer.diagnosis.findings import Finding, Place
 from weight_explorer.diagnosis.rules.standstill import COMPILE
 from weight_explorer.diagnosis.terms import Rule
-from weight_explorer.diagnosis.words import count_words, element_words, layer_name, name_of
+from weight_explorer.diagnosis.words import count_words, element_words, layer_name, name_of, not_trainable_words
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.frozen import FrozenPart
 from weight_explorer.recording.moments import moment_words
@@ -101,28 +101,33 @@ def _moved_while_frozen(case: Case, trace: Trace) -> tuple[float, Regime | None]
 
 
 def _is_not_to_move(regime: Regime) -> bool:
-    return regime.is_frozen or (regime.trains is True and regime.not_trainable is not None)
+    is_compiled = regime.trains is True and regime.not_trainable is not None
+    return regime.is_frozen or is_compiled or regime.not_trainable is NotTrainable.LORA
 
 
 def _frozen(trace: Trace, moved: float, regime: Regime) -> Finding:
-    is_compiled = regime.activity is Activity.FIT
+    is_fit = regime.activity is Activity.FIT
     why = (
         "Keras reads `trainable` when the training step is compiled, and what is set later does not hold until the model is "
         "compiled again."
-        if is_compiled
-        else "Only fit and train_on_batch leave out what is not trainable; in a loop the optimizer moves what it is given."
+        if is_fit
+        else "In a loop, an optimizer moves what it is given, and train_on_batch what was trainable when it was compiled."
     )
-    layer = layer_name(regime.frozen_by) or "it"
+    frozen = f"{layer_name(regime.frozen_by)} was frozen (trainable = False)" if regime.frozen_by else _reason_words(regime)
     return trace.finding(
         "frozen but moved",
-        "warning" if is_compiled else "note",
-        f"The {name_of(trace.weight)} moved in the last fit although {layer} was frozen (trainable = False): "
-        f"{int(moved)} of {trace.weight.size} elements in one record. {why}",
+        "warning" if is_fit else "note",
+        f"The {name_of(trace.weight)} moved although {frozen} when the record was made: {int(moved)} of {trace.weight.size} "
+        f"elements in one record. {why}",
         {"moved": moved, "elements": trace.weight.size},
-        cure="Call model.compile(...) after setting trainable, before the next fit." if is_compiled else "",
+        cure="Call model.compile(...) after setting trainable, before the next fit." if is_fit else "",
         source=COMPILE,
-        cause="compiled before" if is_compiled else "loop",
+        cause="compiled before" if is_fit else "loop",
     )
+
+
+def _reason_words(regime: Regime) -> str:
+    return not_trainable_words(regime.not_trainable or NotTrainable.VARIABLE)
 
 
 def _elements_moved(trace: Trace, part: FrozenPart) -> Iterator[Finding]:

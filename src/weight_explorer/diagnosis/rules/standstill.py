@@ -181,6 +181,12 @@ REASONS = (
         "note",
     ),
     Reason(
+        "optimizer without a step",
+        lambda _, still: bool(still.regime.unbuilt) and not still.regime.has_owner,
+        lambda _, still: f"no optimizer that made a step owns it, and {still.regime.unbuilt}, which was given, made none",
+        cure="Look whether the loop calls optimizer.apply.",
+    ),
+    Reason(
         "not owned by the optimizer",
         lambda _, still: still.regime.owners_known and not still.regime.has_owner,
         lambda *_: "no optimizer of this training owns it. An optimizer owns what is trainable when it is built",
