@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from weight_explorer.catalog.nodes import NotTrainable
 from weight_explorer.diagnosis.case import Case, Regime, Trace
 from weight_explorer.diagnosis.findings import Finding, Place
 from weight_explorer.diagnosis.rules.standstill import COMPILE
