@@ -239,7 +239,7 @@ PROGRAMS = (
         {"loss of the critic forgotten": expect("not moving", "critic/kernel", "critic/bias")},
         learns=None,
     ),
-    Program(low_rank_adapters, {"not compiled again": expect("not moving", "lora_kernel_a", "lora_kernel_b")}),
+    Program(low_rank_adapters, {"not compiled again": expect("not moving", "lora_kernel_a", "lora_kernel_b", exactly=False)}),
     Program(
         several_outputs,
         {
