@@ -282,12 +282,12 @@ def on():
 
 
 def test_the_status_line_of_a_fit_that_goes_on_is_as_keras_prints_it(on):
-    assert on._panel.status.words.startswith("finished · epoch 4 of 4 · recording")
+    assert on._panel.status.words.startswith("finished · epoch 4 of 4")
 
 
 def test_the_status_line_names_the_fit_where_the_count_began_again(again):
-    assert again._panel.status.words.startswith("finished · fit 2 · epoch 2 of 2 · recording")
-    assert "finished · fit 2 · epoch 2 of 2 · recording" in repr(again)
+    assert again._panel.status.words.startswith("finished · fit 2 · epoch 2 of 2")
+    assert "finished · fit 2 · epoch 2 of 2" in repr(again)
 
 
 def labels(explorer):

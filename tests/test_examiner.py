@@ -252,7 +252,7 @@ def settled(explorer):
 def found_on_screen(explorer):
     """The findings below the picture: the words of each with its severity, and of which record they are."""
     (section,) = (section for section in explorer._panel.words.sections if section["kind"] == "findings")
-    return [f"{severity}: {words}" for severity, words in section["found"]], section["when"]
+    return [f"{found['severity']}: {found['words']}" for found in section["found"]], section["when"]
 
 
 def digits_model(**out):

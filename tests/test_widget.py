@@ -165,7 +165,7 @@ def test_a_misspelt_keyword_is_answered_with_the_nearest(dense_model):
         ({"layer": "hidden", "role": "kernle"}, "Did you mean 'kernel'"),
         ({"view": "matrx"}, "Did you mean 'matrix'"),
         ({"quantity": "since start"}, "Did you mean 'since_start'"),
-        ({"weight": "nothing"}, "no weight 'nothing' of role"),
+        ({"weight": "nothing"}, "no weight 'nothing'"),
         ({"step": 99}, "Record 99"),
     ],
     ids=lambda value: "",

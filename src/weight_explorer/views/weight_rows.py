@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, replace
 
 from weight_explorer.catalog.nodes import SEED_STATE, Axis, Block, Catalog
@@ -50,14 +51,15 @@ def _layers(ways: dict[str, tuple[str, ...]]) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-_rows: list[tuple[Catalog, Rows]] = []
+# Weakly: a catalog holds the live variables of its model.
+_rows: list[tuple[weakref.ref[Catalog], Rows]] = []
 
 
 def known_rows(catalog: Catalog) -> Rows:
-    """Return the rows of a catalog; those of the last few are remembered."""
+    """Return the rows of a catalog; those of the last few are remembered as long as the catalog is there."""
     for known, rows in _rows[:]:
-        if known is catalog:
+        if known() is catalog:
             return rows
     rows = rows_of(catalog)
-    _rows[:] = [*_rows[-3:], (catalog, rows)]
+    _rows[:] = [*_rows[-3:], (weakref.ref(catalog), rows)]
     return rows
