@@ -151,6 +151,14 @@ def test_batches_without_a_record_are_counted_and_told_as_those_with_one(dense_m
     assert all(ours == theirs for ours, theirs in told)
 
 
+def test_only_records_that_were_made_are_counted(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every=1)
+    for _ in range(2):
+        before = explorer.history.num_recorded
+        dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback])
+        assert explorer._session._pace.num_records == explorer.history.num_recorded - before > 0
+
+
 def test_losses_of_fit_stay_with_the_records(dense_model, training_data):
     explorer = WeightExplorer(dense_model, record_every="epoch")
     told = dense_model.fit(*training_data, epochs=3, verbose=0, callbacks=[explorer.callback]).history["loss"]

@@ -106,13 +106,13 @@ class Pace:
         spent = self._spent if self.record_every == "auto" else self._spent_on_pictures
         return spent + self._picture_cost <= self._budget or now - self._drawn >= LONGEST_SILENCE
 
-    def recorded(self, seconds: float) -> None:
-        """Add the time that a record took."""
+    def recorded(self, seconds: float, *, num_records: int = 1) -> None:
+        """Add the time that a record took, or the finding that there was nothing new to record."""
         self._spent_on_records += seconds
         self._record_cost = seconds
         self._recorded = self._clock()
         self._batches_since = 0
-        self.num_records += 1
+        self.num_records += num_records
 
     def drawn(self, seconds: float) -> None:
         """Add the time that a picture took."""

@@ -397,13 +397,13 @@ class Session(Reporter):
 
     def _update(self, kind: str, logs: Mapping[str, Any] | None, *, force_draw: bool = False) -> None:
         with HeldBack():
-            began = perf_counter()
+            began, num_before = perf_counter(), self._history.num_recorded
             try:
                 epoch, batch, keras_epoch = self.place
                 step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs), keras_epoch=keras_epoch)
                 self._found_nothing = not self._record(step)
             finally:
-                self._pace.recorded(perf_counter() - began)
+                self._pace.recorded(perf_counter() - began, num_records=self._history.num_recorded - num_before)
             if force_draw or self._pace.may_draw():
                 self._draw_now()
             if (kind != "batch" or self.is_loop) and self._pace.may_sketch():
