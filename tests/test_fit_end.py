@@ -84,7 +84,8 @@ def test_restored_best_weights_are_told_as_those_of_their_record(explorer_first)
     best = next(step.number for step in explorer.history.records if step.kind == "epoch" and step.keras_epoch == 1)
     text = str(explorer)
     last = explorer.history.records[-1]
-    assert (last.kind, last.name) == ("reverted" if explorer_first else "ended", f"weights of record {best} put back")
+    by = "" if explorer_first else " by a callback at the end of fit"
+    assert (last.kind, last.name) == ("reverted" if explorer_first else "ended", f"weights of record {best} put back{by}")
     assert f"weights of record {best} put back" in text
     np.testing.assert_array_equal(explorer.history.value(KERNEL, best), keras.ops.convert_to_numpy(model.layers[0].kernel))
     assert [rule for rule, _ in rules(explorer)] == ["rows not moving"]

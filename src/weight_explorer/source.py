@@ -238,8 +238,8 @@ class LiveSource(Source):
         """Say of a change that was found what it is, as far as the weights themselves show it."""
         earlier = self.history.same_as(step.number)
         if earlier is not None:
-            kind = step.kind if step.kind == "ended" else "reverted"
-            self.history.describe(step.number, kind, f"weights of record {earlier} put back")
+            kind, by = ("ended", " by a callback at the end of fit") if step.kind == "ended" else ("reverted", "")
+            self.history.describe(step.number, kind, f"weights of record {earlier} put back{by}")
         elif step.kind == "ended":
             averaged = self.training.holds_averages()
             name = "moving average of the weights (use_ema)" if averaged else "changed by a callback at the end of fit"
