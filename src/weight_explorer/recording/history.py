@@ -502,6 +502,7 @@ class LiveColumn(Column):
         self.start = start
         self._pieces = pieces
         self._kept = kept
+        self._kept_numbers = tuple(kept)
         self._numbers = np.concatenate([piece[0] for piece in pieces])
 
     @property
@@ -512,7 +513,7 @@ class LiveColumn(Column):
     @property
     def kept(self) -> tuple[int, ...]:
         """Numbers of the records with values, ascending."""
-        return tuple(self._kept)
+        return self._kept_numbers
 
     def rows(self, places: slice | np.ndarray) -> np.ndarray:
         """Statistics at these places of `numbers`."""
