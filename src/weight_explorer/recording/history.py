@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Index
+from weight_explorer.catalog.nodes import SEED_STATE, Index
 from weight_explorer.recording.interrupts import HeldBack
 from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
 from weight_explorer.recording.rooms import Rooms
@@ -269,16 +269,15 @@ class History(Past):
     def same_as(self, number: int) -> int | None:
         """Return the number of the latest earlier record, but for the one before, that has the same weights; None for none.
 
-        Statistics of all weights must agree in every digit, and so must the values where both records keep them.
+        Statistics of all weights must agree in every digit, and so must the values where both records keep them. The states of
+        random numbers are no weights: Keras does not put them back.
         """
         past = self.snapshot()
-        columns = [each for key in past.keys if (each := past.column(key)) is not None and number in each.numbers]
-        earlier = past.timeline.numbers[past.timeline.numbers < number - 1] if columns else np.empty(0, np.int64)
-        for column in columns:
-            if not len(earlier):
-                return None
-            earlier = earlier[np.isin(earlier, _with_same_statistics(column, number))]
-        alike = (other for other in reversed(earlier.tolist()) if all(_have_same_values(each, number, other) for each in columns))
+        own = next(past.stretches(number - 1))
+        keys = [key for key in own.slots if (weight := past.catalog.weights.get(key)) is None or weight.role != SEED_STATE]
+        rows = own.rows[0, [own.slots[key] for key in keys], 0]
+        found = [each for stretch in past.stretches() for each in _alike(stretch, keys, rows) if each < number - 1]
+        alike = (each for each in reversed(found) if all(_have_same_values(past, key, number, each) for key in keys))
         return next(alike, None)
 
     def describe(self, number: int, kind: str, name: str) -> None:
@@ -473,17 +472,21 @@ class History(Past):
                 self._keep(number, {})
 
 
-def _with_same_statistics(column: Column, number: int) -> np.ndarray:
-    """Return the numbers of the records at which a weight has the same statistics as at one."""
-    rows = column.rows(slice(None))[:, 0]
-    own = rows[np.searchsorted(column.numbers, number)]
-    return column.numbers[((rows == own) | (np.isnan(rows) & np.isnan(own))).all(axis=1)]
+def _alike(stretch: Stretch, keys: Sequence[str], rows: np.ndarray) -> list[int]:
+    """Return the numbers of the records at which these weights have these statistics of their values."""
+    slots = [stretch.slots[key] for key in keys if key in stretch.slots]
+    if not keys or len(slots) < len(keys):
+        return []
+    found = stretch.rows[:, slots, 0]
+    is_same = ((found == rows) | (np.isnan(found) & np.isnan(rows))).all(axis=(1, 2))
+    return stretch.numbers[is_same].tolist()
 
 
-def _have_same_values(column: Column, number: int, other: int) -> bool:
+def _have_same_values(past: Past, key: str, number: int, other: int) -> bool:
     """Whether the values of a weight are the same at two records; also where one of them does not keep any."""
-    values = column.value(other), column.value(number)
-    return values[0] is None or values[1] is None or np.array_equal(values[0], values[1], equal_nan=True)
+    column = past.column(key)
+    one, two = (None, None) if column is None else (column.value(number), column.value(other))
+    return one is None or two is None or np.array_equal(one, two, equal_nan=True)
 
 
 class LiveColumn(Column):
