@@ -92,6 +92,17 @@ def test_restored_best_weights_are_told_as_those_of_their_record(explorer_first)
     assert explorer.callback.status.phase == "finished"
 
 
+def test_restored_best_weights_are_known_in_a_model_with_dropout():
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((9,)), layers.Dense(9), layers.Dropout(0.5), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    explorer = WeightExplorer(model)
+    stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9, restore_best_weights=True)
+    model.fit(X, Y, epochs=4, batch_size=16, verbose=0, callbacks=[stop, explorer.callback])
+    best = next(step.number for step in explorer.history.records if step.kind == "epoch" and step.keras_epoch == 1)
+    assert explorer.history.records[-1].name == f"weights of record {best} put back"
+
+
 @pytest.mark.parametrize("swaps", [False, True], ids=["use_ema", "SwapEMAWeights"])
 def test_moving_averages_are_told_as_such(swaps):
     model = net(keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9))

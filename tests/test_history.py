@@ -50,6 +50,29 @@ def test_memory_holds_at_every_record_and_first_and_last_stay(memory):
     assert set(history.steps("w")) <= set(history.recorded("w").tolist())
 
 
+@pytest.mark.parametrize("memory", [15_000, 50_000, 400_000])
+def test_memory_holds_where_the_training_starts_after_other_records(memory):
+    history, live = History(memory), {"w": np.zeros(100, np.float32)}
+    recorder, catalog = Recorder(history, list), catalog_of(live)
+    for number in range(300):
+        live["w"][:] = number
+        recorder.record(catalog, Step(0, 0, number, 0.0, "batch" if number > 5 else "start"), restarts=number == 5)
+        assert history.nbytes <= memory
+        assert history.steps("w")[-1] == number
+        assert number < 5 or 5 in history.steps("w")
+    np.testing.assert_array_equal(history.value("w", 5), np.full(100, 5, np.float32))
+    assert history.recorded("w")[0] == 0
+
+
+def test_no_room_for_the_start_and_the_newest_ends_the_thinning():
+    history, values = History(1000), np.zeros(1000, np.float32)
+    for number in range(6):
+        history.append(Sheet.empty(("w",)), {"w": values}, Step(0, 0, number, 0.0, "batch"))
+        if number == 1:
+            history.restart()
+    assert history.steps("w") == (1, 5)
+
+
 @pytest.mark.parametrize(("memory", "size"), [(15_000, 100), (50_000, 100), (400_000, 100), (10**6, 2000)], ids=str)
 def test_it_makes_no_difference_how_often_somebody_looks(memory, size):
     random = np.random.default_rng(5)

@@ -444,6 +444,22 @@ def test_a_fit_that_meets_it_is_told_so(dense_model, training_data, explorer):
     explorer._training_began(dense_model, Activity.FIT)
 
 
+def test_a_fit_that_is_refused_leaves_the_background_training_alone(dense_model, training_data, explorer):
+    paused = watch(explorer, "paused")
+    training = explorer.fit(*training_data, epochs=FOREVER)
+    training.pause()
+    assert paused.wait(SOON)
+    other, records = keras.models.clone_model(dense_model), explorer.history.num_recorded
+    other.compile("sgd", dense_model.loss)
+    other.fit(*training_data, epochs=2, verbose=0, callbacks=[explorer.callback])
+    assert explorer.callback.status.phase == "paused"
+    assert explorer.history.num_recorded == records
+    assert "still trains in the background" in explorer.callback.status.problem
+    training.stop()
+    training.wait(SOON)
+    assert explorer.callback.status.phase == "stopped"
+
+
 SCRIPT = """
 from IPython.core.interactiveshell import InteractiveShell
 

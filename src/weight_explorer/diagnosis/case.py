@@ -172,8 +172,7 @@ class Trace:
     @property
     def epochs(self) -> float:
         """Over how many epochs training could move it."""
-        pairs = ((int(number), self._times.before(int(number))) for number in self.numbers[self.trained])
-        return sum(self._times.steps[number].position - before.position for number, before in pairs)
+        return float(self._times.epochs_before(self.numbers[self.trained]).sum())
 
     @property
     def moves(self) -> bool:
@@ -306,6 +305,7 @@ class Times:
         self.gaps = dict(zip(numbers, gaps.tolist(), strict=True))
         self._batches = dict(zip(numbers, past.timeline.batches.tolist(), strict=True))
         self._numbers = np.array(numbers, np.int64)
+        self._positions = past.timeline.positions
         self.situations, self._situation_of = _situations(steps)
 
     def between(self, first: int, last: int) -> float:
@@ -316,6 +316,11 @@ class Times:
         """Return the record before one, or the first itself."""
         place = int(np.searchsorted(self._numbers, number))
         return self.steps[int(self._numbers[max(place - 1, 0)])]
+
+    def epochs_before(self, numbers: np.ndarray) -> np.ndarray:
+        """Return how many epochs lie between each of these records and the one before it; 0 of the first."""
+        places = np.searchsorted(self._numbers, numbers)
+        return self._positions[places] - self._positions[np.maximum(places - 1, 0)]
 
     def situation_at(self, numbers: np.ndarray) -> np.ndarray:
         """Return which of `situations` held at each of these records."""
@@ -416,6 +421,12 @@ class Case:
     def moves(self) -> bool:
         """Whether training moved any trainable weight."""
         return any(trace.moves for trace in self.traces.values() if is_weight(trace))
+
+    @cached_property
+    def numbers_of_moves(self) -> np.ndarray:
+        """Numbers of the records at which training moved any weight that gradients move, ascending."""
+        found = [trace.numbers[trace.observed][trace.moved > 0] for trace in self.traces.values() if is_weight(trace)]
+        return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
     @cached_property
     def usual_step(self) -> float:

@@ -81,7 +81,8 @@ class TrainingCallback(keras.callbacks.Callback):
         self._session = session
         self._began = began
         self._stepped = stepped
-        self._is_refused = False
+        self._followed: Any = None  # the model that the last fit that is followed trains
+        self._refused_on: threading.Thread | None = None  # where a fit runs that is not followed; beside it another one may be
 
     def __call__(self) -> None:
         """Refuse to be called, which Python would otherwise do with an error that helps nobody."""
@@ -92,22 +93,36 @@ class TrainingCallback(keras.callbacks.Callback):
         """Where the training stands."""
         return self._session.status
 
+    @property
+    def _is_refused(self) -> bool:
+        """Whether the fit that calls this is not followed."""
+        return self._refused_on is not None and self._refused_on is threading.current_thread()
+
     @shielded
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Record the state before training."""
         params = self.params or {}
-        self._is_refused, failure = False, None
+        failure = None
         try:
             self._began(self.model, Activity.FIT)
         except NotFollowedError:
-            self._is_refused = True
-            self._session.refuse()
+            self._refuse()
             raise
         except Exception as error:  # noqa: BLE001 - shown once the status of this training is set
             failure = error
+        if self._is_refused:  # another fit on this thread was, and broke off
+            self._refused_on = None
+        self._followed = self.model
         self._session.begin(params.get("epochs"), params.get("steps"))
         if failure is not None:
             raise failure
+
+    def _refuse(self) -> None:
+        """Leave alone the fit that begins, and keep to the model of one that is followed meanwhile."""
+        self._refused_on = threading.current_thread()
+        if self._followed is not None:
+            self.set_model(self._followed)
+        self._session.refuse()
 
     @shielded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
@@ -148,9 +163,10 @@ class TrainingCallback(keras.callbacks.Callback):
     @shielded
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
         """Show the last state."""
-        if not self._is_refused:
+        if self._is_refused:
+            self._refused_on = None
+        else:
             self._session.finish("finished")
-        self._is_refused = False
 
     def step(self, epoch: int | None, logs: Mapping[str, Any] | None, optimizers: Any = None) -> None:
         """Note one step of a training loop of the user's own, as `Session.step` does."""

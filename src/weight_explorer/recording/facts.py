@@ -45,8 +45,10 @@ class Rate:
     @property
     def value(self) -> float | None:
         """The learning rate, None where it is not known."""
-        if self._compute is not None:
-            self._value, self._compute = self._compute(), None
+        compute = self._compute  # another thread may be done with it meanwhile
+        if compute is not None:
+            self._value = compute()
+            self._compute = None
         return self._value
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Index
+from weight_explorer.catalog.nodes import SEED_STATE, Index
 from weight_explorer.recording.interrupts import HeldBack
 from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
 from weight_explorer.recording.rooms import Rooms
@@ -83,7 +83,7 @@ def _is_part(array: np.ndarray) -> bool:
 class _Newest:
     """One of the last records, of which nobody knows yet whether they will stay."""
 
-    step: Step
+    number: int
     given: Sheet | Coming
     nbytes: int
 
@@ -93,12 +93,12 @@ class _Newest:
 
     def piece(self, key: str) -> Piece:
         slot = self.sheet.keys.index(key)
-        return np.array([self.step.number]), *(array[slot : slot + 1] for array in self.sheet.arrays)
+        return np.array([self.number]), *(array[slot : slot + 1] for array in self.sheet.arrays)
 
     @property
     def stretch(self) -> Stretch:
         slots = {key: slot for slot, key in enumerate(self.sheet.keys)}
-        return Stretch(np.array([self.step.number]), slots, self.sheet.rows[None])
+        return Stretch(np.array([self.number]), slots, self.sheet.rows[None])
 
 
 class History(Past):
@@ -106,8 +106,8 @@ class History(Past):
 
     When it is full it thins the past: of the records between the first and the newest it keeps the values of every second,
     fourth, eighth ..., and where the statistics alone fill half of the memory it drops whole records in the same way, so that
-    what stays is spread evenly. The first record and the newest always stay, with their values; the one before the newest
-    as long as there is room.
+    what stays is spread evenly. The first record and the newest always stay; so do their values, the first being those of the
+    record that the training started from. The values of the one before the newest stay as long as there is room.
 
     Read and written from two threads: what readers get are arrays that are never written again.
 
@@ -167,7 +167,7 @@ class History(Past):
         with self._decided():
             last = self.num_recorded if until is None else until
             pieces = [table.piece(slot, last) for table in self._tables if (slot := table.slots.get(key)) is not None]
-            newest = [record for record in self._newest if key in record.sheet.keys and record.step.number <= last]
+            newest = [record for record in self._newest if key in record.sheet.keys and record.number <= last]
             pieces += [record.piece(key) for record in newest]
             if not pieces:
                 return None
@@ -185,7 +185,7 @@ class History(Past):
     def change_at(self, number: int) -> LastChange | None:
         """Return the statistics of one of the last two records, which lie together, or None of another."""
         with self._decided():
-            sheet = next((record.sheet for record in self._newest if record.step.number == number), None)
+            sheet = next((record.sheet for record in self._newest if record.number == number), None)
             return LastChange(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
 
     def series(
@@ -198,7 +198,7 @@ class History(Past):
         """Yield the statistics of all weights at the records after one, and up to another; see `Past.stretches`."""
         with self._decided():
             last = self.num_recorded if until is None else until
-            newest = [record for record in self._newest if after < record.step.number <= last]
+            newest = [record for record in self._newest if after < record.number <= last]
             found = [record.stretch for record in reversed(newest)]
             for table in reversed(self._tables):
                 if table.numbers[table.count - 1] <= after:
@@ -247,7 +247,7 @@ class History(Past):
                 number, step.epoch, step.batch, position, step.kind, fit, step.name, step.logs, step.keras_epoch, step.facts
             )
             self._steps[number] = step
-            self._newest.append(_Newest(step, sheet, sheet.nbytes))
+            self._newest.append(_Newest(number, sheet, sheet.nbytes))
             self._newest_nbytes += sheet.nbytes
             self._keep(number, values)
             for key in sheet.keys:
@@ -269,21 +269,21 @@ class History(Past):
     def same_as(self, number: int) -> int | None:
         """Return the number of the latest earlier record, but for the one before, that has the same weights; None for none.
 
-        Statistics of all weights must agree in every digit, and so must the values where both records keep them.
+        Statistics of all weights must agree in every digit, and so must the values where both records keep them. The states of
+        random numbers are no weights: Keras does not put them back.
         """
         past = self.snapshot()
-        found = {key: past.column(key) for key in past.keys}
-        columns = [column for column in found.values() if column is not None and number in column.numbers]
-        for earlier in reversed(past.timeline.numbers[past.timeline.numbers < number - 1].tolist()):
-            if columns and all(_are_same(column, number, earlier) for column in columns):
-                return earlier
-        return None
+        own = next(past.stretches(number - 1))
+        keys = [key for key in own.slots if (weight := past.catalog.weights.get(key)) is None or weight.role != SEED_STATE]
+        rows = own.rows[0, [own.slots[key] for key in keys], 0]
+        found = [each for stretch in past.stretches() for each in _alike(stretch, keys, rows) if each < number - 1]
+        alike = (each for each in reversed(found) if all(_have_same_values(past, key, number, each) for key in keys))
+        return next(alike, None)
 
     def describe(self, number: int, kind: str, name: str) -> None:
         """Say of one of the last two records what kind it is, and what was done."""
         with HeldBack(), self._lock:
             self._steps[number] = replace(self._steps[number], kind=kind, name=name)
-            self._newest = [replace(each, step=self._steps[each.step.number]) for each in self._newest]
 
     def restart(self) -> None:
         """Take the newest record for the start: what was recorded before it, such as the loading of weights, is no training."""
@@ -293,7 +293,6 @@ class History(Past):
             for number, step in self._steps.items():
                 if number < self.start and step.kind == "start":
                     self._steps[number] = replace(step, kind="before")
-            self._newest = [replace(each, step=self._steps[each.step.number]) for each in self._newest]
 
     def cut_short(self, epoch: int, num_batches: int) -> None:
         """Note that a training broke off in this epoch, after so many batches."""
@@ -318,7 +317,6 @@ class History(Past):
         for number, step in self._steps.items():
             if step.fit == fit and step.epoch == count and not step.keras_epoch:
                 self._steps[number] = placed(replace(step, epoch=epoch), self._lengths)
-        self._newest = [replace(each, step=self._steps[each.step.number]) for each in self._newest]
 
     def begin_fit(self) -> None:
         """Note that the records from now on belong to another fit."""
@@ -384,20 +382,24 @@ class History(Past):
 
     def _settle(self, record: _Newest) -> None:
         """Decide about a record that is not one of the last two any more."""
-        number = record.step.number
+        number = record.number
         if not self._stays(number):
             del self._steps[number]
             self._keep(number, {})
             return
-        self._add_to_table(record.step.number, record.sheet)
+        self._add_to_table(record.number, record.sheet)
         self._thin_values(number)
 
     def _stays(self, number: int) -> bool:
         return number % self._records_stride == 0 or number in self._first_of.values()
 
     def _thin_values(self, number: int) -> None:
-        """Drop the values of a record that is not on the stride, but those of weights whose first record it is."""
-        if number % self._values_stride and number in self._kept:
+        """Drop the values of a record that is not on the stride, but those of weights whose first record it is.
+
+        Once any are dropped, those from before the start of the training are not on the stride either.
+        """
+        is_early = number < self.start and self._values_stride > 1
+        if (number % self._values_stride or is_early) and number in self._kept:
             self._keep_first(number)
 
     def _keep_first(self, number: int) -> None:
@@ -430,23 +432,28 @@ class History(Past):
         Values go first, those of the record before the newest last of all; then, or where statistics take more than half of
         the memory, whole records.
         """
-        newest = {record.step.number for record in self._newest}
+        newest = {record.number for record in self._newest}
         past = [number for number in self._kept if number not in newest and self._may_go(number)]
         last_but_one = min(newest, default=0)
         before = [last_but_one] if len(newest) > 1 and self._may_go(last_but_one) else []
-        too_many = self._statistics_nbytes > self.memory / 2 and len(self._steps) > 3
+        is_long = any(number not in newest and self._may_drop(number) for number in self._steps)
+        too_many = is_long and self._statistics_nbytes > self.memory / 2
         if past and not too_many:
             self._values_stride *= 2
             for number in past:
                 self._thin_values(number)
         elif before and not too_many:
             self._keep_first(before[0])
-        elif len(self._steps) > 3:
+        elif is_long:
             self._records_stride *= 2
             self._thin_records(newest)
         else:
             return False
         return True
+
+    def _may_drop(self, number: int) -> bool:
+        """Whether a record may be dropped as a whole, if only the stride grows."""
+        return number > 0 and number not in self._first_of.values()
 
     def _may_go(self, number: int) -> bool:
         """Whether a record keeps values that are not the first of their weights."""
@@ -465,16 +472,21 @@ class History(Past):
                 self._keep(number, {})
 
 
-def _are_same(column: Column, number: int, other: int) -> bool:
-    """Whether a weight is the same at two records, as far as they tell."""
-    places = np.searchsorted(column.numbers, (other, number))
-    if places[1] == len(column.numbers) or (column.numbers[places] != (other, number)).any():
-        return False
-    one, two = column.rows(places)[:, 0]
-    values = column.value(other), column.value(number)
-    if values[0] is not None and values[1] is not None and not np.array_equal(values[0], values[1], equal_nan=True):
-        return False
-    return bool(np.array_equal(one, two, equal_nan=True))
+def _alike(stretch: Stretch, keys: Sequence[str], rows: np.ndarray) -> list[int]:
+    """Return the numbers of the records at which these weights have these statistics of their values."""
+    slots = [stretch.slots[key] for key in keys if key in stretch.slots]
+    if not keys or len(slots) < len(keys):
+        return []
+    found = stretch.rows[:, slots, 0]
+    is_same = ((found == rows) | (np.isnan(found) & np.isnan(rows))).all(axis=(1, 2))
+    return stretch.numbers[is_same].tolist()
+
+
+def _have_same_values(past: Past, key: str, number: int, other: int) -> bool:
+    """Whether the values of a weight are the same at two records; also where one of them does not keep any."""
+    column = past.column(key)
+    one, two = (None, None) if column is None else (column.value(number), column.value(other))
+    return one is None or two is None or np.array_equal(one, two, equal_nan=True)
 
 
 class LiveColumn(Column):
@@ -493,6 +505,7 @@ class LiveColumn(Column):
         self.start = start
         self._pieces = pieces
         self._kept = kept
+        self._kept_numbers = tuple(kept)
         self._numbers = np.concatenate([piece[0] for piece in pieces])
 
     @property
@@ -503,7 +516,7 @@ class LiveColumn(Column):
     @property
     def kept(self) -> tuple[int, ...]:
         """Numbers of the records with values, ascending."""
-        return tuple(self._kept)
+        return self._kept_numbers
 
     def rows(self, places: slice | np.ndarray) -> np.ndarray:
         """Statistics at these places of `numbers`."""

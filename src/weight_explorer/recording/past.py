@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -490,7 +491,8 @@ def start_among(numbers: Sequence[int], start: int, number: int) -> int:
     >>> start_among((0, 1, 2, 3), 2, 3), start_among((0, 1, 2, 3), 2, 1)
     (2, 0)
     """
-    return next((each for each in numbers if each >= start), numbers[0]) if number >= start else numbers[0]
+    place = bisect_left(numbers, start) if number >= start else 0
+    return numbers[place if place < len(numbers) else 0]
 
 
 def spread_places(count: int, most: int | None) -> slice | np.ndarray:

@@ -191,8 +191,9 @@ class Session(Reporter):
             self._update("start", {}, force_draw=True)
 
     def refuse(self) -> None:
-        """Note that a fit began that is not followed."""
-        self._set(phase="refused")
+        """Note that a fit began that is not followed; of a training that runs beside it the status stays."""
+        if not (self.is_training and self._status.is_beside):
+            self._set(phase="refused")
 
     def begin_loop(self, epochs: int | None, batches: int | None) -> None:
         """Record the state before a loop of the user's own that says where it begins."""

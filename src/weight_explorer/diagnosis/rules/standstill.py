@@ -131,8 +131,8 @@ def _has_no_loss(case: Case, still: Standstill) -> bool:
     return bool(losses) and not any(losses)
 
 
-def _stands_alone(case: Case, still: Standstill) -> bool:
-    return any(case.moved_among(other, still.numbers) for other in case.traces.values() if is_weight(other))
+def _others_move(case: Case, still: Standstill) -> bool:
+    return bool(np.isin(still.numbers, case.numbers_of_moves).any())
 
 
 def _made_steps(still: Standstill) -> bool:
@@ -240,7 +240,7 @@ REASONS = (
     ),
     Reason(
         "nothing moves",
-        lambda case, still: _made_steps(still) and not _stands_alone(case, still),
+        lambda case, still: _made_steps(still) and not _others_move(case, still),
         lambda _, still: (
             f"{_steps_words(still)}, yet no weight of the model moved. All gradients were 0, missing or too small; "
             f"the reason is not known"
