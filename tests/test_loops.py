@@ -38,7 +38,7 @@ def test_a_loop_that_is_marked_has_the_state_before_and_the_state_it_left(dense_
     assert explorer.callback.status.phase == "finished"
     assert places(explorer) == [
         (0, 0, "before"), (0, 0, "start"),
-        (0, 1, "batch"), (0, 2, "batch"), (0, 3, "batch"), (1, 0, "epoch"),
+        (0, 1, "batch"), (0, 2, "batch"), (1, 0, "epoch"),
         (1, 1, "batch"), (1, 2, "batch"), (1, 3, "batch"), (2, 0, "epoch"),
     ]  # fmt: skip
     np.testing.assert_array_equal(explorer.history.value(KERNEL, 1), before)
@@ -75,7 +75,7 @@ def test_a_loop_of_no_steps_and_one_that_goes_on_later_leave_the_axis_right(dens
     with explorer.training():
         for epoch in (5, 6):  # resumed where another session stopped
             explorer.record({"loss": dense_model.train_on_batch(*training_data)}, epoch=epoch)
-    assert places(explorer) == [(0, 0, "start"), (6, 0, "epoch"), (7, 0, "epoch")]
+    assert places(explorer) == [(0, 0, "start"), (6, 1, "batch"), (7, 0, "epoch")]
 
 
 @pytest.mark.parametrize("marked", [False, True])
@@ -262,7 +262,7 @@ def test_a_gan_in_a_loop_of_ones_own_has_an_explorer_for_each_side():
                 explorers[1].record({"loss": critic_loss}, epoch=epoch)
     for explorer, model, name in zip(explorers, (generator, critic), ("generator/a", "critic/c"), strict=True):
         assert explorer.callback.status.phase == "finished"
-        assert len(places(explorer)) == 1 + 2 * 4
+        assert len(places(explorer)) == 1 + 3 + 4
         layer = model.get_layer(name[-1])
         np.testing.assert_array_equal(explorer.history.values(f"{name}/kernel")[-1], layer.kernel.numpy())
         assert (explorer.history.values(f"{name}/bias")[-1] != explorer.history.values(f"{name}/bias")[0]).any()
@@ -301,3 +301,32 @@ def test_a_gan_that_is_fitted_has_an_explorer_for_each_side():
         assert not explorer.callback.status.problem
         assert places(explorer)[-1] == (4, 0, "epoch")
         assert set(explorer.history.records[-1].logs) == {"critic_loss", "generator_loss"}
+
+
+def test_the_end_of_an_epoch_is_what_its_last_batch_left(dense_model, training_data):
+    """Another epoch is noticed one step late, so that its end is a record only where the last batch was one."""
+    for options, ends in (({"record_every": 1}, 3), ({"record_every": "epoch"}, 2)):
+        explorer, left = WeightExplorer(dense_model, **options), {}
+        for epoch in range(3):
+            for number, (x, y) in enumerate(batches(training_data), 1):
+                dense_model.train_on_batch(x, y)
+                explorer.record(epoch=epoch)
+                left[epoch, number] = keras.ops.convert_to_numpy(dense_model.get_layer("hidden").kernel)
+        explorer._cell_ended(True)
+        found = [step for step in explorer.history.records if step.kind == "epoch"]
+        assert len(found) == ends
+        for step in found:
+            np.testing.assert_array_equal(explorer.history.value(KERNEL, step.number), left[step.keras_epoch - 1, 3])
+        for step in explorer.history.records:
+            if step.kind == "batch":
+                np.testing.assert_array_equal(explorer.history.value(KERNEL, step.number), left[step.epoch, step.batch])
+
+
+def test_the_ends_of_all_epochs_are_known_where_the_loop_says_how_long_they_are(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every="epoch")
+    with explorer.training(epochs=2, batches=3):
+        for epoch in range(2):
+            for x, y in batches(training_data):
+                dense_model.train_on_batch(x, y)
+                explorer.record(epoch=epoch)
+    assert [step.kind for step in explorer.history.records if step.kind != "batch"] == ["start", "epoch", "epoch"]

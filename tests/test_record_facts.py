@@ -394,3 +394,153 @@ def test_a_large_weight_and_a_sampled_one_start_again_as_well():
         changed = np.linalg.norm(keras.ops.convert_to_numpy(kernel) - start)
         assert since["norm"][-1] == pytest.approx(changed, rel=0.2 if since.estimated else 1e-5)
     assert since.estimated
+
+
+# -- what other programs showed -------------------------------------------------------------------------------------------
+
+
+def test_a_thinned_past_counts_all_its_batches():
+    model = net()
+    model.layers[0].trainable = False
+    model.compile("adam", "mse", jit_compile=False)
+    explorer = WeightExplorer(model, record_every=1, memory="150 KB")
+    fit(model, explorer, 60)
+    assert len(explorer.history.records) < explorer.history.num_recorded / 2
+    (finding,) = told(explorer)
+    assert "over 240 batches" in finding.sentence
+
+
+def test_the_learning_rate_of_an_epoch_is_that_of_its_batches_in_any_order_of_callbacks():
+    class Lower(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = 0.5 / 2 ** (epoch + 1)
+
+    for lower_first in (True, False):
+        model = net(keras.optimizers.SGD(0.5))
+        explorer = WeightExplorer(model, record_every="epoch")
+        callbacks = [Lower(), explorer.callback] if lower_first else [explorer.callback, Lower()]
+        model.fit(X, Y, epochs=3, batch_size=16, verbose=0, callbacks=callbacks)
+        assert [facts.rate_of(KERNEL) for facts in facts_of(explorer)] == [0.5, 0.25, 0.125]
+
+
+def test_a_layer_that_is_frozen_in_the_middle_of_an_epoch_is_so_at_the_next_record():
+    class Freeze(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 2:
+                self.model.layers[0].trainable = False
+
+    model = net(run_eagerly=True)
+    explorer = WeightExplorer(model, record_every=1)
+    model.fit(X, Y, batch_size=16, verbose=0, callbacks=[Freeze(), explorer.callback])
+    frozen = [KERNEL in facts.conditions.not_trainable for facts in facts_of(explorer, "batch")]
+    assert frozen == [False, False, True, True]
+
+
+@not_on("torch", why="Keras has no gradient accumulation there")
+def test_steps_and_schedules_are_known_where_gradients_are_accumulated():
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([4], [0.5, 0.25])
+    model = net(keras.optimizers.SGD(schedule, gradient_accumulation_steps=2))
+    explorer = WeightExplorer(model, record_every="epoch")
+    fit(model, explorer, 2)
+    first, last = facts_of(explorer)
+    assert None not in (*first.steps, *last.steps)
+    assert (first.rate_of(KERNEL), last.rate_of(KERNEL)) == (0.5, 0.25)
+    assert last.conditions.trained is not None
+
+
+def test_a_fit_without_the_callback_is_told_as_training():
+    model = net()
+    explorer = WeightExplorer(model)
+    fit(model, explorer, 1)
+    model.fit(X, Y, epochs=2, batch_size=16, verbose=0)
+    assert "then: trained without this callback (8 steps)" in str(explorer)
+
+
+def test_a_target_network_that_a_callback_sets_is_no_mistake():
+    """As in deep Q-learning: the target is frozen before the model is compiled, and gets its values by hand."""
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((9,))
+    online, target = layers.Dense(4, name="online"), layers.Dense(4, name="target", trainable=False)
+    model = keras.Model(inputs, layers.Dense(1, name="out")(online(inputs) + target(inputs)), name="q")
+    model.compile("adam", "mse", jit_compile=False)
+
+    class Copy(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            target.set_weights(online.get_weights())
+
+    for record_every in (1, "epoch"):
+        explorer = WeightExplorer(model, record_every=record_every)
+        model.fit(X, Y, epochs=4, batch_size=16, verbose=0, callbacks=[Copy(), explorer.callback])
+        assert [str(finding) for finding in explorer.findings if finding.severity != "note"] == []
+        for finding in told(explorer, "frozen but moved"):
+            assert "a callback or code of the model's own gave it these values" in finding.sentence
+
+
+def test_a_submodel_of_the_trained_model_has_a_path_to_the_loss():
+    keras.utils.set_random_seed(3)
+    inner = keras.Sequential([keras.Input((9,)), layers.Dense(4, name="one"), layers.Dense(4, name="two")], name="inner")
+    middle = keras.Sequential([keras.Input((9,)), inner, layers.Dense(3, name="three")], name="middle")
+    outer = keras.Sequential([keras.Input((9,)), middle, layers.Dense(1, name="out")], name="outer")
+    outer.compile("adam", "mse", jit_compile=False)
+    explorer = WeightExplorer(inner)
+    outer.fit(X, Y, epochs=2, batch_size=16, verbose=0, callbacks=[explorer.callback])
+    assert facts_of(explorer)[-1].conditions.reached >= {"inner/one", "inner/two"}
+
+
+def test_optimizers_in_a_dictionary_own_what_they_move():
+    class Two(keras.Model):
+        def __init__(self):
+            super().__init__(name="two")
+            self.hidden, self.out = layers.Dense(4, name="hidden"), layers.Dense(1, name="out")
+            self.parts = {"hidden": keras.optimizers.SGD(0.125), "out": keras.optimizers.SGD(0.25)}
+
+        def call(self, x):
+            return self.out(self.hidden(x))
+
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x, training=True) - y) ** 2)
+            variables = self.hidden.trainable_variables, self.out.trainable_variables
+            for part, gradients, owned in zip(self.parts.values(), tape.gradient(loss, variables), variables, strict=True):
+                part.apply(gradients, owned)
+            return {"loss": loss}
+
+    if BACKEND != "tensorflow":
+        pytest.skip("GradientTape is TensorFlow's own")
+    model = Two()
+    model.build((None, 9))
+    for part, layer in zip(model.parts.values(), model.layers, strict=True):
+        part.build(layer.trainable_variables)
+    model.compile(run_eagerly=True)
+    explorer = WeightExplorer(model)
+    fit(model, explorer, 2)
+    last = facts_of(explorer)[-1]
+    keys = [key for key in explorer.catalog.weights if key.endswith("kernel")]
+    assert [last.rate_of(key) for key in keys] == [0.125, 0.25]
+    assert not told(explorer)
+
+
+def test_a_weight_that_starts_very_small_may_grow():
+    keras.utils.set_random_seed(3)
+    small = keras.initializers.RandomUniform(-0.003, 0.003, seed=1)
+    stack = [layers.Dense(16, "relu", name="hidden"), layers.Dense(4, kernel_initializer=small, name="head")]
+    model = keras.Sequential([keras.Input((9,)), *stack], name="net")
+    model.compile(keras.optimizers.Adam(0.005), "mse", jit_compile=False)
+    explorer = WeightExplorer(model, record_every=1)
+    model.fit(X, X @ RANDOM.normal(size=(9, 4)), epochs=12, batch_size=16, verbose=0, callbacks=[explorer.callback])
+    assert [str(finding) for finding in explorer.findings if finding.severity != "note"] == []
+
+
+def test_a_standstill_with_two_reasons_says_since_when_each_holds():
+    model = net(keras.optimizers.SGD(0.1))
+    explorer = WeightExplorer(model, record_every="epoch")
+    fit(model, explorer, 2)
+    model.optimizer.learning_rate = 0.0
+    fit(model, explorer, 2)
+    model.layers[0].trainable = False
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    fit(model, explorer, 2)
+    (finding,) = told(explorer)
+    assert "moved before, but not since record 2 (epoch 2), over 16 batches; since record 4" in finding.sentence
+    assert finding.sentence.endswith("its layer was frozen (trainable = False).")

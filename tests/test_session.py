@@ -50,8 +50,8 @@ def test_a_loop_with_train_on_batch_gives_epochs_and_batches(dense_model, traini
     places = [(step.epoch, step.batch, step.kind) for step in explorer.history.records]
     assert places == [
         (0, 0, "start"),
-        (0, 1, "batch"), (0, 2, "batch"), (0, 3, "batch"), (1, 0, "epoch"),
-        (1, 1, "batch"), (1, 2, "batch"), (1, 3, "batch"), (2, 0, "epoch"),
+        (0, 1, "batch"), (0, 2, "batch"), (1, 0, "epoch"),
+        (1, 1, "batch"), (1, 2, "batch"), (2, 0, "epoch"),
         (2, 1, "batch"), (2, 2, "batch"), (2, 3, "batch"),
     ]  # fmt: skip
 

@@ -102,7 +102,15 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         history = History(parse_memory(memory))
         source = LiveSource(model, history, settings.labels, Reader())
         pace = Pace(record_every, max_overhead)
-        session = Session(history, pace, record=self._record, draw=self._redraw, between=live.pump(), sketch=self._sketch)
+        session = Session(
+            history,
+            pace,
+            record=self._record,
+            draw=self._redraw,
+            between=live.pump(),
+            sketch=self._sketch,
+            note_epoch_end=self._note_epoch_end,
+        )
         self._background = Background(session, ended=self._background_ended)
         self._bench = Workbench(source, session, self._is_training)
         self._deeds = Deeds(self._bench)
@@ -367,6 +375,10 @@ class WeightExplorer(Changing, Following, Taking, ipywidgets.VBox):
         is_done = self._live.record(step, self._session.report)
         self._spent_beside(self._live.recorder.seconds_beside())
         return is_done
+
+    def _note_epoch_end(self) -> None:
+        _ = self.callback.model  # as above
+        self._live.training.note_rates()
 
     # -- history to findings ---------------------------------------------------------------------------------------
 

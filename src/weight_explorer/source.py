@@ -148,6 +148,7 @@ class LiveSource(Source):
         self.training = FactsReader(model)
         self._labels = labels
         self._facts_of: Catalog | None = None
+        self._flags: tuple[bool, ...] = ()
         self._has_trained = False
         self._after: Preceding | None = None
         for error in self._read():
@@ -193,22 +194,24 @@ class LiveSource(Source):
 
     def record(self, step: Step, report: Report) -> bool:
         """Copy all weights into the history; called in training. Says whether there is nothing to wait for."""
-        if step.kind != "batch" or not self.catalog.is_complete:
+        flags = self.training.flags(self.catalog)
+        if step.kind != "batch" or not self.catalog.is_complete or flags != self._flags:
             self.refresh(report)
+            self._flags = self.training.flags(self.catalog)
         if not self.catalog.weights:
             return self.catalog.is_complete
         if step.kind == "start":
             self._record_start(replace(step, facts=self._facts(report)))
         elif step.kind != "ended" or self.recorder.moved_any(self.catalog):
-            self._record(replace(step, facts=self._facts(report)))
+            self._record(replace(step, facts=self._facts(report, ends_epoch=step.kind == "epoch")))
         if self._facts_of is not self.catalog:
             self.refresh_facts()
         return True
 
-    def _facts(self, report: Report) -> RecordFacts:
+    def _facts(self, report: Report, *, ends_epoch: bool = False) -> RecordFacts:
         """Read what holds now; a record is worth more than its facts, so that an error leaves them unknown."""
         try:
-            return self.training.read(self.catalog, self._after)
+            return self.training.read(self.catalog, self._after, ends_epoch=ends_epoch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
             report(error)
             return UNKNOWN_FACTS
@@ -267,6 +270,8 @@ class LiveSource(Source):
 
     def record_now(self, moment: Moment, kind: str, name: str = "") -> None:
         """Record the model at rest; `name` says what was done to it."""
+        steps = self.training.steps_unseen() if kind == "outside" else 0
+        name = f"trained without this callback ({steps} step{'s' * (steps > 1)})" if steps else name
         epoch, batch, keras_epoch = moment
         step = Step(0, epoch, batch, float(epoch), kind, name=name, keras_epoch=keras_epoch)
         self._record(replace(step, facts=self.training.read_at_rest(self.catalog)))

@@ -6,7 +6,7 @@ function or a schedule class of their own is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +28,9 @@ class _Optimizer:
     scales_loss: bool = False
 
     def steps(self) -> int | None:
-        return known(lambda: int(read_values(self.optimizer.iterations)))
+        # The public `iterations` is no variable where gradients are accumulated; schedules are asked with this one.
+        counter = getattr(self.optimizer, "_iterations", None)
+        return known(lambda: int(read_values(self.optimizer.iterations if counter is None else counter)))
 
     def owned(self, catalog: Catalog) -> frozenset[str] | None:
         if not self.optimizer.built:
@@ -56,6 +58,7 @@ class FactsReader:
         self._trace = _Trace()
         self._steps_noted = 0
         self._last_steps: dict[int, int | None] = {}
+        self._noted: tuple[tuple[int | None, ...], tuple[float | Rate | None, ...]] = (), ()
 
     def begin(self, activity: Activity, trainer: Any = None) -> None:
         """Note that a training begins: of the model itself, or of one that shares layers with it."""
@@ -72,15 +75,42 @@ class FactsReader:
             self._given = tuple(each for optimizer in _listed(optimizers) for each in _unwrapped(optimizer))
             self._seen = ()
 
-    def read(self, catalog: Catalog, after: Preceding | None = None) -> RecordFacts:
-        """Read what holds now, in the training that runs."""
+    def note_rates(self) -> None:
+        """Note the learning rates of the last batch of an epoch: a callback may set others before its end is recorded."""
+        steps = tuple(each.steps() for each in self._optimizers)
+        self._noted = steps, self._rates(steps)
+
+    def _rates(self, steps: tuple[int | None, ...]) -> tuple[float | Rate | None, ...]:
+        return tuple(_rate_of(each.optimizer, count) for each, count in zip(self._optimizers, steps, strict=True))
+
+    def _rates_of_last_batch(self, steps: tuple[int | None, ...]) -> tuple[float | Rate | None, ...]:
+        """Return the learning rates at the end of an epoch: those noted after its last batch, else only those of schedules."""
+        noted_steps, rates = self._noted
+        return rates if noted_steps == steps else tuple(rate if isinstance(rate, Rate) else None for rate in self._rates(steps))
+
+    def flags(self, catalog: Catalog) -> tuple[bool, ...]:
+        """Return which layers are trainable by their own flags, to see that one was changed."""
+        return tuple(
+            known(lambda layer=layer: bool(getattr(layer, "trainable", True))) is not False for layer in catalog.layers.values()
+        )
+
+    def steps_unseen(self) -> int:
+        """Return how many steps the compiled optimizer has made since facts were read last; 0 where that is not known."""
+        optimizer = getattr(self._model, "optimizer", None)
+        parts = [*_unwrapped(optimizer)] if optimizer is not None else []
+        pairs = [(each.steps(), self._last_steps.get(id(each.optimizer))) for each in parts]
+        return max((now - before for now, before in pairs if now is not None and before is not None), default=0)
+
+    def read(self, catalog: Catalog, after: Preceding | None = None, *, ends_epoch: bool = False) -> RecordFacts:
+        """Read what holds now, in the training that runs; `ends_epoch` says that an epoch has just ended."""
         seen = self._state(catalog)
         if seen != self._seen:
             self._conditions, self._seen = self._read_conditions(catalog), self._state(catalog)
         steps = tuple(each.steps() for each in self._optimizers)
         conditions = self._with_activity(steps)
-        rates = tuple(_rate_of(each.optimizer, count) for each, count in zip(self._optimizers, steps, strict=True))
-        self._last_steps = {id(each.optimizer): count for each, count in zip(self._optimizers, steps, strict=True)}
+        rates = self._rates_of_last_batch(steps) if ends_epoch else self._rates(steps)
+        self._noted = steps, rates
+        self._last_steps |= {id(each.optimizer): count for each, count in zip(self._optimizers, steps, strict=True)}
         self._steps_noted = 0
         return RecordFacts(conditions, rates, steps, after)
 
@@ -91,6 +121,9 @@ class FactsReader:
 
     def read_at_rest(self, catalog: Catalog) -> RecordFacts:
         """Read what holds while nothing is trained: which weights are not trainable, and why."""
+        optimizer = getattr(self._model, "optimizer", None)
+        parts = [*_unwrapped(optimizer)] if optimizer is not None else []
+        self._last_steps |= {id(each.optimizer): each.steps() for each in parts}
         return RecordFacts(_flags_of(catalog))
 
     def _note_function(self) -> None:
@@ -123,7 +156,7 @@ class FactsReader:
             activity=self._activity,
             trained=known(lambda: self._trained(catalog)) if is_fit and is_plain else None,
             optimizers=tuple(OptimizerFacts(*each) for each in facts),
-            owners_known=bool(self._optimizers) and (is_fit or self._given is not None),
+            owners_known=bool(self._optimizers) and (is_plain if is_fit else self._given is not None),
             reached=known(lambda: reached_layers(self._trainer, catalog)) if is_fit else None,
         )
 
@@ -212,11 +245,16 @@ def _has_plain_step(model: Any) -> bool:
     return all(getattr(type(model), name, None) is getattr(keras.Model, name) for name in ("train_step", "make_train_function"))
 
 
+# Attributes of a model that may hold several optimizers.
+_GROUPS = (Mapping, list, tuple)
+
+
 def _held_by(holder: Any, *, only_own: bool) -> Iterator[Any]:
     """Yield the optimizers that a model holds: the compiled one and, unless `only_own`, those among its attributes."""
     compiled = getattr(holder, "optimizer", None)
-    others = () if only_own or not isinstance(holder, keras.Model) else vars(holder).values()
-    for each in (compiled, *others):
+    attributes = () if only_own or not isinstance(holder, keras.Model) else tuple(vars(holder).values())
+    groups = (each.values() if isinstance(each, Mapping) else each for each in attributes if isinstance(each, _GROUPS))
+    for each in (compiled, *attributes, *(member for group in groups for member in group)):
         if isinstance(each, keras.optimizers.Optimizer):
             yield each
 

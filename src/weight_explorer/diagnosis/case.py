@@ -40,7 +40,8 @@ class Regime:
         made_steps: Whether its optimizer made a step since the record before, None where that is not known.
         optimizer: The class of its optimizer, "" where that is not known.
         scales_loss: Whether a loss scale is around its optimizer, which skips steps that are not finite.
-        unbuilt: The class of an optimizer that this training was said to use, and that made no step so far; "" for none.
+        unbuilt: The class of an optimizer that a loop was said to use, and that made no step so far; "" for none.
+        optimizers_known: Whether any optimizer is known, and of each which weights it owns.
         frozen_by: Path of the outermost layer, its own or one above, that had `trainable = False`; "" for none.
     """
 
@@ -55,6 +56,7 @@ class Regime:
     optimizer: str = ""
     scales_loss: bool = False
     unbuilt: str = ""
+    optimizers_known: bool = False
     frozen_by: str = ""
 
     def is_like(self, other: Regime) -> bool:
@@ -86,8 +88,11 @@ class Trace:
         regimes: What held for the weight, one entry for each set of records with the same facts.
         regime_of: For each place of `observed`, which of these it was.
         trained: Those of them at which training could move the weight, as far as is known.
-        gaps: Of these, how many batches were trained since the record before, NaN where nobody knows.
+        gaps: Of these, how many batches were trained since the record made before, NaN where that is not known. In a past that
+            was thinned it is an average: each change is that since a record that is not kept any more.
+        spans: Of these, how many batches were trained since the record before that is kept, NaN where that is not known.
         kept: Numbers of the records with values, from the state that this training of the weight began with.
+        is_kept_from_begin: Whether the first of these is that very state.
     """
 
     def __init__(self, weight: Weight, column: Column, times: Times) -> None:
@@ -97,23 +102,24 @@ class Trace:
         self.sample = column.sample
         self._column = column
         self._times = times
-        begin = _begin([times.steps[int(number)] for number in self.numbers], self.rows[:, _SINCE_LAST, INDEX["moved"]])
-        gaps = np.array([times.gaps[int(number)] for number in self.numbers])
+        gaps, spans = times.gaps_at(self.numbers)
+        begin = _begin([times.steps[int(number)] for number in self.numbers], self.rows[:, _SINCE_LAST, INDEX["moved"]], gaps)
         is_trained = np.array([times.steps[int(number)].kind in TRAINED for number in self.numbers], bool) & (gaps != 0)
         is_trained[: begin + 1] = False
         self.observed = np.flatnonzero(is_trained & ~np.isnan(self.rows[:, _SINCE_LAST, INDEX["moved"]]))
-        self.observed_gaps = gaps[self.observed]
+        self.observed_spans = spans[self.observed]
         self.regimes = tuple(each.regime(weight) for each in times.situations)
         self.regime_of = times.situation_at(self.numbers[self.observed])
         could_move = ~np.array([regime.is_idle for regime in self.regimes], bool)[self.regime_of]
         # What moved was trained, whatever is said of it.
         could_move |= self.moved > 0
         self.trained = self.observed[could_move]
-        self.gaps = gaps[self.trained]
+        self.gaps, self.spans = gaps[self.trained], spans[self.trained]
         last = int(self.numbers[self.observed[-1]]) if len(self.observed) else int(self.numbers[-1])
         self.last = times.steps[last]
         first = int(self.numbers[max(int(self.trained[0]) - 1, begin)]) if len(self.trained) else int(self.numbers[begin])
         self.kept = tuple(number for number in column.kept if first <= number <= last)
+        self.is_kept_from_begin = self.kept[:1] == (first,)
 
     @property
     def key(self) -> str:
@@ -136,7 +142,7 @@ class Trace:
     @property
     def batches(self) -> float:
         """How many batches were trained over all records at which training could move it, NaN where nobody knows."""
-        return float(self.gaps.sum())
+        return float(self.spans.sum())
 
     @cached_property
     def is_still(self) -> bool:
@@ -217,24 +223,25 @@ class Trace:
         return None if found is None or found.shape != self.weight.shape else widened(found)
 
     def ends(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Values before the first and after the last batch of this training, or None where they are not kept whole."""
-        if len(self.kept) < 2 or self.sample is not None:
+        """Values before the first and after the last batch of this training, or None where they are not kept, or not whole."""
+        if len(self.kept) < 2 or self.sample is not None or not self.is_kept_from_begin:
             return None
         first, last = self.value(self.kept[0]), self.value(self.kept[-1])
         return None if first is None or last is None else (first, last)
 
 
-def _begin(steps: Sequence[Step], moved: np.ndarray) -> int:
+def _begin(steps: Sequence[Step], moved: np.ndarray, gaps: np.ndarray) -> int:
     """Return the place of the record with which the training that is to be examined began.
 
     That is the last one that shows other values than a training led to. Where records were thinned away, the first record of
     training after such a change tells of it.
     """
-    found = next((after for after, step in enumerate(reversed(steps)) if step.kind not in _FOUND), 0)
-    known = steps[: len(steps) - found]
-    numbers = {step.number for step in steps}
-    pairs = enumerate(zip(known, moved[: len(known)], strict=True))
-    return max((place for place, (step, each) in pairs if _begins(step, each, numbers)), default=0)
+    was_set = (moved > 0) & (gaps == 0)  # no batch was trained, so that something else gave it these values, as a callback does
+    pairs = zip(reversed(steps), was_set[::-1].tolist(), strict=True)
+    found = next((after for after, (step, other) in enumerate(pairs) if step.kind not in _FOUND and not other), 0)
+    count, numbers = len(steps) - found, {step.number for step in steps}
+    begins = (place for place in range(count) if was_set[place] or _begins(steps[place], float(moved[place]), numbers))
+    return max(begins, default=0)
 
 
 def _begins(step: Step, moved: float, kept: Collection[int]) -> bool:
@@ -270,9 +277,15 @@ class Situation:
             made_steps=None if owner is None else self.made_steps[owner],
             optimizer=optimizer.name if optimizer else "",
             scales_loss=bool(optimizer and optimizer.scales_loss),
-            unbuilt=next((each.name for each in conditions.optimizers if conditions.owners_known and each.owned is None), ""),
+            unbuilt=_unbuilt(conditions),
+            optimizers_known=bool(conditions.optimizers) and all(each.owned is not None for each in conditions.optimizers),
             frozen_by=_outermost(conditions.frozen_layers, weight.layer),
         )
+
+
+def _unbuilt(conditions: Conditions) -> str:
+    is_loop = conditions.owners_known and conditions.activity is not Activity.FIT
+    return next((each.name for each in conditions.optimizers if is_loop and each.owned is None), "")
 
 
 def _outermost(layers: frozenset[str], path: str) -> str:
@@ -288,11 +301,8 @@ def _outermost(layers: frozenset[str], path: str) -> str:
 class Times:
     """When the records were made, and what held then.
 
-    Where records between were thinned away, the batches are taken to be spread evenly over them.
-
     Attributes:
         steps: The records, by number.
-        gaps: By number, the batches trained since the record before.
         situations: What held, one entry for each set of records with the same facts.
     """
 
@@ -300,9 +310,8 @@ class Times:
         steps = past.records
         self.steps: Mapping[int, Step] = {step.number: step for step in steps}
         numbers = [step.number for step in steps]
-        gaps = np.full(len(steps), np.nan)
-        gaps[1:] = np.diff(past.timeline.batches) / np.maximum(np.diff(numbers), 1)
-        self.gaps = dict(zip(numbers, gaps.tolist(), strict=True))
+        self._spans = np.diff(past.timeline.batches, prepend=np.nan)
+        self._gaps = self._spans / np.maximum(np.diff(numbers, prepend=0), 1)
         self._batches = dict(zip(numbers, past.timeline.batches.tolist(), strict=True))
         self._numbers = np.array(numbers, np.int64)
         self._positions = past.timeline.positions
@@ -311,6 +320,14 @@ class Times:
     def between(self, first: int, last: int) -> float:
         """Batches that were trained between two records, NaN where nobody knows."""
         return self._batches[last] - self._batches[first]
+
+    def gaps_at(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return how many batches were trained since the record made before each of these, and since the one kept before.
+
+        Where records between were thinned away, the batches are taken to be spread evenly over them.
+        """
+        places = np.searchsorted(self._numbers, numbers)
+        return self._gaps[places], self._spans[places]
 
     def before(self, number: int) -> Step:
         """Return the record before one, or the first itself."""

@@ -104,7 +104,9 @@ def reached_layers(model: Any, catalog: Catalog) -> frozenset[str] | None:
     if not graph.outputs or not getattr(model, "compiled", False) or _has_own_losses(model):
         return None
     ends = [tensor for tensor, is_used in zip(graph.outputs, _used_outputs(model, len(graph.outputs)), strict=True) if is_used]
-    reached = {id(each) for each in _walk_back(graph, ends, lambda each: type(each).__name__ == "StopGradient")}
+    found = list(_walk_back(graph, ends, lambda each: type(each).__name__ == "StopGradient"))
+    inner = [each for operation in found if isinstance(operation, keras.Layer) for each in operation._flatten_layers()]  # noqa: SLF001
+    reached = {id(each) for each in (*found, *inner)}
     within = [path for path, layer in catalog.layers.items() if id(layer) in reached]
     return frozenset(path for path in catalog.layers if any(path == each or path.startswith(f"{each}/") for each in within))
 

@@ -285,6 +285,15 @@ class History(Past):
         with HeldBack(), self._lock:
             self._steps[number] = replace(self._steps[number], kind=kind, name=name)
 
+    def end_epoch(self, epoch: int, num_batches: int) -> bool:
+        """Note that an epoch ended with this batch; say whether the newest record is of that batch, and so of the end."""
+        with HeldBack(), self._lock:
+            step = self._steps.get(self.num_recorded - 1)
+            if step is None or (step.epoch, step.batch, step.kind) != (epoch, num_batches, "batch"):
+                return False
+            self._steps[step.number] = placed(replace(step, epoch=epoch + 1, batch=0, kind="epoch"), self._lengths)
+            return True
+
     def restart(self) -> None:
         """Take the newest record for the start: what was recorded before it, such as the loading of weights, is no training."""
         with HeldBack(), self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -121,6 +122,7 @@ class Session(Reporter):
         between: Called after every batch, and again and again while the training is held between two; None for nothing.
         sketch: Called when a training begins and at the ends of epochs, as the pace allows, to have the page know all
             weights in small; returns whether it needs to.
+        note_epoch_end: Called after the last batch of an epoch whose length is known, before any callback hears of its end.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Session(Reporter):
         draw: Callable[[], None],
         between: Callable[[], None] | None = None,
         sketch: Callable[[], bool] = lambda: False,
+        note_epoch_end: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(draw, Status())
         self._history = history
@@ -139,8 +142,10 @@ class Session(Reporter):
         self._record = record
         self._between = between
         self._sketch = sketch
+        self._note_epoch_end = note_epoch_end
         self._found_nothing = False
         self._epochs_done = 0
+        self._last_batch: float = math.inf  # of the epoch, where its length is known
         self._batch = 0  # counted on its own: a new status for each batch would cost half of what a batch may
         # The batch that the pace knows of, and the one before which nothing is to be done but to count them.
         self._paced = 0
@@ -261,6 +266,7 @@ class Session(Reporter):
         if batches:
             self._history.set_epoch_length(self._epochs_done, batches)
         self._batch = self._paced = self._quiet_until = 0
+        self._last_batch = batches or math.inf
         if is_first and not self.is_loop:
             self._update("start", {})  # another callback, such as BackupAndRestore, may have loaded weights since the fit began
         self._set(phase="training", epoch=epoch, batches=batches, epochs_before=epochs_before)
@@ -285,7 +291,9 @@ class Session(Reporter):
             return True
         try:
             is_due = self._is_due(batch)
-            self._quiet_until = 0 if self._between else batch + self._pace.batches_left
+            self._quiet_until = 0 if self._between else min(batch + self._pace.batches_left, self._last_batch)
+            if batch >= self._last_batch:
+                self._note_epoch_end()
             if self._is_called or self._found_nothing or is_due:
                 self._quiet_until = 0
                 return False
@@ -299,11 +307,11 @@ class Session(Reporter):
         num_new, self._batch, self._paced = batch - self._paced, batch, batch
         return self._pace.is_due(num_new)
 
-    def batch_ended(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Record if the pace allows it; `batch` says how many of this epoch are trained."""
+    def batch_ended(self, batch: int, logs: Mapping[str, Any] | None = None, *, always: bool = False) -> None:
+        """Record if the pace allows it, or `always`; `batch` says how many of this epoch are trained."""
         self._is_called = False  # before all that may call again
         self._do_what_waits()
-        if self._is_due(batch) or self._found_nothing:
+        if self._is_due(batch) or self._found_nothing or always:
             self._update("batch", logs)
         if self._between:
             self._between()
@@ -372,19 +380,29 @@ class Session(Reporter):
     def step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
         """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell.
 
-        An epoch that was left behind comes again in another loop only.
+        An epoch that was left behind comes again in another loop only. Another epoch is noticed when its first step is done:
+        then the end of the one before is past. It is known where its last batch was recorded, as it always is from the second
+        epoch on, by the length of the one before.
         """
-        if self.is_training and epoch is not None and epoch + 1 < self._status.epoch:
-            self.loop_ended()
+        is_other = self.is_training and epoch is not None and bool(self._status.epoch) and epoch + 1 != self._status.epoch
+        has_end = not is_other or self._leave_epoch()
+        if is_other and epoch is not None and epoch + 1 < self._status.epoch:
+            self.finish("finished")
             self.begin(self._status.epochs, is_loop=True)
         if not self.is_training:
             self.begin(is_loop=True)
-        if not self._status.epoch:
+        if is_other or not self._status.epoch:
             self.epoch_began(1 if epoch is None else epoch + 1, None)
-        elif epoch is not None and epoch + 1 != self._status.epoch:
-            self.epoch_ended()
-            self.epoch_began(epoch + 1, None)
-        self.batch_ended(self._batch + 1, logs)
+        self.batch_ended(self._batch + 1, logs, always=not has_end or self._batch + 1 == self._last_batch)
+
+    def _leave_epoch(self) -> bool:
+        """Note that the epoch of a loop is over, one step after its last; say whether there is a record of its end."""
+        num_batches, self._batch = self._batch, 0
+        self._history.set_epoch_length(self._epochs_done, num_batches)
+        has_end = self._history.end_epoch(self._epochs_done, num_batches)
+        self._epochs_done += 1
+        self._set(batches=num_batches)
+        return has_end
 
     def loop_ended(self) -> None:
         """Note that a loop of the user's own ended: what it left is a record."""

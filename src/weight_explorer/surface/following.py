@@ -94,8 +94,9 @@ class Following(Standing):
         Args:
             logs: Loss and metrics of this step, kept with the record.
             epoch: The number of the epoch, counted from 0 as in Keras' callbacks; on screen it is counted from 1, as Keras
-                prints it. Where it changes, an epoch has ended, which is always recorded. Where it goes back, another loop
-                has begun. A loop that goes on later, or leaves epochs out, keeps its numbers on the time axis. Without it,
+                prints it. Where it changes, another epoch has begun, which is always recorded; so is its end, once an epoch
+                before it or `explorer.training(batches=...)` has told its length. Where it goes back, another loop has begun.
+                A loop that goes on later, or leaves epochs out, keeps its numbers on the time axis. Without it,
                 all steps are batches of one epoch.
             optimizer: The Keras optimizer that made the step, or a list of them. Findings about weights that do not move need
                 it: without it, which optimizer owns a weight, and at which learning rate, is unknown.
@@ -110,7 +111,7 @@ class Following(Standing):
         ...     for batch in range(5):
         ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
         ...         explorer.record({"loss": loss}, epoch=epoch)
-        >>> [step.epoch for step in explorer.history.records]  # the start, the end of an epoch, and what the loop left
+        >>> [step.epoch for step in explorer.history.records]  # the start, and the first and last batch of the second epoch
         [0, 1, 1]
         """
         callback = self.callback

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -107,24 +108,59 @@ def _is_not_to_move(regime: Regime) -> bool:
 
 
 def _frozen(trace: Trace, moved: float, regime: Regime) -> Finding:
-    is_fit = regime.activity is Activity.FIT
-    why = (
-        "Keras reads `trainable` when the training step is compiled, and what is set later does not hold until the model is "
-        "compiled again."
-        if is_fit
-        else "In a loop, an optimizer moves what it is given, and train_on_batch what was trainable when it was compiled."
-    )
+    cause = next(each for each in _CAUSES if each.holds(regime))
     frozen = f"{layer_name(regime.frozen_by)} was frozen (trainable = False)" if regime.frozen_by else _reason_words(regime)
     return trace.finding(
         "frozen but moved",
-        "warning" if is_fit else "note",
+        cause.severity,
         f"The {name_of(trace.weight)} moved although {frozen} when the record was made: {int(moved)} of {trace.weight.size} "
-        f"elements in one record. {why}",
+        f"elements in one record. {cause.words}",
         {"moved": moved, "elements": trace.weight.size},
-        cure="Call model.compile(...) after setting trainable, before the next fit." if is_fit else "",
+        cure=cause.cure,
         source=COMPILE,
-        cause="compiled before" if is_fit else "loop",
+        cause=cause.name,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What is known of why a frozen weight moved: a code, when it holds, and what is said."""
+
+    name: str
+    holds: Callable[[Regime], bool]
+    words: str
+    severity: str = "note"
+    cure: str = ""
+
+
+def _is_compiled(regime: Regime) -> bool:
+    """Whether the training step of Keras moves it, or can have done so: it was compiled while the weight was trainable."""
+    is_plain_fit = regime.activity is Activity.FIT and regime.owners_known
+    is_statistic = regime.not_trainable is NotTrainable.MOVING_STATISTIC
+    return regime.trains is True or (is_plain_fit and (is_statistic or (regime.trains is None and regime.has_owner)))
+
+
+_CAUSES = (
+    _Cause(
+        "compiled before",
+        _is_compiled,
+        "Keras reads `trainable` when the training step is compiled, and what is set later does not hold until the model is "
+        "compiled again.",
+        "warning",
+        "Call model.compile(...) after setting trainable, before the next fit.",
+    ),
+    _Cause(
+        "loop",
+        lambda regime: regime.activity is not Activity.FIT,
+        "In a loop, an optimizer moves what it is given, and train_on_batch what was trainable when it was compiled.",
+    ),
+    _Cause(
+        "set",
+        lambda regime: regime.trains is False,
+        "The training step of Keras leaves it out, so a callback or code of the model's own gave it these values.",
+    ),
+    _Cause("unknown", lambda _: True, "What moved it is not known: the model's own train_step may do so."),
+)
 
 
 def _reason_words(regime: Regime) -> str:

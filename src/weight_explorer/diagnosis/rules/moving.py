@@ -43,7 +43,7 @@ def _finding(case: Case, layer: str, traces: list[Trace]) -> Finding:
     at_start = all(_is_at_start(trace) for trace in traces)
     values = " (the mean is still 0 and the variance still 1)" if at_start else ""
     counted = _counted(first)
-    span = batches_words(float(first.observed_gaps[counted].sum()), len(counted))
+    span = batches_words(float(first.observed_spans[counted].sum()), len(counted))
     roles = joined([trace.weight.role for trace in traces])
     return first.finding(
         "moving statistics",

@@ -16,6 +16,8 @@ from weight_explorer.recording.ranks import effective_rank
 
 GROWTH = Parameter("norm_growth", 10, "A norm that has grown to so many times what it was at the start.")
 GOES_ON = Parameter("norm_goes_on", 1.2, "And in the second half of the records still to so many times what it was at half.")
+# What is still growing has grown by this much over the last quarter of the records.
+STILL_GROWING = 1.02
 FEWEST = Parameter("fewest_norms", 4, "Of fewer records nothing is said.")
 SATURATED = Parameter("saturated_sum", 10, "A sum of this size leaves sigmoid a slope of 5e-5, and tanh less.")
 UNITS = Parameter("saturated_share", 0.5, "From this share of the units on it is told.")
@@ -37,6 +39,12 @@ def _is_of_tokens(trace: Trace) -> bool:
     return any(axis.entry == "token" for axis in trace.weight.axes)
 
 
+def usual_norm(trace: Trace) -> float:
+    """Return the norm that a weight of this shape has where Glorot's initializer drew it: smaller ones have to grow."""
+    units, size = trace.units[1].size, trace.weight.size
+    return float(np.sqrt(size * 2 / (size / units + units)))
+
+
 def find_growing(case: Case) -> Iterator[Finding]:
     """Find weights whose norm has grown many times over, and grows on."""
     for trace in case.kernels():
@@ -44,8 +52,9 @@ def find_growing(case: Case) -> Iterator[Finding]:
         # Vectors of tokens start small at will, and find their size in training.
         if len(norms) < case.parameters[FEWEST.name] or _is_of_tokens(trace) or not norms[0] or not np.isfinite(norms).all():
             continue
-        growth, late = norms[-1] / norms[0], norms[-1] / norms[len(norms) // 2]
-        if growth >= case.parameters[GROWTH.name] and late >= case.parameters[GOES_ON.name] and not trace.stands_still:
+        growth, late = norms[-1] / max(norms[0], usual_norm(trace)), norms[-1] / norms[len(norms) // 2]
+        is_growing = norms[-1] >= STILL_GROWING * norms[-1 - max(len(norms) // 4, 1)] and not trace.stands_still
+        if growth >= case.parameters[GROWTH.name] and late >= case.parameters[GOES_ON.name] and is_growing:
             yield _growing(trace, norms)
 
 

@@ -26,6 +26,9 @@ LATER_RECORDS = Parameter("later_records", 3, "What moved before has to stand st
 LATER_BATCHES = Parameter("later_batches", 20, "And for so many batches, unless the reason was recorded.")
 LATER_EPOCHS = Parameter("later_epochs", 1.0, "And for so many epochs: a weight may wait for one sample.")
 
+# A loss that has fallen to this share of what it was is as good as 0.
+CONVERGED = 1e-6
+
 GUIDE = "https://keras.io/guides/transfer_learning/"
 COMPILE = "https://keras.io/api/models/model_training_apis/#compile-method"
 SCALING = "https://docs.nvidia.com/deeplearning/performance/mixed-precision-training/"
@@ -55,7 +58,7 @@ class Standstill:
     @property
     def batches(self) -> float:
         """How many batches were trained, NaN where that is not known."""
-        return float(self.trace.observed_gaps[self.first : self.end].sum())
+        return float(self.trace.observed_spans[self.first : self.end].sum())
 
     @property
     def is_later(self) -> bool:
@@ -131,6 +134,14 @@ def _has_no_loss(case: Case, still: Standstill) -> bool:
     return bool(losses) and not any(losses)
 
 
+def _fallen_loss(case: Case, still: Standstill) -> tuple[float, float] | None:
+    """Return the first and the last loss where it has fallen to a millionth, else None."""
+    last = int(still.numbers[-1])
+    losses = [loss for number, step in case.steps.items() if number <= last and (loss := step.logs.get("loss")) is not None]
+    has_fallen = len(losses) > 1 and losses[0] > 0 and 0 <= losses[-1] < CONVERGED * losses[0]
+    return (losses[0], losses[-1]) if has_fallen else None
+
+
 def _others_move(case: Case, still: Standstill) -> bool:
     return bool(np.isin(still.numbers, case.numbers_of_moves).any())
 
@@ -195,7 +206,7 @@ REASONS = (
     ),
     Reason(
         "no path to the loss",
-        lambda _, still: still.regime.is_reached is False,
+        lambda case, still: still.regime.is_reached is False and not _others_that_moved(case, still),
         lambda *_: "no path leads from it to an output that has a loss",
         cure="Give that output a loss, or connect the layer to one that has.",
         source=COMPILE,
@@ -235,6 +246,20 @@ REASONS = (
             f"the {_moved_names(case, still)} of its layer moved, so gradients reach the layer, and its own gradient was 0, "
             f"canceled out, or was too small to change it"
         ),
+        "note",
+        is_recorded=False,
+    ),
+    Reason(
+        "not held by an optimizer",
+        lambda _, still: still.regime.optimizers_known and not still.regime.has_owner and still.regime.activity is Activity.FIT,
+        lambda *_: "no optimizer that the model holds owns it. An optimizer owns what is trainable when it is built",
+        cure="Look whether train_step gives it to an optimizer.",
+        is_recorded=False,
+    ),
+    Reason(
+        "converged",
+        lambda case, still: still.is_later and _fallen_loss(case, still) is not None,
+        lambda case, still: "the loss is as good as 0: it fell from {:.2g} to {:.2g}".format(*_fallen_loss(case, still) or ()),
         "note",
         is_recorded=False,
     ),
@@ -352,14 +377,23 @@ def _finding(case: Case, reason: Reason, words: str, stills: list[Standstill]) -
 
 
 def _how_long(case: Case, still: Standstill) -> str:
-    span = batches_words(still.batches, still.end - still.first)
-    if still.is_later:
-        since = case.steps_before(int(still.numbers[0]))
-        return f"moved before, but not since record {since.number} ({moment_words(since)}), {span}"
+    """Say for how long the weight has not moved, and from when on that has the reason that follows."""
+    whole = Standstill(still.trace, still.trace.still_from, still.end, still.regime)
+    span = batches_words(whole.batches, whole.end - whole.first)
+    if still.trace.still_from:
+        text = f"moved before, but not since {_record_words(case, int(whole.numbers[0]))}, {span}"
+    else:
+        text = f"did not move at all {span}"
     if still.end < len(still.trace.observed):
         last = case.steps[int(still.numbers[-1])]
-        return f"did not move at all {span}, up to record {last.number} ({moment_words(last)})"
-    return f"did not move at all {span}"
+        text += f", up to record {last.number} ({moment_words(last)})"
+    return text if still.first == whole.first else f"{text}; since {_record_words(case, int(still.numbers[0]))}"
+
+
+def _record_words(case: Case, number: int) -> str:
+    """Name the record before one, from which on something held."""
+    since = case.steps_before(number)
+    return f"record {since.number} ({moment_words(since)})"
 
 
 def _subject(traces: list[Trace]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from weight_explorer.diagnosis.case import Case, Trace, is_weight
 from weight_explorer.diagnosis.findings import Finding
+from weight_explorer.diagnosis.rules.norms import usual_norm
 from weight_explorer.diagnosis.rules.standstill import SCALING, is_broken, is_float, spacing
 from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import name_of
@@ -74,13 +75,14 @@ def find(case: Case) -> Iterator[Finding]:
         if band.low > values[LARGEST.name]:
             yield _exploding(case.traces[key], band, values[LARGEST.name])
         elif band.high < values[SMALLEST.name] and band.high * values[BEHIND.name] < bands[fastest].high:
-            yield _vanishing(case.traces[key], band, case.traces[fastest], bands[fastest])
+            yield _vanishing(case, case.traces[key], band, case.traces[fastest], bands[fastest])
 
 
 def find_jumps(case: Case) -> Iterator[Finding]:
     """Find weights whose norm has grown many times over within a few batches, and has not come back."""
     for trace in case.traces.values():
-        if _multiplies(trace) and not _is_of_tokens(trace) and not _explodes(case, trace):
+        has_units = any(axis.side == "out" for axis in trace.weight.axes)
+        if has_units and _multiplies(trace) and not _is_of_tokens(trace) and not _explodes(case, trace):
             jump = _jump(case, trace)
             if jump is not None:
                 yield _jumping(case, trace, *jump)
@@ -99,13 +101,14 @@ def _is_of_tokens(trace: Trace) -> bool:
 def _jump(case: Case, trace: Trace) -> tuple[float, float, int] | None:
     """Return the norm before, the norm after, and the number of the record after the jump; None where there is none."""
     norms, values = trace.value_field("norm"), case.parameters
-    places, batches = trace.trained, np.nancumsum(trace.gaps)
+    places, batches = trace.trained, np.nancumsum(trace.spans)
     first = int(places[0]) - 1
-    early = places[batches <= values[JUMP_BATCHES.name]] if np.isfinite(trace.gaps).all() else places[:0]
+    early = places[batches <= values[JUMP_BATCHES.name]] if np.isfinite(trace.spans).all() else places[:0]
     if not len(early) or not norms[first] or not np.isfinite(norms[places]).all():
         return None
-    grown = early[norms[early] >= values[JUMP.name] * norms[first]]
-    stays = norms[places[-1]] >= values[JUMP.name] * norms[first]
+    limit = values[JUMP.name] * max(norms[first], usual_norm(trace))
+    grown = early[norms[early] >= limit]
+    stays = norms[places[-1]] >= limit
     return (float(norms[first]), float(norms[grown[0]]), int(trace.numbers[grown[0]])) if len(grown) and stays else None
 
 
@@ -135,14 +138,25 @@ def _exploding(trace: Trace, band: Band, limit: float) -> Finding:
     )
 
 
-def _vanishing(trace: Trace, band: Band, other: Trace, usual: Band) -> Finding:
+def _vanishing(case: Case, trace: Trace, band: Band, other: Trace, usual: Band) -> Finding:
+    why, cure = _why_small(case, trace, other)
     return _finding(
         "vanishing updates",
         trace,
         band,
         f"A batch changes the {name_of(trace.weight)} by about {band.high:.2g} of its own size or less (median of "
-        f"{band.records} records), and the {name_of(other.weight)} by about {usual.high:.2g}. Through many layers with sigmoid "
-        f"or tanh gradients get that small; the gradient itself was not recorded.",
+        f"{band.records} records), and the {name_of(other.weight)} by about {usual.high:.2g}. {why}",
+        cure,
+    )
+
+
+def _why_small(case: Case, trace: Trace, other: Trace) -> tuple[str, str]:
+    """Say what is known of why one weight moves so much less than another, and what helps."""
+    slow, fast = (case.steps[each.last.number].facts.rate_of(each.key) for each in (trace, other))
+    if slow is not None and fast is not None and slow < fast / 10:
+        return f"Its learning rate is {slow:.2g}, that of the other {fast:.2g}.", ""
+    return (
+        "Through many layers with sigmoid or tanh gradients get that small; the gradient itself was not recorded.",
         "If it is the gradient: use ReLU instead of sigmoid or tanh, a normalization, skip connections, or fewer layers.",
     )
 
@@ -183,8 +197,8 @@ def _rounding(trace: Trace) -> Finding:
         "below float resolution",
         "warning",
         f"The {name_of(trace.weight)} moves by rounding only: {int(moved)} of {count} elements moved at the last record, by "
-        f"about {size:.2g}, and {trace.weight.dtype} has no numbers nearer than about {spacing(trace):.2g} there. Smaller "
-        f"updates are lost.",
+        f"about {size:.2g}, and {trace.weight.dtype} has no numbers nearer than about {spacing(trace):.2g} at its usual "
+        f"size. Smaller updates are lost.",
         {"moved": float(moved), "elements": count, "change": size, "spacing": spacing(trace)},
         cure="Raise the learning rate, scale the weight down, or keep weights in float32 (mixed precision does).",
         source=SCALING,
