@@ -258,18 +258,14 @@ class LiveSource(Source):
         self.record_now(moment, kind)
         return kind
 
-    def record_rest(self, moment: Moment) -> None:
+    def record_rest(self, moment: Moment, report: Report) -> None:
         """Record what a training did after its last record, so that it is not taken for a change from outside."""
         if self.recorder.moved_any(self.catalog):
-            epoch, batch, keras_epoch = moment
-            step = Step(0, epoch, batch, float(epoch), "batch", keras_epoch=keras_epoch)
-            self._record(replace(step, facts=self.training.read(self.catalog, self._after)))
+            self._record(moment.step("batch", facts=self._facts(report)))
 
     def record_now(self, moment: Moment, kind: str, name: str = "") -> None:
         """Record the model at rest; `name` says what was done to it."""
-        epoch, batch, keras_epoch = moment
-        step = Step(0, epoch, batch, float(epoch), kind, name=name, keras_epoch=keras_epoch)
-        self._record(replace(step, facts=self.training.read_at_rest(self.catalog)))
+        self._record(moment.step(kind, name=name, facts=self.training.read_at_rest(self.catalog)))
 
 
 def _is_frozen(weight: Weight) -> bool:

@@ -400,9 +400,7 @@ class Session(Reporter):
         with HeldBack():
             began, num_before = perf_counter(), self._history.num_recorded
             try:
-                epoch, batch, keras_epoch = self.place
-                step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs), keras_epoch=keras_epoch)
-                self._found_nothing = not self._record(step)
+                self._found_nothing = not self._record(self.place.step(kind, logs=_numbers_of(logs)))
             finally:
                 self._pace.recorded(perf_counter() - began, num_records=self._history.num_recorded - num_before)
             if force_draw or self._pace.may_draw():
