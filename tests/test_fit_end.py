@@ -100,7 +100,7 @@ def test_restored_best_weights_are_known_in_a_model_with_dropout():
     stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9, restore_best_weights=True)
     model.fit(X, Y, epochs=4, batch_size=16, verbose=0, callbacks=[stop, explorer.callback])
     best = next(step.number for step in explorer.history.records if step.kind == "epoch" and step.keras_epoch == 1)
-    assert explorer.history.records[-1].name == f"weights of record {best} put back"
+    assert explorer.history.records[-1].name == f"weights of record {best} put back by a callback at the end of fit"
 
 
 @pytest.mark.parametrize("swaps", [False, True], ids=["use_ema", "SwapEMAWeights"])
