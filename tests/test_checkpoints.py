@@ -147,3 +147,11 @@ def test_an_explorer_of_files_is_no_callback_and_says_what_is(dense_model, tmp_p
         explorer.record()
     assert "one checkpoint;" in repr(explorer)
     assert "dense_model/hidden/kernel" in str(explorer)
+
+
+def test_a_finding_in_files_that_are_numbered_from_0_names_the_file(dense_model, tmp_path):
+    dense_model.get_layer("hidden").kernel.assign(np.full(dense_model.get_layer("hidden").kernel.shape, np.nan))
+    for number in range(2):
+        dense_model.save_weights(tmp_path / f"net_{number}.weights.h5")
+    [finding] = WeightExplorer.from_checkpoints(dense_model, tmp_path).findings
+    assert "since record 0 (net_0.weights.h5)" in finding.sentence

@@ -401,7 +401,7 @@ class Predicting(layers.Layer):
 
 CASES = [
     (lambda: layers.BatchNormalization(name="norm"), ""),
-    (lambda: layers.BatchNormalization(momentum=1.0, name="norm"), "momentum is 1"),
+    (lambda: layers.BatchNormalization(momentum=1.0, name="norm"), "momentum is 1, so the statistics never update"),
     (Predicting, "the reason is not known. A layer that is not called, or called with training=False"),
 ]
 

@@ -125,7 +125,7 @@ def test_another_callback_that_changes_the_weights_at_the_end_is_told_as_one():
     explorer = WeightExplorer(model)
     model.fit(X, Y, epochs=2, verbose=0, callbacks=[Zero(), explorer.callback])
     last = explorer.history.records[-1]
-    assert (last.kind, last.name) == ("ended", "changed by a callback at the end of fit")
+    assert (last.kind, last.name) == ("ended", "changed by another callback after the last epoch")
 
 
 def test_a_fit_that_ends_with_its_last_epoch_has_no_record_of_an_end():

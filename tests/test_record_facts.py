@@ -171,6 +171,18 @@ def test_train_on_batch_is_known_by_the_steps_of_the_compiled_optimizer():
     assert activities[1:] == [Activity.TRAIN_ON_BATCH] * 2
 
 
+def test_records_of_activities_in_turns_share_their_conditions():
+    model = net()
+    explorer = WeightExplorer(model, record_every=1)
+    for number in range(8):
+        for _ in range(1 + number % 2):
+            model.train_on_batch(X, Y)
+        explorer.record()
+    found = [step.facts.conditions for step in explorer.history.records[1:]]
+    assert {each.activity for each in found} == {Activity.LOOP, Activity.TRAIN_ON_BATCH}
+    assert len({id(each) for each in found}) == 2
+
+
 def test_a_record_names_the_edit_or_load_that_came_before_it():
     model = net()
     explorer = WeightExplorer(model)
@@ -509,7 +521,7 @@ def test_optimizers_in_a_dictionary_own_what_they_move():
     if BACKEND != "tensorflow":
         pytest.skip("GradientTape is TensorFlow's own")
     model = Two()
-    model.build((None, 9))
+    model(X)
     for part, layer in zip(model.parts.values(), model.layers, strict=True):
         part.build(layer.trainable_variables)
     model.compile(run_eagerly=True)

@@ -245,7 +245,7 @@ class LiveSource(Source):
             self.history.describe(step.number, kind, f"weights of record {earlier} put back{by}")
         elif step.kind == "ended":
             averaged = self.training.holds_averages()
-            name = "moving average of the weights (use_ema)" if averaged else "changed by a callback at the end of fit"
+            name = "moving average of the weights (use_ema)" if averaged else "changed by another callback after the last epoch"
             self.history.describe(step.number, step.kind, name)
 
     def refresh_facts(self) -> None:
@@ -261,20 +261,16 @@ class LiveSource(Source):
         self.record_now(moment, kind)
         return kind
 
-    def record_rest(self, moment: Moment) -> None:
+    def record_rest(self, moment: Moment, report: Report) -> None:
         """Record what a training did after its last record, so that it is not taken for a change from outside."""
         if self.recorder.moved_any(self.catalog):
-            epoch, batch, keras_epoch = moment
-            step = Step(0, epoch, batch, float(epoch), "batch", keras_epoch=keras_epoch)
-            self._record(replace(step, facts=self.training.read(self.catalog, self._after)))
+            self._record(moment.step("batch", facts=self._facts(report)))
 
     def record_now(self, moment: Moment, kind: str, name: str = "") -> None:
         """Record the model at rest; `name` says what was done to it."""
         steps = self.training.steps_unseen() if kind == "outside" else 0
         name = f"trained without this callback ({steps} step{'s' * (steps > 1)})" if steps else name
-        epoch, batch, keras_epoch = moment
-        step = Step(0, epoch, batch, float(epoch), kind, name=name, keras_epoch=keras_epoch)
-        self._record(replace(step, facts=self.training.read_at_rest(self.catalog)))
+        self._record(moment.step(kind, name=name, facts=self.training.read_at_rest(self.catalog)))
 
 
 def _is_frozen(weight: Weight) -> bool:

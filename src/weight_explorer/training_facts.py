@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.catalog.nodes import Catalog, enclosing
 from weight_explorer.catalog.walk import read_values
 from weight_explorer.diagnosis.model import known, reached_layers
 from weight_explorer.recording.facts import Activity, Conditions, OptimizerFacts, Preceding, Rate, RecordFacts
@@ -54,6 +54,8 @@ class FactsReader:
         self._given: tuple[_Optimizer, ...] | None = None
         self._optimizers: tuple[_Optimizer, ...] = ()
         self._conditions = Conditions()
+        # What differs in the activity alone, so that records share it where that goes back and forth.
+        self._by_activity: dict[Activity, Conditions] = {}
         self._seen: tuple[Any, ...] = ()
         self._trace = _Trace()
         self._steps_noted = 0
@@ -106,6 +108,7 @@ class FactsReader:
         seen = self._state(catalog)
         if seen != self._seen:
             self._conditions, self._seen = self._read_conditions(catalog), self._state(catalog)
+            self._by_activity = {self._conditions.activity: self._conditions}
         steps = tuple(each.steps() for each in self._optimizers)
         conditions = self._with_activity(steps)
         rates = self._rates_of_last_batch(steps) if ends_epoch else self._rates(steps)
@@ -195,8 +198,9 @@ class FactsReader:
         before = self._last_steps.get(id(self._optimizers[0].optimizer)) or 0
         is_compiled = steps[0] is not None and steps[0] - before == self._steps_noted
         activity = Activity.TRAIN_ON_BATCH if is_compiled else Activity.LOOP
-        if activity is not self._conditions.activity:
-            self._conditions = replace(self._conditions, activity=activity)
+        if activity not in self._by_activity:
+            self._by_activity[activity] = replace(self._conditions, activity=activity)
+        self._conditions = self._by_activity[activity]
         return self._conditions
 
 
@@ -236,8 +240,8 @@ def _is_equal(variable: Any, average: Any) -> bool:
 def _flags_of(catalog: Catalog) -> Conditions:
     reasons = {key: weight.not_trainable for key, weight in catalog.weights.items() if weight.not_trainable is not None}
     frozen = frozenset(path for path, layer in catalog.layers.items() if not getattr(layer, "trainable", True))
-    within = frozenset(path for path in catalog.layers if any(path.startswith(f"{each}/") for each in frozen))
-    return Conditions(not_trainable=MappingProxyType(reasons), frozen_layers=frozen | within)
+    within = frozenset(path for path in catalog.layers if any(each in frozen for each in enclosing(path)))
+    return Conditions(not_trainable=MappingProxyType(reasons), frozen_layers=within)
 
 
 def _has_plain_step(model: Any) -> bool:

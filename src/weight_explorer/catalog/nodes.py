@@ -36,6 +36,16 @@ class NotTrainable(StrEnum):
         return self in (NotTrainable.LAYER_FROZEN, NotTrainable.PARENT_FROZEN)
 
 
+def enclosing(path: str) -> Iterator[str]:
+    """Yield the paths of the layers that a layer is in, the outermost first, and its own last.
+
+    >>> list(enclosing("m/base/conv"))
+    ['m', 'm/base', 'm/base/conv']
+    """
+    parts = path.split("/")
+    yield from ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A named slice `start:stop` along an axis, such as the forget gate of an LSTM, and what it does."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, NotTrainable, Weight
+from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, NotTrainable, Weight, enclosing
 from weight_explorer.diagnosis.facts import Facts
 from weight_explorer.diagnosis.findings import Finding
 from weight_explorer.recording.facts import UNKNOWN_FACTS, Activity, Conditions, RecordFacts
@@ -279,23 +279,13 @@ class Situation:
             scales_loss=bool(optimizer and optimizer.scales_loss),
             unbuilt=_unbuilt(conditions),
             optimizers_known=bool(conditions.optimizers) and all(each.owned is not None for each in conditions.optimizers),
-            frozen_by=_outermost(conditions.frozen_layers, weight.layer),
+            frozen_by=next((each for each in enclosing(weight.layer) if each in conditions.frozen_layers), ""),
         )
 
 
 def _unbuilt(conditions: Conditions) -> str:
     is_loop = conditions.owners_known and conditions.activity is not Activity.FIT
     return next((each.name for each in conditions.optimizers if is_loop and each.owned is None), "")
-
-
-def _outermost(layers: frozenset[str], path: str) -> str:
-    """Return the outermost of these layers that is the one at a path, or above it.
-
-    >>> _outermost(frozenset({"m/base", "m/base/conv"}), "m/base/conv")
-    'm/base'
-    """
-    parts = path.split("/")
-    return next((each for end in range(1, len(parts) + 1) if (each := "/".join(parts[:end])) in layers), "")
 
 
 class Times:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from weight_explorer.catalog.nodes import Catalog
+from weight_explorer.catalog.nodes import Catalog, enclosing
 from weight_explorer.diagnosis.facts import DATA, Facts
 
 # What stands between a layer's sum and its activation, and leaves it to that.
@@ -107,8 +107,8 @@ def reached_layers(model: Any, catalog: Catalog) -> frozenset[str] | None:
     found = list(_walk_back(graph, ends, lambda each: type(each).__name__ == "StopGradient"))
     inner = [each for operation in found if isinstance(operation, keras.Layer) for each in operation._flatten_layers()]  # noqa: SLF001
     reached = {id(each) for each in (*found, *inner)}
-    within = [path for path, layer in catalog.layers.items() if id(layer) in reached]
-    return frozenset(path for path in catalog.layers if any(path == each or path.startswith(f"{each}/") for each in within))
+    within = {path for path, layer in catalog.layers.items() if id(layer) in reached}
+    return frozenset(path for path in catalog.layers if any(each in within for each in enclosing(path)))
 
 
 def _has_own_losses(model: Any) -> bool:

@@ -170,6 +170,7 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def step(self, epoch: int | None, logs: Mapping[str, Any] | None, optimizers: Any = None) -> None:
         """Note one step of a training loop of the user's own, as `Session.step` does."""
+        self._session.end_before(epoch)
         if not self._session.is_training:
             self._began(None, Activity.LOOP)
         self._stepped(optimizers)

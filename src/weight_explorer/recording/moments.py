@@ -11,13 +11,18 @@ _AT_REST = {"start": "start", "before": "before the training"}
 def moment_words(step: Step) -> str:
     """Say in few words when a record was made: "epoch 2" is its end, "epoch 2, batch 5" is within it.
 
-    Where the time axis is ahead of Keras' own count, since an earlier fit was trained before, the fit is named too.
+    Where the time axis is ahead of Keras' own count, since an earlier fit was trained before, the fit is named too. A
+    checkpoint is told by its file: the number in its name may count from 0 or from 1.
 
     >>> moment_words(Step(4, 1, 5, 1.5, "batch", keras_epoch=2)), moment_words(Step(6, 2, 0, 2.0, "epoch", keras_epoch=2))
     ('epoch 2, batch 5', 'epoch 2')
     >>> moment_words(Step(9, 3, 0, 3.0, "epoch", fit=1, keras_epoch=1)), moment_words(Step(0, 0, 0, 0.0, "start"))
     ('fit 2, epoch 1', 'start')
+    >>> moment_words(Step(0, 0, 0, 0.0, "checkpoint", name="net_0.keras"))
+    'net_0.keras'
     """
+    if step.kind == "checkpoint":
+        return step.name
     if step.is_start or step.kind == "before":
         return _AT_REST[step.kind]
     if not step.keras_epoch:

@@ -145,6 +145,7 @@ class Session(Reporter):
         self._note_epoch_end = note_epoch_end
         self._found_nothing = False
         self._epochs_done = 0
+        self._epochs_again: int | None = None  # of a loop that begins again, how many there will be
         self._last_batch: float = math.inf  # of the epoch, where its length is known
         self._batch = 0  # counted on its own: a new status for each batch would cost half of what a batch may
         # The batch that the pace knows of, and the one before which nothing is to be done but to count them.
@@ -380,20 +381,25 @@ class Session(Reporter):
     def step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
         """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell.
 
-        An epoch that was left behind comes again in another loop only. Another epoch is noticed when its first step is done:
+        Another epoch is noticed when its first step is done:
         then the end of the one before is past. It is known where its last batch was recorded, as it always is from the second
         epoch on, by the length of the one before.
         """
         is_other = self.is_training and epoch is not None and bool(self._status.epoch) and epoch + 1 != self._status.epoch
         has_end = not is_other or self._leave_epoch()
-        if is_other and epoch is not None and epoch + 1 < self._status.epoch:
-            self.finish("finished")
-            self.begin(self._status.epochs, is_loop=True)
         if not self.is_training:
-            self.begin(is_loop=True)
+            self.begin(self._epochs_again, is_loop=True)
+            self._epochs_again = None
         if is_other or not self._status.epoch:
             self.epoch_began(1 if epoch is None else epoch + 1, None)
         self.batch_ended(self._batch + 1, logs, always=not has_end or self._batch + 1 == self._last_batch)
+
+    def end_before(self, epoch: int | None) -> None:
+        """End the loop where its epochs begin again: an epoch that was left behind comes again in another loop only."""
+        if self.is_training and epoch is not None and epoch + 1 < self._status.epoch:
+            self._leave_epoch()
+            self._epochs_again = self._status.epochs
+            self.finish("finished")
 
     def _leave_epoch(self) -> bool:
         """Note that the epoch of a loop is over, one step after its last; say whether there is a record of its end."""
@@ -418,9 +424,7 @@ class Session(Reporter):
         with HeldBack():
             began, num_before = perf_counter(), self._history.num_recorded
             try:
-                epoch, batch, keras_epoch = self.place
-                step = Step(0, epoch, batch, float(epoch), kind, logs=_numbers_of(logs), keras_epoch=keras_epoch)
-                self._found_nothing = not self._record(step)
+                self._found_nothing = not self._record(self.place.step(kind, logs=_numbers_of(logs)))
             finally:
                 self._pace.recorded(perf_counter() - began, num_records=self._history.num_recorded - num_before)
             if force_draw or self._pace.may_draw():

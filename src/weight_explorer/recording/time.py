@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,6 +74,14 @@ class Moment(NamedTuple):
     epoch: int
     batch: int
     keras_epoch: int
+
+    def step(self, kind: str, **more: Any) -> Step:
+        """Make the record of this moment, which the history numbers and places; `more` are other fields of `Step`.
+
+        >>> Moment(2, 5, 3).step("batch").batch
+        5
+        """
+        return Step(0, self.epoch, self.batch, float(self.epoch), kind, keras_epoch=self.keras_epoch, **more)
 
 
 def fit_position(first: Step) -> float:

@@ -101,7 +101,7 @@ class Standing:
 
     def _compare(self, session: Session, kind: str) -> None:
         if session.broke_off() or session.is_training:  # a loop of the user's own, which asks in between
-            self._live.record_rest(session.place)
+            self._live.record_rest(session.place, session.report)
         elif changed := self._source.record_if_changed(session.place, kind):
             session.noticed(changed)
 

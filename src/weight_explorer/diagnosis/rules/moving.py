@@ -70,7 +70,7 @@ def _why(case: Case, trace: Trace) -> tuple[str, str, str, str]:
     if case.facts.momentums.get(trace.weight.layer) == 1:
         return (
             "momentum 1",
-            "its momentum is 1, so nothing new comes in",
+            "its momentum is 1, so the statistics never update",
             "warning",
             "Use a momentum below 1, such as 0.99.",
         )
