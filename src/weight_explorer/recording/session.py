@@ -345,13 +345,16 @@ class Session(Reporter):
         if phase == "finished" and not self.is_loop:
             with self.reported():
                 self._update("ended", {})
+        self._close(phase)
+        self._draw()
+
+    def _close(self, phase: str) -> None:
         self._broke_off = phase == "interrupted"
         with self._changing:
             if phase == "finished" and self.brake.is_stopping:
                 phase = "stopped"
             self.brake.release()
             self._set(phase=phase, cost=self._pace.share, rate=self._pace.rate, asked="")
-        self._draw()
 
     def broke(self, problem: str) -> None:
         """Note that an error of the training's own ended it, where nobody but the panel says so."""
@@ -399,7 +402,9 @@ class Session(Reporter):
         if self.is_training and epoch is not None and epoch + 1 < self._status.epoch:
             self._leave_epoch()
             self._epochs_again = self._status.epochs
-            self.finish("finished")
+            self._close(
+                "finished"
+            )  # without drawing: a drawing would take the next loop's first step for a change from outside
 
     def _leave_epoch(self) -> bool:
         """Note that the epoch of a loop is over, one step after its last; say whether there is a record of its end."""
