@@ -236,7 +236,8 @@ def _begin(steps: Sequence[Step], moved: np.ndarray, gaps: np.ndarray) -> int:
     That is the last one that shows other values than a training led to. Where records were thinned away, the first record of
     training after such a change tells of it.
     """
-    was_set = (moved > 0) & (gaps == 0)  # no batch was trained, so that something else gave it these values, as a callback does
+    # At a record of training before which no batch was trained, something else gave it these values, as a callback does.
+    was_set = (moved > 0) & (gaps == 0) & np.array([step.kind in TRAINED for step in steps], bool)
     pairs = zip(reversed(steps), was_set[::-1].tolist(), strict=True)
     found = next((after for after, (step, other) in enumerate(pairs) if step.kind not in _FOUND and not other), 0)
     count, numbers = len(steps) - found, {step.number for step in steps}
