@@ -138,7 +138,7 @@ def initialize_and_undo(notebook):
 def ask_during_a_fit(notebook):
     page = notebook.page
     notebook.run(7, wait=False)
-    page.locator(".we-status-words", has_text="live · epoch 2 ").wait_for(timeout=60_000)
+    page.locator(".we-status-words", has_text="live · fit 2 · epoch 2 ").wait_for(timeout=60_000)
     page.get_by_role("textbox", name="set to").fill("77")
     button(page, "Set").click()
     said(page, "A training is running, and would go on from other weights. Assign when it has ended.")

@@ -82,16 +82,16 @@ def test_stop_ends_fit_and_training_beside_the_cells_pauses_goes_on_and_stops(pa
         assert held.startswith("paused · epoch")
 
         # Beside the cells: the cell is over, and others run.
-        status(page, "live · epoch 2 ")
+        status(page, "live · fit 2 · epoch 2 ")
         pause.click()
-        status(page, "paused · epoch")
+        status(page, "paused · fit 2 · epoch")
         assert boxes(page) == moving
         notebook.run(3)
         assert notebook.printed(3).strip() == "<Training: paused>"
         resume.click()
-        status(page, "live · epoch")
+        status(page, "live · fit 2 · epoch")
         stop.click()
-        status(page, "stopped · epoch")
+        status(page, "stopped · fit 2 · epoch")
         assert stop.count() == 0
         notebook.run(4)
         assert notebook.printed(4).strip() == "<Training: stopped> True"
