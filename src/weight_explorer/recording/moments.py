@@ -5,6 +5,15 @@ from __future__ import annotations
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step, Timeline
 
+# Kinds of records that show what no training step did to the weights, and what that was where they have no name.
+CHANGES = {
+    "edited": "edited",
+    "restored": "restored",
+    "reverted": "weights of an earlier record put back",
+    "outside": "changed outside of training",
+    "ended": "changed when fit ended",
+}
+
 _AT_REST = {"start": "start", "before": "before the training"}
 
 
@@ -30,6 +39,22 @@ def moment_words(step: Step) -> str:
     fit = f"fit {step.fit + 1}, " if step.is_ahead else ""
     batch = f", batch {step.batch}" if step.batch else ""
     return f"{fit}epoch {step.keras_epoch}{batch}"
+
+
+def change_words(step: Step) -> str:
+    """Say what changed the weights at a record that no training step made, or "" of another."""
+    return step.name or CHANGES.get(step.kind, "")
+
+
+def place_words(step: Step) -> str:
+    """Say in few words where in the training a record was made, or what was done then.
+
+    >>> place_words(Step(6, 2, 0, 2.0, "epoch", keras_epoch=2)), place_words(Step(7, 2, 0, 2.0, "outside", keras_epoch=2))
+    ('epoch 2', 'changed outside of training at epoch 2')
+    """
+    if step.is_start:
+        return moment_words(step)
+    return step.name or (f"{CHANGES[step.kind]} at {moment_words(step)}" if step.kind in CHANGES else moment_words(step))
 
 
 def axis_words(timeline: Timeline) -> str:

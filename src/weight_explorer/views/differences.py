@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
+from weight_explorer.recording.moments import place_words
 from weight_explorer.recording.past import Column, Comparison, Past
 from weight_explorer.recording.statistics import INDEX, UNKNOWN
 from weight_explorer.recording.time import Step
 from weight_explorer.views.numbers import grouped, rough, signed
-from weight_explorer.views.reading import place_words
 
 if TYPE_CHECKING:
     import pandas as pd

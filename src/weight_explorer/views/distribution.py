@@ -17,7 +17,7 @@ from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice, Offer, quantity_label
 from weight_explorer.views.entries import block_axis
 from weight_explorer.views.initializers import start_of
-from weight_explorer.views.numbers import exact, grouped, rough
+from weight_explorer.views.numbers import counted, exact, grouped, rough
 from weight_explorer.views.options import OFF_OR_ON, ON_OR_OFF, Option
 from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture
 from weight_explorer.views.reading import Reading, chosen_step, kept_steps, read, step_words, value_of
@@ -149,7 +149,7 @@ class _Counted:
 
     def words(self) -> str:
         bins = np.flatnonzero(self.counts[SHOWN])
-        words = f"{self.what} {grouped(self.count)} elements in {len(self.edges) - 1} bins."
+        words = f"{self.what} {counted(self.count, 'element')} in {counted(len(self.edges) - 1, 'bin')}."
         if self.num_left_out:
             words += f" {grouped(self.num_left_out)} are not finite and are left out."
         if self.value is not None:

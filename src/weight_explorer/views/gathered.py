@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from weight_explorer.recording.moments import place_words
 from weight_explorer.recording.past import Past, Stretch
 from weight_explorer.recording.statistics import INDEX, QUANTITIES
 from weight_explorer.recording.time import Step
-from weight_explorer.views.reading import place_words
 
 # Makes cells of statistics of shape (records, weights, `QUANTITIES`, `FIELDS`); its second argument is the norm of each weight
 # at its first record. A cell of 0 says that there is no value.

@@ -254,8 +254,17 @@ class _Fit:
 
     @property
     def words(self) -> str:
-        off, chance = (f"{100 * min(part, 1.0):.2g} %" for part in (self.off, self.chance))
+        off, chance = (_percent(part) for part in (self.off, self.chance))
         return f"{off} of the elements lie elsewhere; by chance up to {chance}"
+
+
+def _percent(part: float) -> str:
+    """Write a share in percent.
+
+    >>> _percent(0.0123), _percent(0.998), _percent(1.36)
+    ('1.2 %', '100 %', '100 %')
+    """
+    return f"{100 * part:.2g} %" if part < 0.995 else "100 %"
 
 
 def _fit(start: Start, edges: np.ndarray, counts: np.ndarray) -> _Fit:

@@ -12,7 +12,7 @@ from weight_explorer.views import lab
 from weight_explorer.views.brush import brushed
 from weight_explorer.views.choice import Choice, resolve
 from weight_explorer.views.lab import Wanted
-from weight_explorer.views.numbers import grouped
+from weight_explorer.views.numbers import counted
 from weight_explorer.views.registry import view_of
 
 FREEZE, UNFREEZE, SET, INITIALIZE, UNDO = "freeze", "unfreeze", "set", "initialize", "undo"
@@ -100,13 +100,13 @@ def meant_of(catalog: Catalog, history: Past, choice: Choice) -> Meant | None:
     names = tuple(offer.chosen for offer in selection.blocks if not offer.is_all)
     elements = brushed(weight, choice.brush)
     if elements is not None:
-        words = f"{elements.words} of {weight.name}: {_count(elements.count)}"
+        words = f"{elements.words} of {weight.name}: {counted(elements.count, 'element')}"
     elif names:
-        words = f"{', '.join(names)} of {weight.name}: {_count(weight.size)}"
+        words = f"{', '.join(names)} of {weight.name}: {counted(weight.size, 'element')}"
     else:
-        words = f"all {_count(weight.size)} of {weight.name}" if weight.size > 1 else f"the one element of {weight.name}"
+        words = (
+            f"all {counted(weight.size, 'element')} of {weight.name}"
+            if weight.size > 1
+            else f"the one element of {weight.name}"
+        )
     return Meant(weight.whole, elements or names or None, words, wanted)
-
-
-def _count(number: int) -> str:
-    return f"{grouped(number)} element{'s' if number > 1 else ''}"

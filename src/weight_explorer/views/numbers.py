@@ -47,6 +47,15 @@ def grouped(number: float) -> str:
     return f"{int(number):,}".replace(",", "\u202f")
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a count with its noun, in the plural of any but one.
+
+    >>> counted(1, "element"), counted(0, "element")
+    ('1 element', '0 elements')
+    """
+    return f"{grouped(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def share(part: float, whole: float) -> str:
     """Write a share in percent that says 0 % and 100 % only where it is exactly that.
 

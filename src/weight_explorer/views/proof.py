@@ -11,7 +11,7 @@ from weight_explorer.catalog.nodes import Weight
 from weight_explorer.recording.frozen import FrozenPart, Proof, proof_by_statistics, proof_of
 from weight_explorer.recording.past import Past
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.numbers import grouped
+from weight_explorer.views.numbers import counted, grouped
 from weight_explorer.views.reading import chosen_step
 from weight_explorer.views.remembered import Remembered
 
@@ -85,7 +85,7 @@ def _since(history: Past, parts: Sequence[FrozenPart]) -> str:
 
 def _line(found: list[Proof], since: str, unknown: str) -> ProofLine:
     of = sum(proof.of for proof in found)
-    elements = f"{grouped(of)} frozen element{'s' * (of != 1)}"
+    elements = counted(of, "frozen element")
     if any(proof.moved is None for proof in found):
         moved = sum(proof.moved or 0 for proof in found)
         return ProofLine(f"{_problem(moved)}{elements}: {unknown}", MOVED if moved else UNKNOWN)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.moments import moment_words
+from weight_explorer.recording.moments import place_words
 from weight_explorer.recording.past import Past, Series, start_among
 from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.statistics import widened
@@ -54,11 +54,6 @@ def step_words(step: Step) -> str:
     """Say in words when a record was made."""
     which = record_words(step)
     return which if which == "the start" else f"{which} ({place_words(step)})"
-
-
-def place_words(step: Step) -> str:
-    """Say in few words where in the training a record was made, or what was done then."""
-    return moment_words(step) if step.is_start else step.name or moment_words(step)
 
 
 def kept_steps(weight: Weight, history: Past) -> tuple[int, ...]:

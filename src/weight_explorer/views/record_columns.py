@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from weight_explorer.recording.moments import CHANGES, change_words
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.time import Step
 from weight_explorer.views.measures import USUAL_RATIO, Measure
 from weight_explorer.views.pictures import Window
-from weight_explorer.views.stops import CHANGES, change_words
 
 # More labels than this do not fit along a side.
 MOST_TICKS = 24

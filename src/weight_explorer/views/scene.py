@@ -8,6 +8,7 @@ from typing import Any
 
 from weight_explorer.catalog.nodes import Catalog, Weight
 from weight_explorer.diagnosis.findings import NOT_EXAMINED, NOTHING_FOUND, Examined, Findings
+from weight_explorer.recording.moments import place_words
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import Step
@@ -21,7 +22,7 @@ from weight_explorer.views.names import file_name
 from weight_explorer.views.options import OptionOffer, offered
 from weight_explorer.views.pictures import EmptyPicture, Picture
 from weight_explorer.views.proof import ProofLine, proof_line
-from weight_explorer.views.reading import chosen_step, place_words
+from weight_explorer.views.reading import chosen_step
 from weight_explorer.views.registry import VIEWS, View, view_of, views_for
 from weight_explorer.views.stops import Stops, stops_of, stops_of_all
 

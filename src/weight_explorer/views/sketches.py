@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Catalog, Weight
+from weight_explorer.recording.moments import place_words
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import NOT_FINITE
 from weight_explorer.recording.time import Step
@@ -20,7 +21,7 @@ from weight_explorer.views.matrix import cells_within
 from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import EmptyPicture, Window
 from weight_explorer.views.plane import steps_of
-from weight_explorer.views.reading import place_words, row_of
+from weight_explorer.views.reading import row_of
 
 # Cells along a side, at most: the first that fit are taken.
 SIDES = (64, 48, 32, 24, 16, 12, 8)

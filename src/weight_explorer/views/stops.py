@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weight_explorer.catalog.nodes import Weight
-from weight_explorer.recording.moments import moment_words
+from weight_explorer.recording.moments import CHANGES, place_words
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.time import Step
 from weight_explorer.views.choice import Choice
@@ -40,25 +40,8 @@ class Stops:
         return names if any(names) else ()
 
 
-# Kinds of records that show what no training step did to the weights, and what that was where they have no name.
-CHANGES = {
-    "edited": "edited",
-    "restored": "restored",
-    "reverted": "weights of an earlier record put back",
-    "outside": "changed outside of training",
-    "ended": "changed when fit ended",
-}
-
-
-def change_words(step: Step) -> str:
-    """Say what changed the weights at a record that no training step made, or "" of another."""
-    return step.name or CHANGES.get(step.kind, "")
-
-
 def _name(step: Step) -> str:
-    if step.kind == "before":
-        return moment_words(step)
-    return f"{change_words(step)} at {moment_words(step)}" if step.kind in CHANGES and not step.name else step.name
+    return place_words(step) if step.kind == "before" or step.kind in CHANGES else step.name
 
 
 def stops_of(weight: Weight | None, history: Past, choice: Choice) -> Stops:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 
 from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
+from weight_explorer.recording.moments import change_words
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import INDEX
 from weight_explorer.recording.status import Status
 from weight_explorer.recording.time import TRAINED
 from weight_explorer.views.facts import empty_words, status_words
 from weight_explorer.views.numbers import grouped, rough, share
-from weight_explorer.views.stops import change_words
 
 MOST_ROWS = 40
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from weight_explorer.views.numbers import capitalized, grouped, rough
+from weight_explorer.views.numbers import capitalized, counted, grouped, rough
 from weight_explorer.views.pictures import (
     BoardPicture,
     Chart,
@@ -44,8 +44,8 @@ def words_of(picture: Picture, name: str) -> str:
 def _matrix(picture: MatrixPicture) -> str:
     seen, (rows, columns) = picture.seen_cells, picture.size
     shown = picture.cells[seen.top : seen.bottom, seen.left : seen.right]
-    size = f"{_count(rows, 'row')} by {_count(columns, 'column')}"
-    pins = f"{_count(len(picture.pins), 'pinned element')}." if picture.pins else ""
+    size = f"{counted(rows, 'row')} by {counted(columns, 'column')}"
+    pins = f"{counted(len(picture.pins), 'pinned element')}." if picture.pins else ""
     selected = f"Selected: {picture.selected.words}." if picture.selected else ""
     return " ".join(filter(None, (f"{size}, {_span(shown)}{_lost(picture.marks)}.", seen_words(picture), pins, selected)))
 
@@ -53,9 +53,9 @@ def _matrix(picture: MatrixPicture) -> str:
 def _heat(picture: HeatPicture) -> str:
     rows, columns = picture.size
     severities = [severity for severity, _ in picture.notes]
-    found = [_count(severities.count(name), name) for name in dict.fromkeys(severities)]
-    marked = _count(len({trouble.row for trouble in picture.troubles}), "weight")
-    size = f"{_count(rows, 'weight')} by {_count(columns, 'record')}"
+    found = [counted(severities.count(name), name) for name in dict.fromkeys(severities)]
+    marked = counted(len({trouble.row for trouble in picture.troubles}), "weight")
+    size = f"{counted(rows, 'weight')} by {counted(columns, 'record')}"
     shown = f"{picture.shades.label} {_span(_ends(picture))}"
     findings = f"Findings: {', '.join(found)}, marked at {marked}." if found else ""
     return " ".join(filter(None, (f"{size}, {shown}{_lost(picture.marks)}.", seen_words(picture), findings)))
@@ -79,13 +79,9 @@ def _lost(marks: Marks) -> str:
     return "".join(f", {grouped(count)} {word}" for word, count in counts if count)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{grouped(number)} {noun}{'' if number == 1 else 's'}"
-
-
 def _tiles(picture: TilesPicture) -> str:
     count, rows, columns, parts = picture.cells.shape
-    size = f"{_count(count, 'tile')} of {_count(rows, 'row')} by {_count(columns, 'column')}"
+    size = f"{counted(count, 'tile')} of {counted(rows, 'row')} by {counted(columns, 'column')}"
     colors = " of red, green and blue" if parts > 1 else ""
     return f"{size}{colors}, {_span(picture.cells)}{_lost(Marks.of(picture.cells))}. {'; '.join(picture.heading)}."
 
@@ -158,7 +154,7 @@ def _dots(mark: Mark, known: np.ndarray) -> str:
 def _ridges(mark: Mark, _: np.ndarray) -> str:
     """Say where the oldest and the newest ridge are highest."""
     tops = [f"{rough(mark.x[int(np.argmax(row))])}" for row in (mark.y[0], mark.y[-1])]
-    return f"{_count(len(mark.y), 'ridge')}, the oldest highest at {tops[0]}, the newest at {tops[1]}"
+    return f"{counted(len(mark.y), 'ridge')}, the oldest highest at {tops[0]}, the newest at {tops[1]}"
 
 
 def _nothing_more(_: EmptyPicture) -> str:

@@ -35,7 +35,8 @@ ROY = (
 )
 
 
-def _is_of_tokens(trace: Trace) -> bool:
+def is_of_tokens(trace: Trace) -> bool:
+    """Whether it holds vectors of tokens, which start small at will and find their size in training."""
     return any(axis.entry == "token" for axis in trace.weight.axes)
 
 
@@ -50,7 +51,7 @@ def find_growing(case: Case) -> Iterator[Finding]:
     for trace in case.kernels():
         norms = trace.value_field("norm")[np.r_[trace.trained[:1] - 1, trace.trained]]
         # Vectors of tokens start small at will, and find their size in training.
-        if len(norms) < case.parameters[FEWEST.name] or _is_of_tokens(trace) or not norms[0] or not np.isfinite(norms).all():
+        if len(norms) < case.parameters[FEWEST.name] or is_of_tokens(trace) or not norms[0] or not np.isfinite(norms).all():
             continue
         growth, late = norms[-1] / max(norms[0], usual_norm(trace)), norms[-1] / norms[len(norms) // 2]
         is_growing = norms[-1] >= STILL_GROWING * norms[-1 - max(len(norms) // 4, 1)] and not trace.stands_still
@@ -128,7 +129,7 @@ def rank_of(matrix: np.ndarray) -> float:
 def find_collapsed(case: Case) -> Iterator[Finding]:
     """Find weights whose effective rank has fallen to a small share of what it was at the start."""
     for trace in case.kernels():
-        if _is_of_tokens(trace) or not trace.field("moved").any() or not _has_rank(case, trace):
+        if is_of_tokens(trace) or not trace.field("moved").any() or not _has_rank(case, trace):
             continue
         ends = trace.ends()
         if ends is None:

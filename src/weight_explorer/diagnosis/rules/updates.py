@@ -9,7 +9,7 @@ import numpy as np
 
 from weight_explorer.diagnosis.case import Case, Trace, is_weight
 from weight_explorer.diagnosis.findings import Finding
-from weight_explorer.diagnosis.rules.norms import usual_norm
+from weight_explorer.diagnosis.rules.norms import is_of_tokens, usual_norm
 from weight_explorer.diagnosis.rules.standstill import SCALING, is_broken, is_float, spacing
 from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import name_of
@@ -82,7 +82,7 @@ def find_jumps(case: Case) -> Iterator[Finding]:
     """Find weights whose norm has grown many times over within a few batches, and has not come back."""
     for trace in case.traces.values():
         has_units = any(axis.side == "out" for axis in trace.weight.axes)
-        if has_units and _multiplies(trace) and not _is_of_tokens(trace) and not _explodes(case, trace):
+        if has_units and _multiplies(trace) and not is_of_tokens(trace) and not _explodes(case, trace):
             jump = _jump(case, trace)
             if jump is not None:
                 yield _jumping(case, trace, *jump)
@@ -91,11 +91,6 @@ def find_jumps(case: Case) -> Iterator[Finding]:
 def _explodes(case: Case, trace: Trace) -> bool:
     band = None if trace.stands_still else band_of(case, trace)
     return band is not None and band.low > case.parameters[LARGEST.name]
-
-
-def _is_of_tokens(trace: Trace) -> bool:
-    # Vectors of tokens start small at will, and find their size in training.
-    return any(axis.entry == "token" for axis in trace.weight.axes)
 
 
 def _jump(case: Case, trace: Trace) -> tuple[float, float, int] | None:
