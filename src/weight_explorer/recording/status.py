@@ -64,4 +64,4 @@ class Status:
     @property
     def needs_callback(self) -> bool:
         """Whether the user has still to pass the callback to `fit`."""
-        return self.phase in ("before", "refused", "unseen")
+        return self.phase in ("before", "unseen")
