@@ -392,7 +392,7 @@ def test_a_moment_has_its_words(words):
 
 NAMES = {
     "before the training": Step(0, 0, 0, 0.0, "before"),
-    "changed when fit ended at epoch 2": Step(5, 2, 0, 2.0, "ended", keras_epoch=2),
+    "changed when the training ended at epoch 2": Step(5, 2, 0, 2.0, "ended", keras_epoch=2),
     "weights of an earlier record put back at epoch 2": Step(6, 2, 0, 2.0, "reverted", keras_epoch=2),
     "changed outside of training at fit 2, epoch 1": Step(9, 3, 0, 3.0, "outside", fit=1, keras_epoch=1),
     "restored at epoch 2": Step(6, 2, 0, 2.0, "restored", keras_epoch=2),

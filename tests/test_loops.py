@@ -39,7 +39,7 @@ def test_a_loop_that_is_marked_has_the_state_before_and_the_state_it_left(dense_
     assert places(explorer) == [
         (0, 0, "before"), (0, 0, "start"),
         (0, 1, "batch"), (0, 2, "batch"), (1, 0, "epoch"),
-        (1, 1, "batch"), (1, 2, "batch"), (1, 3, "batch"), (2, 0, "epoch"),
+        (1, 1, "batch"), (1, 2, "batch"), (2, 0, "epoch"),
     ]  # fmt: skip
     np.testing.assert_array_equal(explorer.history.value(KERNEL, 1), before)
     np.testing.assert_array_equal(explorer.history.values(KERNEL)[-1], hidden.kernel.numpy())
@@ -75,7 +75,7 @@ def test_a_loop_of_no_steps_and_one_that_goes_on_later_leave_the_axis_right(dens
     with explorer.training():
         for epoch in (5, 6):  # resumed where another session stopped
             explorer.record({"loss": dense_model.train_on_batch(*training_data)}, epoch=epoch)
-    assert places(explorer) == [(0, 0, "start"), (6, 1, "batch"), (7, 0, "epoch")]
+    assert places(explorer) == [(0, 0, "start"), (7, 0, "epoch")]
 
 
 @pytest.mark.parametrize("marked", [False, True])
@@ -174,12 +174,11 @@ def test_a_tape_loop_gives_what_fit_gives(dense_model, training_data):
             explorer.record({"loss": loss})
             explorer.select("hidden", role="kernel", view="matrix")  # in the loop's own cell
             seen[step] = dense_model.get_layer("hidden").kernel.numpy()
-    records = [step for step in explorer.history.records if step.kind == "batch"]
-    assert [step.batch for step in records] == [2, 4, 6]
-    for step in records:
-        np.testing.assert_array_equal(explorer.history.value(KERNEL, step.number), seen[step.batch])
+    _, *records = explorer.history.records
+    assert [(step.kind, step.batch) for step in records] == [("batch", 2), ("batch", 4), ("epoch", 0)]
+    for batch, step in zip((2, 4, 6), records, strict=True):
+        np.testing.assert_array_equal(explorer.history.value(KERNEL, step.number), seen[batch])
         assert step.logs["loss"] > 0
-    assert explorer.history.records[-1].kind == "epoch"
     assert not explorer.callback.status.problem
 
 
@@ -262,7 +261,7 @@ def test_a_gan_in_a_loop_of_ones_own_has_an_explorer_for_each_side():
                 explorers[1].record({"loss": critic_loss}, epoch=epoch)
     for explorer, model, name in zip(explorers, (generator, critic), ("generator/a", "critic/c"), strict=True):
         assert explorer.callback.status.phase == "finished"
-        assert len(places(explorer)) == 1 + 3 + 4
+        assert len(places(explorer)) == 1 + 3 + 3
         layer = model.get_layer(name[-1])
         np.testing.assert_array_equal(explorer.history.values(f"{name}/kernel")[-1], layer.kernel.numpy())
         assert (explorer.history.values(f"{name}/bias")[-1] != explorer.history.values(f"{name}/bias")[0]).any()
@@ -330,3 +329,20 @@ def test_the_ends_of_all_epochs_are_known_where_the_loop_says_how_long_they_are(
                 dense_model.train_on_batch(x, y)
                 explorer.record(epoch=epoch)
     assert [step.kind for step in explorer.history.records if step.kind != "batch"] == ["start", "epoch", "epoch"]
+
+
+def test_what_a_loop_does_to_the_weights_after_its_last_step_is_told_apart(dense_model, training_data):
+    explorer = WeightExplorer(dense_model, record_every=1)
+    with explorer.training():
+        for epoch in range(2):
+            explorer.record({"loss": dense_model.train_on_batch(*training_data)}, epoch=epoch)
+            if epoch == 0:
+                best = dense_model.get_weights()
+        dense_model.set_weights(best)
+    with explorer.training():
+        explorer.record({"loss": dense_model.train_on_batch(*training_data)}, epoch=0)
+        dense_model.set_weights([2 * array for array in best])
+    told = [(step.kind, step.name) for step in explorer.history.records]
+    put_back = ("ended", "weights of record 1 put back at the end of the training")
+    assert told == [("start", ""), ("epoch", ""), ("epoch", ""), put_back, ("epoch", ""), ("ended", "")]
+    assert "changed when the training ended" in str(explorer)

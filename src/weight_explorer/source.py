@@ -21,7 +21,7 @@ from weight_explorer.diagnosis.facts import NO_FACTS, Facts
 from weight_explorer.diagnosis.model import read_facts
 from weight_explorer.editing.holding import follow
 from weight_explorer.recording.checkpoints import FilePast
-from weight_explorer.recording.facts import UNKNOWN_FACTS, Preceding, RecordFacts
+from weight_explorer.recording.facts import UNKNOWN_FACTS, Activity, Preceding, RecordFacts
 from weight_explorer.recording.frozen import FrozenPart, with_part, without_layers
 from weight_explorer.recording.history import History
 from weight_explorer.recording.past import Past
@@ -239,14 +239,17 @@ class LiveSource(Source):
 
     def _explain(self, step: Step) -> None:
         """Say of a change that was found what it is, as far as the weights themselves show it."""
-        earlier = self.history.same_as(step.number)
-        if earlier is not None:
-            kind, by = ("ended", " by a callback at the end of fit") if step.kind == "ended" else ("reverted", "")
-            self.history.describe(step.number, kind, f"weights of record {earlier} put back{by}")
-        elif step.kind == "ended":
-            averaged = self.training.holds_averages()
-            name = "moving average of the weights (use_ema)" if averaged else "changed by another callback after the last epoch"
-            self.history.describe(step.number, step.kind, name)
+        earlier, in_fit = self.history.same_as(step.number), step.facts.conditions.activity is Activity.FIT
+        if step.kind == "outside":
+            if earlier is not None:
+                self.history.describe(step.number, "reverted", f"weights of record {earlier} put back")
+        elif earlier is not None:
+            by = "by a callback at the end of fit" if in_fit else "at the end of the training"
+            self.history.describe(step.number, step.kind, f"weights of record {earlier} put back {by}")
+        elif self.training.holds_averages():
+            self.history.describe(step.number, step.kind, "moving average of the weights (use_ema)")
+        elif in_fit:
+            self.history.describe(step.number, step.kind, "changed by another callback after the last epoch")
 
     def refresh_facts(self) -> None:
         """Read how the model's layers are connected, where the catalog is another one than when it was read."""

@@ -72,9 +72,13 @@ def test_the_bias_that_does_not_train_is_told_apart(trained):
 
 def test_the_loop_is_on_the_time_axis_batch_by_batch(trained):
     _, explorer, _, _ = trained
-    places = [(record.epoch, record.batch) for record in explorer.history.records if record.kind == "batch"]
-    assert places == [(epoch, batch) for epoch in range(3) for batch in (1, 2, 3, 4)]
-    losses = [record.logs["loss"] for record in explorer.history.records if record.kind == "batch"]
+    start, *steps = explorer.history.records
+    assert start.kind == "start"
+    # The record of the fourth and last batch of an epoch is that of its end.
+    epoch = [("batch", 1), ("batch", 2), ("batch", 3), ("epoch", 0)]
+    assert [(step.kind, step.batch) for step in steps] == epoch * 3
+    assert [step.keras_epoch for step in steps] == [1] * 4 + [2] * 4 + [3] * 4
+    losses = [step.logs["loss"] for step in steps]
     assert losses[-1] < losses[0]
     assert "finished · epoch 3 of 3" in str(explorer)
 

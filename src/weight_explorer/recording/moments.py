@@ -11,7 +11,7 @@ CHANGES = {
     "restored": "restored",
     "reverted": "weights of an earlier record put back",
     "outside": "changed outside of training",
-    "ended": "changed when fit ended",
+    "ended": "changed when the training ended",
 }
 
 _AT_REST = {"start": "start", "before": "before the training"}

@@ -325,6 +325,9 @@ class Session(Reporter):
         self._epochs_done += 1
         self._set(batches=num_batches or self._status.batches)
         self._update("epoch", logs)
+        self._note_line(logs)
+
+    def _note_line(self, logs: Mapping[str, Any] | None) -> None:
         if logger.isEnabledFor(logging.INFO):
             self._unsaid = _line_of(self._status, self._history.num_recorded, _numbers_of(logs))
 
@@ -402,9 +405,8 @@ class Session(Reporter):
         if self.is_training and epoch is not None and epoch + 1 < self._status.epoch:
             self._leave_epoch()
             self._epochs_again = self._status.epochs
-            self._close(
-                "finished"
-            )  # without drawing: a drawing would take the next loop's first step for a change from outside
+            # Without drawing: a drawing would take the first step of the next loop for a change from outside.
+            self._close("finished")
 
     def _leave_epoch(self) -> bool:
         """Note that the epoch of a loop is over, one step after its last; say whether there is a record of its end."""
@@ -413,12 +415,13 @@ class Session(Reporter):
         has_end = self._history.end_epoch(self._epochs_done, num_batches)
         self._epochs_done += 1
         self._set(batches=num_batches)
+        self._note_line(None)
         return has_end
 
     def loop_ended(self) -> None:
-        """Note that a loop of the user's own ended: what it left is a record."""
+        """Note that a loop of the user's own ended: what it left is a record, if that of its last batch is not the same."""
         if self._batch:
-            self.epoch_ended()
+            self._update("ended" if self._leave_epoch() else "epoch", {})
         self.finish("finished")
 
     def _draw_problem(self) -> None:

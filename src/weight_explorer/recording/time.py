@@ -29,8 +29,8 @@ class Step:
         epoch: Finished epochs on the time axis, which runs on over all fits.
         batch: Batches trained since then.
         position: Both as one number for an axis, such as 2.5 in the middle of the third epoch.
-        kind: "start" (of a fit), "batch", "epoch", "ended" (what the end of a fit did to the weights, such as restoring the
-            best ones), "outside" (of training), "reverted" (found to be what an earlier record has), "restored", "edited",
+        kind: "start" (of a fit), "batch", "epoch", "ended" (what a training did to the weights when it ended, such as restoring
+            the best), "outside" (of training), "reverted" (found to be what an earlier record has), "restored", "edited",
             "checkpoint", or "before" (the model when the explorer was made, where its weights were changed before the first
             training began).
         fit: The number of the fit it belongs to, counted from 0.

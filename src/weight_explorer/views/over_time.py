@@ -36,7 +36,7 @@ SET = (
     ("edited", ("edited",), "edited"),
     ("restored", ("restored", "reverted"), "restored"),
     ("changed outside", ("outside",), "outside"),
-    ("changed when fit ended", ("ended",), "ended"),
+    ("changed when the training ended", ("ended",), "ended"),
 )
 
 
