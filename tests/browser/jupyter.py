@@ -180,3 +180,9 @@ def write_notebook(path: Path, cells, kernel="python3"):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
     nbformat.write(notebook, path)
+
+
+def wait_for_epoch(page, first, fit=1):
+    """Wait until the panel tells of this epoch of a running fit or a later one: it may skip some."""
+    which = f"fit {fit} · " if fit > 1 else ""
+    page.locator(".we-status-words", has_text=re.compile(rf"live · {which}epoch ([{first}-9]|\d\d)")).wait_for(timeout=60_000)

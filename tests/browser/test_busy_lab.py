@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.jupyter import DARK, Notebook
+from tests.browser.jupyter import DARK, Notebook, wait_for_epoch
 from tests.browser.test_lab import SETUP, TRAIN, facts_of, open_lab
 
 WITHOUT_SUBSHELLS = {"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}}
@@ -18,7 +18,7 @@ def test_while_the_kernel_is_busy_the_page_draws_what_was_clicked_and_the_kernel
         facts_of(page, "(8, 80) = (input_dim, 4 gates x 20 units)")
         notebook.run(1, wait=False)
         page.locator(".we-status-words", has_text="clicks are answered when the cell ends").wait_for(timeout=60_000)
-        page.locator(".we-status-words", has_text="live · epoch 3 ").wait_for(timeout=60_000)
+        wait_for_epoch(page, 3)
 
         page.get_by_role("treeitem", name="hidden").click()
         sketches = page.locator(".we-sketches")

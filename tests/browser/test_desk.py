@@ -5,7 +5,7 @@ import json
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.jupyter import DARK, Notebook
+from tests.browser.jupyter import DARK, Notebook, wait_for_epoch
 from tests.browser.test_lab import open_lab
 
 SETUP = """
@@ -138,7 +138,7 @@ def initialize_and_undo(notebook):
 def ask_during_a_fit(notebook):
     page = notebook.page
     notebook.run(7, wait=False)
-    page.locator(".we-status-words", has_text="live · fit 2 · epoch 2 ").wait_for(timeout=60_000)
+    wait_for_epoch(page, 2, fit=2)
     page.get_by_role("textbox", name="set to").fill("77")
     button(page, "Set").click()
     said(page, "A training is running, and would go on from other weights. Assign when it has ended.")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.jupyter import Notebook, jupyterlab, write_notebook
+from tests.browser.jupyter import Notebook, jupyterlab, wait_for_epoch, write_notebook
 from tests.browser.test_stop_lab import SETUP, TRAIN, status
 
 pytest.importorskip("sidecar")
@@ -19,7 +19,7 @@ def test_the_docked_panel_is_live_and_answers_while_fit_runs(page, tmp_path):
         panel, cells = page.locator(".weight-explorer").bounding_box(), page.locator(".jp-NotebookPanel").bounding_box()
         assert panel["x"] >= cells["x"] + cells["width"]  # beside the notebook, and nowhere else
         notebook.run(1, wait=False)
-        status(page, "live · epoch 2 ")
+        wait_for_epoch(page, 2)
         page.get_by_role("treeitem", name="out").click()
         page.locator(".we-facts", has_text="(16, 4) = (input_dim, units)").wait_for(timeout=20_000)
         assert notebook.is_running(1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.jupyter import Notebook, jupyterlab, write_notebook
+from tests.browser.jupyter import Notebook, jupyterlab, wait_for_epoch, write_notebook
 from tests.browser.test_stop_lab import SETUP, TRAIN, status
 
 FACTS = "(8, 16) = (input_dim, units)"
@@ -40,7 +40,7 @@ def answers_during_fit(notebook, train=1):
     """Train in a cell, click meanwhile, and stop it by the panel."""
     page = notebook.page
     notebook.run(train, wait=False)
-    status(page, "live · epoch 2 ")
+    wait_for_epoch(page, 2)
     panel = page.locator(".weight-explorer").first
     choose(panel, "out", "(16, 4) = (input_dim, units)")
     choose(panel, "hidden", FACTS)
@@ -79,7 +79,7 @@ def test_without_subshells_the_panel_follows_and_says_that_a_click_waits(opened)
     notebook.run(0)
     page.get_by_role("tree", name="layers").wait_for(timeout=60_000)
     notebook.run(1, wait=False)
-    status(page, "live · epoch 2 ")
+    wait_for_epoch(page, 2)
     page.get_by_role("treeitem", name="out").click()
     page.locator(".we-status-waiting", has_text="kernel busy, will answer when it is free").wait_for(timeout=20_000)
     status(page, "finished · epoch 60 of 60")
@@ -118,7 +118,7 @@ def test_a_page_that_is_loaded_anew_during_fit_shows_the_panel_when_the_cell_has
     page.get_by_role("tree", name="layers").wait_for(timeout=60_000)
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     notebook.run(1, wait=False)
-    status(page, "live · epoch 2 ")
+    wait_for_epoch(page, 2)
     page.reload()
     page.locator(".we-status-words", has_text="finished · epoch 200 of 200").wait_for(timeout=300_000)
     choose(page.locator(".weight-explorer"), "out", "(16, 4) = (input_dim, units)")

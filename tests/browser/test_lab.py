@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tests.browser.jupyter import DARK, Notebook, jupyterlab, write_notebook
+from tests.browser.jupyter import DARK, Notebook, jupyterlab, wait_for_epoch, write_notebook
 
 SETUP = """
 import json
@@ -96,7 +96,7 @@ def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works
         assert page.get_by_text("callbacks=[explorer.callback]").first.is_visible()
 
         notebook.run(1, wait=False)
-        page.locator(".we-status-words", has_text="live · epoch 2 ").wait_for(timeout=60_000)
+        wait_for_epoch(page, 2)
 
         # The callback has written to every widget by now, which is when a careless kernel stops to answer.
         page.get_by_role("treeitem", name="hidden").click()

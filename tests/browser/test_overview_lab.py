@@ -1,6 +1,6 @@
 """The overview in a real JupyterLab: rows lead to their weights while fit runs, and nothing jumps."""
 
-from tests.browser.jupyter import Notebook
+from tests.browser.jupyter import Notebook, wait_for_epoch
 from tests.browser.test_lab import SETUP, TRAIN, facts_of, open_lab
 from tests.browser.test_modules import settle
 
@@ -25,7 +25,7 @@ def test_rows_lead_to_their_weights_while_fit_runs_and_nothing_jumps(page, tmp_p
         notebook.run(0)
         page.get_by_role("tree", name="layers").wait_for()
         notebook.run(1, wait=False)
-        page.locator(".we-status-words", has_text="live · epoch 2 ").wait_for(timeout=60_000)
+        wait_for_epoch(page, 2)
 
         select_the_model(page)
         before = boxes(page)

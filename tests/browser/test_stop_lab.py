@@ -1,6 +1,6 @@
 """A real JupyterLab: Stop ends a fit while its cell runs; what trains beside the cells is held, let go and stopped."""
 
-from tests.browser.jupyter import SLOW_NETWORK, Notebook, jupyterlab, write_notebook
+from tests.browser.jupyter import SLOW_NETWORK, Notebook, jupyterlab, wait_for_epoch, write_notebook
 
 SETUP = """
 import keras, numpy as np
@@ -60,7 +60,7 @@ def test_stop_ends_fit_and_training_beside_the_cells_pauses_goes_on_and_stops(pa
 
         # An ordinary fit: the click is answered while its cell runs, with the mouse and with the keyboard.
         notebook.run(1, wait=False)
-        status(page, "live · epoch 2 ")
+        wait_for_epoch(page, 2)
         pause.focus()
         page.keyboard.press("Enter")
         status(page, "paused · epoch")
@@ -82,7 +82,7 @@ def test_stop_ends_fit_and_training_beside_the_cells_pauses_goes_on_and_stops(pa
         assert held.startswith("paused · epoch")
 
         # Beside the cells: the cell is over, and others run.
-        status(page, "live · fit 2 · epoch 2 ")
+        wait_for_epoch(page, 2, fit=2)
         pause.click()
         status(page, "paused · fit 2 · epoch")
         assert boxes(page) == moving

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.jupyter import DARK, Notebook
+from tests.browser.jupyter import DARK, Notebook, wait_for_epoch
 from tests.browser.test_lab import open_lab
 from weight_explorer.views.registry import VIEWS
 
@@ -57,7 +57,7 @@ def zoo(request, page, tmp_path):
         notebook.run(0)
         page.get_by_role("tree", name="layers").wait_for()
         notebook.run(1, wait=False)
-        page.locator(".we-status-words", has_text=re.compile(r"live · epoch ([2-9]|\d\d)")).wait_for(timeout=90_000)
+        wait_for_epoch(page, 2)
         complaints.clear()  # JupyterLab's own, while it starts
         yield notebook, request.param, complaints
         notebook.interrupt(1)
