@@ -346,3 +346,12 @@ def test_what_a_loop_does_to_the_weights_after_its_last_step_is_told_apart(dense
     put_back = ("ended", "weights of record 1 put back at the end of the training")
     assert told == [("start", ""), ("epoch", ""), ("epoch", ""), put_back, ("epoch", ""), ("ended", "")]
     assert "changed when the training ended" in str(explorer)
+
+
+def test_the_end_of_each_epoch_of_a_loop_is_logged_once(dense_model, training_data, caplog):
+    explorer = WeightExplorer(dense_model, record_every="epoch")
+    with caplog.at_level("INFO", logger="weight_explorer"), explorer.training(epochs=3):
+        for epoch in range(3):
+            for x, y in batches(training_data):
+                explorer.record({"loss": dense_model.train_on_batch(x, y)}, epoch=epoch)
+    assert [record.getMessage().partition(",")[0] for record in caplog.records] == [f"epoch {n} of 3" for n in (1, 2, 3)]
