@@ -35,13 +35,13 @@ def only_mismatch(first, second):
     return found.reason, found.weight.key, [each.key for each in found.candidates]
 
 
-def test_layers_that_keras_numbered_anew_are_matched_in_their_order():
+def test_layers_that_keras_renumbered_are_matched_in_their_order():
     first = [layer("dense", 4, 4), layer("dense_1", 4, 4), layer("dense_2", 4, 2)]
     second = [layer("dense_9", 4, 4), layer("dense_10", 4, 4), layer("dense_11", 4, 2)]
     assert pairs_of(first, second) == [("dense", "dense_9"), ("dense_1", "dense_10"), ("dense_2", "dense_11")]
 
 
-def test_a_number_that_another_layer_had_misleads_nobody():
+def test_a_number_that_another_layer_had_does_not_mislead():
     first = [layer("dense", 4, 4), layer("dense_1", 4, 4)]
     assert pairs_of(first, [layer("dense_1", 4, 4), layer("dense_2", 4, 4)]) == [("dense", "dense_1"), ("dense_1", "dense_2")]
 

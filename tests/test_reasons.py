@@ -11,7 +11,7 @@ RANDOM = np.random.default_rng(0)
 X = (RANDOM.random((64, 9)) + 0.1).astype("float32")
 Y = RANDOM.random((64, 1)).astype("float32")
 
-# Words of what nobody looked at: outputs of units, inputs, gradients, whether a layer was called.
+# Words of what was not checked: outputs of units, inputs, gradients, whether a layer was called.
 UNCHECKED = ("likely", "not called", "all its units are dead", "are 0 in all", "do not occur")
 
 

@@ -104,7 +104,22 @@ class CopyRecipe:
         return not errors
 
 
-class ExplorerCallback(TrainingCallback):
+class _MadeByRecipe:
+    """Is copied and pickled as its recipe says."""
+
+    _recipe: CopyRecipe
+
+    def __copy__(self) -> CopiedCallback:
+        return self._recipe.copied()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CopiedCallback:
+        return self._recipe.copied()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._recipe.pickled()
+
+
+class ExplorerCallback(_MadeByRecipe, TrainingCallback):
     """The callback of an explorer: it can be copied and pickled.
 
     Args:
@@ -123,15 +138,6 @@ class ExplorerCallback(TrainingCallback):
     def explorer(self) -> Any:
         """The `WeightExplorer` that this is the callback of."""
         return self._find_explorer()
-
-    def __copy__(self) -> CopiedCallback:
-        return self._recipe.copied()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> CopiedCallback:
-        return self._recipe.copied()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self._recipe.pickled()
 
 
 def _forwards_hooks(copied: type[CopiedCallback]) -> type[CopiedCallback]:
@@ -152,7 +158,7 @@ def _forwarded(name: str) -> Callable[..., None]:
 
 
 @_forwards_hooks
-class CopiedCallback(keras.callbacks.Callback):
+class CopiedCallback(_MadeByRecipe, keras.callbacks.Callback):
     """A copy of an explorer's callback: records the model that Keras gives it, in an explorer of its own.
 
     Where no explorer can be made of that model, the log says so once, and the training goes on without.
@@ -189,15 +195,6 @@ class CopiedCallback(keras.callbacks.Callback):
         super().set_params(params)
         if self.original is not None:
             self.original.set_params(params)
-
-    def __copy__(self) -> CopiedCallback:
-        return self._recipe.copied()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> CopiedCallback:
-        return self._recipe.copied()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self._recipe.pickled()
 
     def _explore(self, model: Any) -> None:
         if model is not self._explored:

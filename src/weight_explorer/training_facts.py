@@ -6,6 +6,7 @@ function or a schedule class of their own is unknown.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -59,7 +60,8 @@ class FactsReader:
         self._seen: tuple[Any, ...] = ()
         self._trace = _Trace()
         self._steps_noted = 0
-        self._last_steps: dict[int, int | None] = {}
+        # By the optimizer itself: a new one may have the id of one that is gone.
+        self._last_steps: weakref.WeakKeyDictionary[Any, int | None] = weakref.WeakKeyDictionary()
         self._noted: tuple[tuple[int | None, ...], tuple[float | Rate | None, ...]] = (), ()
 
     def begin(self, activity: Activity, trainer: Any = None) -> None:
@@ -98,22 +100,20 @@ class FactsReader:
 
     def steps_unseen(self) -> int:
         """Return how many steps the compiled optimizer has made since facts were read last; 0 where that is not known."""
-        optimizer = getattr(self._model, "optimizer", None)
-        parts = [*_unwrapped(optimizer)] if optimizer is not None else []
-        pairs = [(each.steps(), self._last_steps.get(id(each.optimizer))) for each in parts]
+        pairs = [(each.steps(), self._last_steps.get(each.optimizer)) for each in self._compiled()]
         return max((now - before for now, before in pairs if now is not None and before is not None), default=0)
 
     def read(self, catalog: Catalog, after: Preceding | None = None, *, ends_epoch: bool = False) -> RecordFacts:
         """Read what holds now, in the training that runs; `ends_epoch` says that an epoch has just ended."""
         seen = self._state(catalog)
-        if seen != self._seen:
+        if len(seen) != len(self._seen) or any(now is not before for now, before in zip(seen, self._seen, strict=True)):
             self._conditions, self._seen = self._read_conditions(catalog), self._state(catalog)
             self._by_activity = {self._conditions.activity: self._conditions}
         steps = tuple(each.steps() for each in self._optimizers)
         conditions = self._with_activity(steps)
         rates = self._rates_of_last_batch(steps) if ends_epoch else self._rates(steps)
         self._noted = steps, rates
-        self._last_steps |= {id(each.optimizer): count for each, count in zip(self._optimizers, steps, strict=True)}
+        self._last_steps.update((each.optimizer, count) for each, count in zip(self._optimizers, steps, strict=True))
         self._steps_noted = 0
         return RecordFacts(conditions, rates, steps, after)
 
@@ -124,10 +124,13 @@ class FactsReader:
 
     def read_at_rest(self, catalog: Catalog) -> RecordFacts:
         """Read what holds while nothing is trained: which weights are not trainable, and why."""
-        optimizer = getattr(self._model, "optimizer", None)
-        parts = [*_unwrapped(optimizer)] if optimizer is not None else []
-        self._last_steps |= {id(each.optimizer): each.steps() for each in parts}
+        self._last_steps.update((each.optimizer, each.steps()) for each in self._compiled())
         return RecordFacts(_flags_of(catalog))
+
+    def _compiled(self) -> Iterator[_Optimizer]:
+        """Yield the optimizers that the model was compiled with."""
+        optimizer = getattr(self._model, "optimizer", None)
+        return iter(()) if optimizer is None else _unwrapped(optimizer)
 
     def _note_function(self) -> None:
         """Note whether the train function is one that no step has compiled yet: a model may have no weights at all so far."""
@@ -141,11 +144,11 @@ class FactsReader:
         return len(given) == len(wanted) and all(one is other for one, other in zip(given, wanted, strict=True))
 
     def _state(self, catalog: Catalog) -> tuple[Any, ...]:
-        """Return what must differ where the conditions are to be read again; cheap enough for every record."""
+        """Return what decides whether conditions must be read again, as objects to compare by identity; cheap to collect."""
         optimizer = getattr(self._trainer, "optimizer", None)
         function = getattr(self._trainer, "train_function", None)
         built = tuple(bool(each.optimizer.built) for each in self._optimizers)
-        return id(catalog), id(optimizer), id(function), built
+        return catalog, optimizer, function, *built
 
     def _read_conditions(self, catalog: Catalog) -> Conditions:
         flags, is_plain = _flags_of(catalog), _has_plain_step(self._trainer)
@@ -186,7 +189,7 @@ class FactsReader:
         """Whether no step can have been compiled yet by a function that was not seen before."""
         for each in self._optimizers:
             steps = each.steps()
-            if steps is None or (steps and self._last_steps.get(id(each.optimizer), 0) != steps):
+            if steps is None or (steps and self._last_steps.get(each.optimizer, 0) != steps):
                 return False
         return True
 
@@ -195,7 +198,7 @@ class FactsReader:
         is_loop = self._activity is Activity.LOOP and getattr(self._trainer, "train_function", None) is not None
         if not (is_loop and self._steps_noted and self._optimizers):
             return self._conditions
-        before = self._last_steps.get(id(self._optimizers[0].optimizer)) or 0
+        before = self._last_steps.get(self._optimizers[0].optimizer) or 0
         is_compiled = steps[0] is not None and steps[0] - before == self._steps_noted
         activity = Activity.TRAIN_ON_BATCH if is_compiled else Activity.LOOP
         if activity not in self._by_activity:

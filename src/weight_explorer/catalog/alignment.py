@@ -1,8 +1,8 @@
 """Find which weight of one model is which of another: the same model reloaded, cloned, or built again.
 
-Keras gives the variables of a reloaded model other paths, and numbers layers without a name of their own anew (`dense_3` for
+Keras gives the variables of a reloaded model other paths, and renumbers layers without a name of their own (`dense_3` for
 `dense`). So weights are matched by their place: the layers above them, the order among sibling layers of the same class, and
-the attribute that holds them. Names that somebody chose identify a layer; names that Keras made up only tell an order.
+the attribute that holds them. Names that the user chose identify a layer; names that Keras made up only tell an order.
 """
 
 from __future__ import annotations

@@ -17,12 +17,11 @@ from weight_explorer.recording.facts import UNKNOWN_FACTS, Activity, Conditions,
 from weight_explorer.recording.frozen import masks_of
 from weight_explorer.recording.past import Column, Past
 from weight_explorer.recording.statistics import INDEX, QUANTITIES, widened
-from weight_explorer.recording.time import TRAINED, Step
+from weight_explorer.recording.time import FOUND_CHANGED, TRAINED, Step
 
 _SINCE_START, _SINCE_LAST = QUANTITIES.index("since_start"), QUANTITIES.index("since_last")
-# Kinds of records after which the rules begin again: somebody gave the weights other values. A change that was merely found,
-# or that the end of a fit made, takes nothing from what is known while nothing was trained after it.
-_FOUND = ("outside", "reverted", "ended")
+# Kinds of records that leave what was found before them as it was, as long as nothing is trained after them.
+_FOUND = (*FOUND_CHANGED, "reverted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class Trace:
 
     @property
     def batches(self) -> float:
-        """How many batches were trained over all records at which training could move it, NaN where nobody knows."""
+        """How many batches were trained over all records at which training could move it, NaN where that is unknown."""
         return float(self.spans.sum())
 
     @cached_property
@@ -309,7 +308,7 @@ class Times:
         self.situations, self._situation_of = _situations(steps)
 
     def between(self, first: int, last: int) -> float:
-        """Batches that were trained between two records, NaN where nobody knows."""
+        """Batches that were trained between two records, NaN where that is unknown."""
         return self._batches[last] - self._batches[first]
 
     def gaps_at(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ DATA = "data"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
-    """What is known of the model besides its weights; None, or no entry, where nobody knows.
+    """What is known of the model besides its weights; None, or no entry, where that is unknown.
 
     Attributes:
         has_model: Whether there was a model to ask.

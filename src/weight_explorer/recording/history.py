@@ -81,7 +81,7 @@ def _is_part(array: np.ndarray) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Newest:
-    """One of the last records, of which nobody knows yet whether they will stay."""
+    """One of the last records, which may or may not be kept."""
 
     number: int
     given: Sheet | Coming

@@ -177,7 +177,7 @@ class Session(Reporter):
         return Moment(self._epochs_done, self._batch, finished + (self._batch > 0))
 
     def begin(self, epochs: int | None = None, batches: int | None = None, *, is_loop: bool = False) -> None:
-        """Record the state before training; `epochs` and `batches` of each are None where nobody knows.
+        """Record the state before training; `epochs` and `batches` of each are None where that is unknown.
 
         A loop of the user's own is noticed when its first step is done: then the state before it is past.
         """

@@ -22,9 +22,9 @@ class Status:
             but in no fit with the callback), "training", "paused", "finished", "stopped" (because the user asked for it),
             "interrupted", or of a training that is over "checkpoints" or "run".
         epoch: Counted from 1 as Keras prints it, 0 before the first.
-        epochs: How many this fit was asked for, None where nobody knows.
+        epochs: How many this fit was asked for, None where that is unknown.
         batch: Batches trained in this epoch.
-        batches: Batches of an epoch, None where nobody knows.
+        batches: Batches of an epoch, None where that is unknown.
         cost: The share of the training time that records, their pictures and findings took, None before the first.
         rate: How many records this training has made so far, None while that is too early to say.
         problem: The last error of ours.

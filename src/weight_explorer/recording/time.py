@@ -144,7 +144,7 @@ class Timeline:
 
     @cached_property
     def batches(self) -> np.ndarray:
-        """Batches trained until each record, over all epochs; NaN where nobody knows how many an epoch before it had."""
+        """Batches trained until each record, over all epochs; NaN where it is unknown how many an epoch before it had."""
         last = max((step.epoch for step in self._steps), default=0)
         ends = np.cumsum([0.0, *(self._trained.get(epoch, np.nan) for epoch in range(last))])
         return np.array([ends[step.epoch] + step.batch for step in self._steps])

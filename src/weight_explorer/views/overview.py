@@ -224,7 +224,7 @@ _UNKNOWN_GAP = "How many batches lie between two records is unknown"
 
 
 def _unknown_words(subject: _Subject) -> str:
-    """Say of how many records nobody knows how many batches they come after the one before."""
+    """Say for how many records the number of batches since the record before is unknown."""
     count, of = subject.columns.num_unknown, len(subject.columns.numbers) - 1
     if not count:
         return ""

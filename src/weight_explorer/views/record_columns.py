@@ -56,7 +56,7 @@ class Columns:
 
     @property
     def num_unknown(self) -> int:
-        """Records of which nobody knows how many batches they come after the one before."""
+        """Records for which the number of batches since the record before is unknown."""
         return int(np.isnan(self.gaps[1:]).sum())
 
     def usual(self, measure: Measure) -> float | None:

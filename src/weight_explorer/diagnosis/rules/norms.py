@@ -14,16 +14,24 @@ from weight_explorer.diagnosis.terms import Parameter, Rule
 from weight_explorer.diagnosis.words import layer_name, name_of
 from weight_explorer.recording.ranks import effective_rank
 
-GROWTH = Parameter("norm_growth", 10, "A norm that has grown to so many times what it was at the start.")
-GOES_ON = Parameter("norm_goes_on", 1.2, "And in the second half of the records still to so many times what it was at half.")
+GROWTH = Parameter("norm_growth", 10, "A norm has grown if it is at least this many times its value at the start.")
+GOES_ON = Parameter("norm_goes_on", 1.2, "The norm must also have grown by this factor over the second half of the records.")
 # What is still growing has grown by this much over the last quarter of the records.
 STILL_GROWING = 1.02
-FEWEST = Parameter("fewest_norms", 4, "Of fewer records nothing is said.")
-SATURATED = Parameter("saturated_sum", 10, "A sum of this size leaves sigmoid a slope of 5e-5, and tanh less.")
-UNITS = Parameter("saturated_share", 0.5, "From this share of the units on it is told.")
+FEWEST = Parameter("fewest_norms", 4, "The rule needs at least this many records.")
+SATURATED = Parameter(
+    "saturated_sum",
+    10,
+    "Weighted sum above which a unit counts as saturated: at 10, the slope of sigmoid is 5e-5, and that of tanh less.",
+)
+UNITS = Parameter("saturated_share", 0.5, "The smallest share of saturated units that is reported.")
 RANK = Parameter("rank_share", 0.25, "An effective rank below this share of what it was at the start has collapsed.")
-RANK_SIZE = Parameter("rank_size", 1 << 14, "Of larger weights the rank is not looked at, which takes long; with 0 of none.")
-RANK_LEAST = Parameter("rank_least", 8, "Nor of weights with fewer rows or columns: they have no rank to lose.")
+RANK_SIZE = Parameter(
+    "rank_size", 1 << 14, "The rank of weights with more elements is not computed, because it takes long; 0 turns the rule off."
+)
+RANK_LEAST = Parameter(
+    "rank_least", 8, "The rank of weights with fewer rows or columns is not computed: they have little rank to lose."
+)
 
 _BOUNDED = ("tanh", "sigmoid", "hard_sigmoid", "hard_tanh", "softsign")
 _GATED = ("LSTM", "GRU", "LSTMCell", "GRUCell")

@@ -16,12 +16,16 @@ from weight_explorer.diagnosis.words import count_words, entries_words, joined, 
 
 SOURCE = "https://cs231n.github.io/optimization-2/ (the gradient of a weight is its input times the gradient of its output)"
 
-EPOCHS = Parameter("row_epochs", 1.0, "So many epochs: before, what is 0 may still come in another sample.")
-BATCHES = Parameter("row_batches", 100, "Or so many batches: a loop of the user's own may not say what an epoch is.")
+EPOCHS = Parameter(
+    "row_epochs", 1.0, "The minimum number of epochs: until then, an input that was always 0 may be nonzero in a later sample."
+)
+BATCHES = Parameter(
+    "row_batches", 100, "The number of batches that is enough without a full epoch: a custom loop may not report epochs."
+)
 RESOLVED = Parameter(
     "resolved_updates",
     1000,
-    "Updates that are not so many times the spacing of the numbers are too small to tell why a row stands.",
+    "Updates smaller than this many times the spacing between floating-point numbers cannot tell why a row did not move.",
 )
 
 

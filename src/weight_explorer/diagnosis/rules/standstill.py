@@ -20,11 +20,15 @@ from weight_explorer.recording.statistics import INDEX
 FEWEST_BATCHES = Parameter(
     "fewest_batches",
     2,
-    "Of fewer batches nothing is said of what did not move: behind a weight that starts at zero, the first moves nothing.",
+    "The rule needs at least this many batches: a layer behind a weight that starts at zero does not move in the first.",
 )
-LATER_RECORDS = Parameter("later_records", 3, "What moved before has to stand still for so many records.")
-LATER_BATCHES = Parameter("later_batches", 20, "And for so many batches, unless the reason was recorded.")
-LATER_EPOCHS = Parameter("later_epochs", 1.0, "And for so many epochs: a weight may wait for one sample.")
+LATER_RECORDS = Parameter("later_records", 3, "The number of records for which a weight that moved before must not move.")
+LATER_BATCHES = Parameter(
+    "later_batches", 20, "The number of batches for which it must not move, unless the reason was recorded."
+)
+LATER_EPOCHS = Parameter(
+    "later_epochs", 1.0, "The number of epochs for which it must not move: its gradient may depend on a single sample."
+)
 
 # A loss that has fallen to this share of what it was is as good as 0.
 CONVERGED = 1e-6

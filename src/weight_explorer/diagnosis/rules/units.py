@@ -15,11 +15,17 @@ from weight_explorer.diagnosis.words import entries_words, layer_name, name_of
 # "As much as 40 % of your network can be dead if the learning rate is set too high." Some are dead from the start.
 KARPATHY = "https://cs231n.github.io/neural-networks-1/#actfun"
 
-RECORDS = Parameter("dead_records", 3, "So many records in a row without any change.")
-EPOCHS = Parameter("dead_epochs", 1.0, "And so many epochs: a unit may wait for one sample.")
-BATCHES = Parameter("dead_batches", 20, "And so many batches: Adam's momentum moves a dead unit on for a while.")
-SHARE = Parameter("dead_share", 0.4, "From this share of the units on it is a warning; below, a note.", KARPATHY)
-ALIKE = Parameter("alike", 1e-3, "Columns are the same where they differ by less than this share of the largest element.")
+RECORDS = Parameter("dead_records", 3, "The number of consecutive records at which a unit must not change.")
+EPOCHS = Parameter(
+    "dead_epochs", 1.0, "The number of epochs for which it must not change: its gradient may depend on a single sample."
+)
+BATCHES = Parameter(
+    "dead_batches",
+    20,
+    "The number of batches for which it must not change: Adam's momentum keeps moving a dead unit for a while.",
+)
+SHARE = Parameter("dead_share", 0.4, "The share of units from which the finding is a warning; below, it is a note.", KARPATHY)
+ALIKE = Parameter("alike", 1e-3, "Columns count as equal if they differ by less than this share of the largest element.")
 
 RELU = "https://arxiv.org/abs/1903.06733 (Lu et al., Dying ReLU and Initialization)"
 SYMMETRY = "https://www.deeplearningbook.org/contents/optimization.html (8.4: initialization must break symmetry)"

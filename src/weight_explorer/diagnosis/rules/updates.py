@@ -17,15 +17,27 @@ from weight_explorer.recording.moments import moment_words
 
 KARPATHY = "https://cs231n.github.io/neural-networks-3/#ratio (the ratio of updates to weights should be somewhere around 1e-3)"
 
-LARGEST = Parameter("largest_update", 0.1, "Above this share of the weight in one batch an update is too large.", KARPATHY)
-SMALLEST = Parameter("smallest_update", 1e-6, "Below this share of the weight in one batch an update is too small.", KARPATHY)
-BEHIND = Parameter("update_behind", 1000, "And so many times smaller than that of another weight: else the model has learned.")
-RECORDS = Parameter("update_records", 10, "Of so many records, the last, the middle one counts.")
-FEWEST = Parameter("fewest_updates", 5, "Of fewer records nothing is said.")
-BATCHES = Parameter("update_batches", 20, "Nor of fewer batches: a weight that starts near zero takes large steps at first.")
-JUMP = Parameter("norm_jump", 10, "A norm that grows to so many times what it was at the start ...")
-JUMP_BATCHES = Parameter("jump_batches", 20, "... within so many batches, and stays there, has jumped.")
-ULPS = Parameter("fewest_ulps", 2, "A change of fewer units in the last place is one that rounding has made.")
+LARGEST = Parameter(
+    "largest_update", 0.1, "An update larger than this share of the weight in one batch is too large.", KARPATHY
+)
+SMALLEST = Parameter(
+    "smallest_update", 1e-6, "An update smaller than this share of the weight in one batch is too small.", KARPATHY
+)
+BEHIND = Parameter(
+    "update_behind",
+    1000,
+    "It must also be this many times smaller than that of another weight; otherwise the model may have converged.",
+)
+RECORDS = Parameter("update_records", 10, "The rule uses the median of this many last records.")
+FEWEST = Parameter("fewest_updates", 5, "The rule needs at least this many records.")
+BATCHES = Parameter(
+    "update_batches",
+    20,
+    "The rule needs at least this many batches: a weight that starts near zero takes large steps at first.",
+)
+JUMP = Parameter("norm_jump", 10, "A norm has jumped if it grows to this many times its value at the start and stays there.")
+JUMP_BATCHES = Parameter("jump_batches", 20, "The number of batches within which a norm must grow to have jumped.")
+ULPS = Parameter("fewest_ulps", 2, "A change of fewer units in the last place may come from rounding.")
 
 
 @dataclass(frozen=True, slots=True)
