@@ -140,7 +140,7 @@ class Following(Standing):
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> model.compile("sgd", "mse")
         >>> explorer = WeightExplorer(model, record_every="epoch")
-        >>> with explorer.training(epochs=2):
+        >>> with explorer.training(epochs=2, batches=1):
         ...     for epoch in range(2):
         ...         loss = model.train_on_batch(np.ones((8, 3)), np.zeros((8, 2)))
         ...         explorer.record({"loss": loss}, epoch=epoch)
