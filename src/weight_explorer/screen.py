@@ -19,16 +19,14 @@ from weight_explorer.recording.session import Reporter
 from weight_explorer.source import Source
 from weight_explorer.views.asked import clicked
 from weight_explorer.views.choice import Choice, resolve, with_view
-from weight_explorer.views.origins import Origins, origins_of
 from weight_explorer.views.pictures import Picture
 from weight_explorer.views.registry import views_for
 from weight_explorer.views.scene import Circumstances, Scene, compose, compose_problem
+from weight_explorer.views.script import script_of
 from weight_explorer.views.sketches import Places, Sketches, places_of, sketches_of
 
 # Weights of up to so many elements are prepared for the views that are drawn on request as well: it takes a tenth of a second.
 PREPARED_SIZE = 2**17
-# Phases in which the model is as it was at the newest record.
-STILL = ("before", "refused", "unseen", "finished", "stopped", "interrupted")
 
 
 class _Standing(NamedTuple):
@@ -174,12 +172,7 @@ class Screen:
         choice, past = self._choice, self._source.past.snapshot()
         circumstances = Circumstances(examined=self._findings(), trial=self._deeds.trial(self._source.catalog, past, choice))
         scene = compose(self._source.catalog, past, choice, self._reporter.status, circumstances)
-        weight, is_live = scene.selection.weight, scene.phase in STILL
-
-        def origins() -> Origins:
-            return origins_of(weight, past, choice, scene.picture, is_live=is_live) if weight else Origins()
-
-        return export(scene, format, origins)
+        return export(scene, format, lambda: script_of(scene, past, choice))
 
     def close(self) -> None:
         """Draw no more, and close all widgets."""

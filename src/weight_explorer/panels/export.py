@@ -1,4 +1,4 @@
-"""Pictures as files: PNG, SVG and CSV, and the code that draws them."""
+"""Pictures as files: PNG, SVG and CSV, and a script that reads and pictures their numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from weight_explorer.panels.code import code_of
 from weight_explorer.panels.figure import figure_of, png_of
-from weight_explorer.views.origins import Origins
 from weight_explorer.views.pictures import EmptyPicture
 from weight_explorer.views.scene import Scene
 from weight_explorer.views.table import csv_of
@@ -26,13 +24,13 @@ class Exported:
     content: bytes
 
 
-def export(scene: Scene, format: str, origins: Callable[[], Origins]) -> Exported:  # noqa: A002 - as savefig calls it
+def export(scene: Scene, format: str, write_script: Callable[[], str]) -> Exported:  # noqa: A002 - as savefig calls it
     """Make a file of what is on screen.
 
     Args:
         scene: What is on screen.
         format: A key of `FORMATS`.
-        origins: Finds where the picture's numbers come from, for code.
+        write_script: Writes the script, for code.
 
     Raises:
         ValueError: Nothing is drawn.
@@ -40,29 +38,29 @@ def export(scene: Scene, format: str, origins: Callable[[], Origins]) -> Exporte
     if type(scene.picture) is EmptyPicture:
         raise ValueError(f"There is no picture to save. {scene.picture.caption}")
     suffix, mime, make = FORMATS[format]
-    return Exported(f"{scene.file_name}.{suffix}", mime, make(scene, origins))
+    return Exported(f"{scene.file_name}.{suffix}", mime, make(scene, write_script))
 
 
-def _png(scene: Scene, _: Callable[[], Origins]) -> bytes:
+def _png(scene: Scene, _: Callable[[], str]) -> bytes:
     return png_of(figure_of(scene.picture, scene.name), DPI)
 
 
-def _svg(scene: Scene, _: Callable[[], Origins]) -> bytes:
+def _svg(scene: Scene, _: Callable[[], str]) -> bytes:
     buffer = io.BytesIO()
     figure_of(scene.picture, scene.name).savefig(buffer, format="svg")
     return buffer.getvalue()
 
 
-def _csv(scene: Scene, _: Callable[[], Origins]) -> bytes:
+def _csv(scene: Scene, _: Callable[[], str]) -> bytes:
     return csv_of(scene.picture, scene.name).encode()
 
 
-def _code(scene: Scene, origins: Callable[[], Origins]) -> bytes:
-    return code_of(scene.picture, scene.name, origins(), f"{scene.file_name}.csv").encode()
+def _code(_: Scene, write_script: Callable[[], str]) -> bytes:
+    return write_script().encode()
 
 
 # For each format its suffix, its type, and who makes it.
-FORMATS: dict[str, tuple[str, str, Callable[[Scene, Callable[[], Origins]], bytes]]] = {
+FORMATS: dict[str, tuple[str, str, Callable[[Scene, Callable[[], str]], bytes]]] = {
     "png": ("png", "image/png", _png),
     "svg": ("svg", "image/svg+xml", _svg),
     "csv": ("csv", "text/csv;charset=utf-8", _csv),

@@ -157,7 +157,7 @@ def bulk_values(shape: tuple[int, int], deviation: float) -> np.ndarray:
 # -- the matrix -----------------------------------------------------------------------------------------------------------
 
 
-def _sides(weight: Weight) -> tuple[Entries, Entries, Grouping]:
+def sides_of(weight: Weight) -> tuple[Entries, Entries, Grouping]:
     """Return what the rows and the columns of the matrix are: all that comes in, its window included, by what goes out."""
     parts = parts_of(weight.axes)
     across = tuple(i for i, part in enumerate(parts) if part.side == "out")
@@ -169,12 +169,12 @@ def _sides(weight: Weight) -> tuple[Entries, Entries, Grouping]:
 
 
 def _shape(weight: Weight) -> tuple[int, int]:
-    rows, columns, _ = _sides(weight)
+    rows, columns, _ = sides_of(weight)
     return rows.size, columns.size
 
 
 def _matrix(values: np.ndarray, weight: Weight) -> np.ndarray:
-    return arranged(values, weight, _sides(weight)[2])[:, :, 0]
+    return arranged(values, weight, sides_of(weight)[2])[:, :, 0]
 
 
 def _refusal(weight: Weight, reading: Reading) -> str:
@@ -240,7 +240,7 @@ def _rank_words(spectrum: Spectrum) -> str:
 
 
 def _matrix_words(weight: Weight, spectrum: Spectrum, reading: Reading) -> str:
-    rows, columns, _ = _sides(weight)
+    rows, columns, _ = sides_of(weight)
     parts = parts_of(weight.axes)
     laid_out = len(parts) > 2 or any(part.side == "window" for part in parts)
     matrix = f"As a matrix of {grouped(rows.size)} ({rows.nouns}) by {grouped(columns.size)} ({columns.nouns}). "
@@ -249,7 +249,7 @@ def _matrix_words(weight: Weight, spectrum: Spectrum, reading: Reading) -> str:
 
 
 def _vectors_picture(weight: Weight, spectrum: Spectrum, reading: Reading, number: int) -> RankingPicture:
-    rows, columns, _ = _sides(weight)
+    rows, columns, _ = sides_of(weight)
     measure = replace(MEASURES["magnitude"], entry=("share", "share"))
     sides = [
         Ranked(entries, "share", measure, vectors[number], None)

@@ -1,0 +1,59 @@
+"""Lines of Python that read the values of a weight from `model` or from `explorer.history`."""
+
+from __future__ import annotations
+
+from weight_explorer.catalog.nodes import Weight, index_text
+from weight_explorer.recording.past import Past
+from weight_explorer.recording.statistics import widened
+from weight_explorer.views.choice import Choice
+from weight_explorer.views.pictures import EmptyPicture
+from weight_explorer.views.reading import find
+
+
+def quantity_lines(weight: Weight, history: Past, choice: Choice, *, is_live: bool = False) -> list[str]:
+    """Write the lines that read the chosen quantity as `values`; none where no values are kept.
+
+    Args:
+        weight: The weight, or a slice of it.
+        history: The records.
+        choice: The record, the quantity, and the record to compare with.
+        is_live: Whether the model is as it was at the newest record, so that the newest values can be read from it.
+    """
+    found = find(weight, history, choice)
+    if isinstance(found, EmptyPicture):
+        return []
+    if found.against is None:
+        return record_lines("values", weight, history, found.step.number, is_live=is_live)
+    return [
+        *record_lines("now", weight, history, found.step.number, is_live=is_live),
+        *record_lines("before", weight, history, found.against.number, is_live=False),
+        "values = now - before",
+    ]
+
+
+def record_lines(name: str, weight: Weight, history: Past, number: int, *, is_live: bool = False) -> list[str]:
+    """Write the lines that read the values of one record as `name`: an array of the weight's shape, in float32 or float64.
+
+    Of a weight that is too large to keep whole, the elements that are not kept are NaN.
+
+    Raises:
+        ValueError: The record keeps no values of the weight.
+    """
+    column = history.column(weight.whole)
+    kept = column.value(number) if column else None
+    if column is None or kept is None:
+        raise ValueError(f"Record {number} keeps no values of {weight.whole!r}.")
+    index, dtype = f"[{index_text(weight.index)}]" if weight.index else "", widened(kept).dtype
+    if column.sample is not None:
+        place = f"explorer.history.steps({weight.whole!r}).index({number})"
+        return [
+            f"indexes, samples = explorer.history.samples({weight.whole!r})  # a sample of the elements is kept",
+            f"{name} = np.full({weight.whole_shape}, np.nan, np.{dtype})",
+            f"{name}.flat[indexes] = samples[{place}]",
+            *([f"{name} = {name}{index}"] if index else []),
+        ]
+    if is_live and number == column.kept[-1]:
+        source = weight.expression if weight.index else f"{weight.expression}.numpy()"
+    else:
+        source = f"explorer.history.value({weight.whole!r}, {number}){index}"
+    return [f"{name} = {source}" + ("" if dtype == kept.dtype else f".astype(np.{dtype})")]
