@@ -126,6 +126,13 @@ def test_a_summary_of_a_change_is_that_of_the_difference(values, shift):
     assert_same(summarize(values, before), difference, moved, scale=max(top, 1.0))
 
 
+def test_a_single_number_is_summarized_like_an_array_of_one():
+    now, before = np.arange(1, 7, dtype=np.float32).reshape(2, 3), np.full((2, 3), 0.5, np.float32)
+    for index in np.ndindex(now.shape):
+        assert summarize(now[index], before[index])[INDEX["mean"]] == now[index] - 0.5
+        assert summarize(now[index])[INDEX["norm"]] == now[index]
+
+
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 250, 5000])
 def test_blocks_leave_nothing_out(size, monkeypatch):
     monkeypatch.setattr(statistics, "BLOCK", 100)

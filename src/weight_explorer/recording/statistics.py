@@ -169,7 +169,8 @@ def summarize(values: np.ndarray, reference: np.ndarray | None = None) -> np.nda
     >>> float(row[INDEX["mean"]]), int(row[INDEX["nans"]]), float(row[INDEX["largest"]]), int(row[INDEX["place"]])
     (-0.5, 1, -2.0, 1)
     """
-    return scan(values, [] if reference is None else [Reference(reference)])[-1]
+    # A NumPy scalar, which indexing every axis gives, has no memory that outlives the reading of its address.
+    return scan(np.asarray(values), [] if reference is None else [Reference(np.asarray(reference))])[-1]
 
 
 def no_change(size: int) -> np.ndarray:
