@@ -1,4 +1,4 @@
-"""Does what somebody does who has nothing but the package: trains a model, and looks at it. Prints where the package is."""
+"""Train a model and look at it with nothing but the installed package. Prints where the package is."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def main():
     assert "text/html" in explorer._repr_mimebundle_()
 
     package = Path(weight_explorer.__file__).parent
-    # Where the package holds the library in C, this machine can load it.
+    # If the package contains the C library, it loads on this machine.
     assert (compiled.passes is not None) == any(package.rglob("*.so"))
     print(package)
 

@@ -1,4 +1,4 @@
-"""The workflows of GitHub Actions, which cannot be run here, are checked by actionlint."""
+"""Check the workflows of GitHub Actions with actionlint."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ WORKFLOWS = Path(__file__).parent.parent / ".github" / "workflows"
 
 
 def tool(name):
-    """Return the path of a program that the development group installs."""
+    """Return the path of a program that the dev group installs."""
     path = shutil.which(name, path=sysconfig.get_path("scripts"))
     assert path is not None, f"{name} is missing: run the tests with `uv run --group dev pytest`"
     return path
