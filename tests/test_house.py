@@ -103,22 +103,6 @@ def test_the_wheel_holds_the_scripts_and_styles(tmp_path):
     assert ("weight_explorer/recording/scan.so" in names) == (shutil.which("cc") is not None)
 
 
-# What somebody does who has nothing but the package: they train, look, and see what the recorder saw.
-SMOKE = """
-import keras, numpy as np
-import weight_explorer
-from weight_explorer import WeightExplorer
-model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="dense")], name="small")
-model.compile("adam", "mse")
-explorer = WeightExplorer(model)
-model.fit(np.ones((64, 8)), np.zeros((64, 4)), epochs=3, verbose=0, callbacks=[explorer.callback])
-assert (explorer.history.values("small/dense/kernel")[-1] == model.layers[0].kernel.numpy()).all()
-explorer.figure().savefig("kernel.png")
-assert "text/html" in explorer._repr_mimebundle_()
-print(weight_explorer.__file__)
-"""
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_what_is_built_works_in_an_empty_environment(kind, tmp_path):
@@ -128,7 +112,7 @@ def test_what_is_built_works_in_an_empty_environment(kind, tmp_path):
     python = tmp_path / "empty" / "bin" / "python"
     install = (["uv", "venv", "--python", sys.executable, "empty"], ["uv", "pip", "install", "--python", python, built])
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    for command in (*install, [python, "-c", SMOKE]):
+    for command in (*install, [python, "-P", ROOT / "tests" / "smoke.py"]):
         result = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
     assert str(tmp_path) in result.stdout
