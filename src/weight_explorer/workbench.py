@@ -213,7 +213,7 @@ class Workbench:
 
     def _check_rest(self, what: str) -> None:
         if self._is_training() or fit_is_running():
-            raise RuntimeError(f"A training is running, and would go on from other weights. {what} when it has ended.")
+            raise still_training(what)
 
     def _edit(self, weight: Weight, variable: Any, after: np.ndarray, mask: np.ndarray, words: str) -> None:
         edit = Edit.of(words, weight.key, variable, read_values(variable), mask)
@@ -257,6 +257,11 @@ class Workbench:
             unbuilt = "" if catalog.is_complete else " The model is not built: call it once, or model.build(input_shape)."
             raise ValueError(f"{error}{unbuilt}") from None
         return catalog.weights[found], catalog.variables[found]
+
+
+def still_training(what: str) -> RuntimeError:
+    """Return the error that says why something cannot be done to the weights now; `what` is the verb, such as "Assign"."""
+    return RuntimeError(f"A training is running, and would go on from other weights. {what} when it has ended.")
 
 
 def _check_freezable(weight: Weight, variable: Any) -> None:

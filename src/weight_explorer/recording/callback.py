@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate, repeat, takewhile
 from operator import attrgetter
 from types import FrameType
@@ -13,6 +14,7 @@ from typing import Any
 
 import keras
 
+from weight_explorer.recording.events import Event
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.session import Session
 from weight_explorer.recording.status import Status
@@ -71,16 +73,19 @@ class TrainingCallback(keras.callbacks.Callback):
 
     Args:
         session: Follows the training.
-        began: Called when a training begins, with the model that `fit` trains or None, and what kind of training it is. Where
-            it raises `NotFollowedError`, nothing of that `fit` is recorded.
-        stepped: Called at each step of a loop of the user's own, with the optimizers that made it, None where they do not say.
+
+    Attributes:
+        began: Published when a training begins, with the model that `fit` trains or None, and what kind of training it is. If a
+            handler raises `NotFollowedError`, nothing of that `fit` is recorded.
+        stepped: Published at each step of a loop of the user's own, with the optimizers that made it, None if they do not say.
     """
 
-    def __init__(self, session: Session, *, began: Callable[[Any, Activity], None], stepped: Callable[[Any], None]) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
+        self.began = Event()
+        self.stepped = Event()
         self._session = session
-        self._began = began
-        self._stepped = stepped
+        session.reading.subscribe(self._bring_values)
         self._followed: Any = None  # the model that the last fit that is followed trains
         self._refused_on: threading.Thread | None = None  # where a fit runs that is not followed; beside it another one may be
 
@@ -93,6 +98,10 @@ class TrainingCallback(keras.callbacks.Callback):
         """Where the training stands."""
         return self._session.status
 
+    def _bring_values(self) -> None:
+        """On the JAX backend, have Keras write the trained values to the variables, as it does for any callback that asks."""
+        _ = self.model
+
     @property
     def _is_refused(self) -> bool:
         """Whether the fit that calls this is not followed."""
@@ -104,7 +113,7 @@ class TrainingCallback(keras.callbacks.Callback):
         params = self.params or {}
         failure = None
         try:
-            self._began(self.model, Activity.FIT)
+            self.began.publish(self.model, Activity.FIT)
         except NotFollowedError:
             self._refuse()
             raise
@@ -172,23 +181,20 @@ class TrainingCallback(keras.callbacks.Callback):
         """Note one step of a training loop of the user's own, as `Session.step` does."""
         self._session.end_before(epoch)
         if not self._session.is_training:
-            self._began(None, Activity.LOOP)
-        self._stepped(optimizers)
+            self.began.publish(None, Activity.LOOP)
+        self.stepped.publish(optimizers)
         self._session.step(epoch, logs)
 
-    def begin_loop(self, epochs: int | None, batches: int | None) -> None:
-        """Note that a training loop of the user's own begins."""
-        self._began(None, Activity.LOOP)
-        self._session.begin_loop(epochs, batches)
-
-    @property
-    def is_in_loop(self) -> bool:
-        """Whether a training loop of the user's own runs."""
-        return self._session.is_training and self._session.is_loop
-
-    def end_loop(self, phase: str) -> None:
-        """Note that it ended, in the phase "finished" or "interrupted"."""
-        if phase == "finished":
-            self._session.loop_ended()
-        else:
-            self._session.finish(phase)
+    @contextlib.contextmanager
+    def loop(self, epochs: int | None, batches: int | None) -> Iterator[None]:
+        """Mark where a training loop of the user's own begins and ends; no error of ours reaches the loop."""
+        session = self._session
+        with session.reported():
+            self.began.publish(None, Activity.LOOP)
+            session.begin_loop(epochs, batches)
+        try:
+            yield
+        except BaseException:
+            session.leave_loop(succeeded=False)
+            raise
+        session.leave_loop(succeeded=True)
