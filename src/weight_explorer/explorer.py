@@ -6,7 +6,6 @@ import base64
 import os
 import threading
 import uuid
-import weakref
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -985,24 +984,12 @@ class WeightExplorer(ipywidgets.VBox):
             return  # it was closed, so there is a picture and text, but no panel
         self._screen.is_displayed = True
         self._take_place(is_shown=True)
-        live.call_after_every_cell(_close_replaced)
         self._examine()
 
     def _take_place(self, *, is_shown: bool) -> None:
-        """Note where this one is, and close those that the same cell left before and nobody needs any more."""
+        """Note that the running cell made or shows this explorer, in place of those that it showed in an earlier run."""
         with self._session.reported():
-            for reference in shown.take_place(self, is_shown=is_shown):
-                _leave(reference)
-
-    def _leave(self) -> None:
-        """Close, and have IPython forget it, unless a training is followed or somebody holds it.
-
-        One without widgets needs no closing: Python frees it when nobody holds it.
-        """
-        is_followed = self._tracker.is_training() or self._session.is_training
-        if self._screen.has_panel and not (is_followed or live.is_held(self)):
-            self.close()
-            live.forget(self)
+            shown.take_place(self, is_shown=is_shown, is_docked=self._dock.is_open)
 
     def _await_end_of_cell(self, *_: object) -> None:
         """When a training begins in a cell, have the end of the cell noticed."""
@@ -1038,18 +1025,6 @@ class WeightExplorer(ipywidgets.VBox):
     def set_model(self, model: Any) -> None:  # noqa: ARG002 - Keras' signature
         """Refuse to be used as the callback; without this, Keras raises an error that does not help."""
         raise TypeError("The explorer itself is no callback. Pass its callback to fit: callbacks=[explorer.callback].")
-
-
-def _leave(reference: weakref.ref[WeightExplorer], *, even_docked: bool = True) -> None:
-    explorer = reference()
-    if explorer is not None and (even_docked or not explorer._dock.is_open):  # noqa: SLF001 - this module's own class
-        explorer._leave()  # noqa: SLF001 - as above
-
-
-def _close_replaced(_: Any) -> None:
-    """Close what the cell that just ended showed in an earlier run, and nobody needs any more; not what is docked."""
-    for reference in shown.replaced_by_cell():
-        _leave(reference, even_docked=False)
 
 
 def _progress_bar(num_steps: int) -> Callable[[], object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from weight_explorer.catalog.walk import WeightsLostError, share_layers
 from weight_explorer.copies import Settings
 from weight_explorer.deeds import Deeds
 from weight_explorer.examiner import SHARE
-from weight_explorer.recording.callback import NotFollowedError, TrainingCallback, fit_is_running, still_trains
+from weight_explorer.recording.callback import NotFollowedError, TrainingCallback, fit_runs_here, still_trains
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.history import History, parse_memory
 from weight_explorer.recording.pace import Pace, check_pace
@@ -25,7 +26,7 @@ from weight_explorer.recording.time import Step
 from weight_explorer.source import LiveSource, Source, StillSource
 from weight_explorer.tensors import Reader
 from weight_explorer.training import Background, Training
-from weight_explorer.workbench import Workbench, still_training
+from weight_explorer.workbench import Obstacle, Workbench
 
 IS_OVER = (
     "This explorer shows a training that is over, so it cannot record or change anything. To train or change its model, "
@@ -55,6 +56,7 @@ class Tracker:
     def __init__(self, source: Source, session: Reporter) -> None:
         self.source = source
         self.session = session
+        self._cells = live.CellWatch()
 
     @property
     def live(self) -> LiveTracker:
@@ -82,6 +84,15 @@ class Tracker:
         """Whether a training is running, other than the one that calls this."""
         return False
 
+    def obstacle(self) -> Obstacle | None:
+        """What may be training the model, so that its weights are to be left alone; None if nothing is.
+
+        Any explorer knows of a training that it follows. Of any other, known is only that it may be what a cell is doing.
+        """
+        if self.is_training() or fit_runs_here() or any(other.trains(self.source.model) for other in list(_live_trackers)):
+            return Obstacle.TRAINING
+        return Obstacle.CELL if self._cells.is_running_elsewhere() else None
+
     def update(self) -> None:
         """Record the model as it is now, if its weights differ from the last record and no training is running."""
 
@@ -97,8 +108,8 @@ class Tracker:
 
     def restore(self, step: int) -> None:
         """Put the values of a record back into the model; see `WeightExplorer.restore`."""
-        if self.is_training() or fit_is_running():
-            raise still_training("Restore")
+        if obstacle := self.obstacle():
+            raise obstacle.refusal("Restore")
         if self.source.model is None:
             raise ValueError("There is no model to restore into. Give it: WeightExplorer.load(path, model).")
         self.source.refresh(self.session.report)
@@ -136,10 +147,11 @@ class LiveTracker(Tracker):
         session = Session(history, pace, record=self.record, between=live.pump())
         super().__init__(source, session)
         self.background = Background(session)
-        self.editor = Workbench(source, session, self.is_training)
+        self.editor = Workbench(source, session, self.is_training, self.obstacle)
         self.deeds = Deeds(self.editor)
         self.examining_share = min(SHARE, settings.max_overhead / 2)
         session.epoch_ending.subscribe(source.training.note_rates)
+        _live_trackers.add(self)
 
     @property
     def live(self) -> LiveTracker:
@@ -156,6 +168,12 @@ class LiveTracker(Tracker):
         if still_trains(session.thread):
             return True
         session.finish("interrupted")
+        return False
+
+    def trains(self, model: Any) -> bool:
+        """Whether a training that this follows is running elsewhere, and trains layers of that model."""
+        with self.session.reported():
+            return model is not None and self.is_training() and share_layers(self.source.model, model)
         return False
 
     # -- recording -------------------------------------------------------------------------------------------------
@@ -233,3 +251,7 @@ class LiveTracker(Tracker):
     def close(self) -> None:
         """Stop a training in the background."""
         self.background.close()
+
+
+# All there are: a model may have several explorers, and each is to know of the trainings that the others follow.
+_live_trackers: weakref.WeakSet[LiveTracker] = weakref.WeakSet()

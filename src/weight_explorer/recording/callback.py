@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate, repeat, takewhile
-from operator import attrgetter
-from types import FrameType
 from typing import Any
 
 import keras
@@ -18,8 +15,6 @@ from weight_explorer.recording.events import Event
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.session import Session
 from weight_explorer.recording.status import Status
-
-_WHAT_RUNS = attrgetter("f_code.co_name", "f_globals")
 
 
 def shielded(hook: Callable[..., None]) -> Callable[..., None]:
@@ -36,32 +31,19 @@ def shielded(hook: Callable[..., None]) -> Callable[..., None]:
 def still_trains(thread: threading.Thread) -> bool:
     """Say whether a `fit` that began on this thread may be running: one that broke off, inside a `try`, never says so.
 
-    Of a thread that runs meanwhile nobody looks at the frames: under torch, which makes its own, some are none.
+    Of a thread that runs meanwhile nobody can tell.
     """
     return fit_runs_here() if thread is threading.current_thread() else thread.is_alive()
 
 
-def fit_is_running() -> bool:
-    """Say whether any thread is inside a `fit` of Keras, which need not be one of ours."""
-    frames = sys._current_frames()  # noqa: SLF001 - the public way to it is `faulthandler`, which only prints
-    try:
-        return any(_is_in_fit(frame) for frame in frames.values())
-    finally:
-        # One of them is this function's own, so they would hold each other, and with them all that `fit` has in its hands,
-        # until the garbage is collected. To close the iterators of a hundred epochs at once takes TensorFlow seconds.
-        frames.clear()
-
-
 def fit_runs_here() -> bool:
     """Say whether this is called by a `fit` of Keras, which then waits: by a callback."""
-    return _is_in_fit(sys._getframe())  # noqa: SLF001
-
-
-def _is_in_fit(frame: FrameType) -> bool:
-    # In one go, which no other thread comes between: a frame that ends while it is held may lead to what is none.
-    callers = takewhile(bool, accumulate(repeat("f_back"), getattr, initial=frame))
-    called = list(map(_WHAT_RUNS, callers))
-    return any(name == "fit" and given.get("__name__", "").startswith("keras.") for name, given in called)
+    caller = inspect.currentframe()
+    while caller is not None:
+        if caller.f_code.co_name == "fit" and caller.f_globals.get("__name__", "").startswith("keras."):
+            return True
+        caller = caller.f_back
+    return False
 
 
 class NotFollowedError(RuntimeError):
