@@ -1,5 +1,6 @@
 """What the tests share: small real models, and Keras without a GPU or chatter."""
 
+import functools
 import gc
 import os
 
@@ -39,15 +40,16 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session", autouse=True)
 def _seen():
     """Have all drawn as on a page, in the middle of a training too, and from the start: the tests look at the panel."""
-    open_parts = WeightExplorer._open
+    make = WeightExplorer.__init__
 
-    def open_with_panel(self, *args, **options):
-        open_parts(self, *args, **options)
+    @functools.wraps(make)
+    def make_with_panel(self, *args, **options):
+        make(self, *args, **options)
         _ = self.children
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live, "may_be_seen", lambda: True)
-        patch.setattr(WeightExplorer, "_open", open_with_panel)
+        patch.setattr(WeightExplorer, "__init__", make_with_panel)
         yield
 
 

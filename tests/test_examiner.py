@@ -35,8 +35,10 @@ class Bench:
         self.now = 0.0
         self.errors, self.costs, self.threads = [], [], []
         subject = Subject(self.catalog, self.history, NO_FACTS)
-        how = {"report": self.errors.append, "examined": self.told, "clock": lambda: self.now} | how
+        how = {"report": self.errors.append, "clock": lambda: self.now} | how
+        examined = how.pop("examined", self.told)
         self.examiner = Examiner(lambda: subject, **how)
+        self.examiner.examined.subscribe(examined)
         self.record()
 
     def told(self, seconds):

@@ -150,7 +150,7 @@ PARTS = {
     "holding the training": breaks(lambda explorer: explorer._session, "hold"),
     "what waits to be done": breaks(lambda explorer: explorer._session, "_do_what_waits"),
     "noting the batch": breaks(lambda explorer: explorer._session, "batch_ended"),
-    "small pictures": breaks(lambda explorer: explorer._session, "_sketch"),
+    "small pictures": breaks(lambda explorer: explorer._session, "sketch"),
     "the passes": breaks(lambda explorer: segments.Segments, "scan"),
     "counting": breaks(lambda explorer: segments.Segments, "tally"),
     "reading a variable": breaks(lambda explorer: explorer._source.recorder, "_read"),

@@ -11,7 +11,7 @@ from keras import layers
 
 from tests.backends import BACKEND, needs_live_weights, needs_many_steps, needs_tape, not_on
 from tests.records import history_of
-from weight_explorer import WeightExplorer
+from weight_explorer import WeightExplorer, live
 from weight_explorer.editing import holding
 from weight_explorer.recording.frozen import FrozenPart, proof_of, proofs
 
@@ -379,26 +379,58 @@ def test_from_another_thread_it_holds_from_the_end_of_the_batch():
     assert explorer.frozen()[0].moved == 0
 
 
-def test_a_fit_in_another_thread_that_we_do_not_follow_is_no_time_to_freeze():
+def elsewhere(do):
+    """Do something in another thread, as a click does, and return the errors."""
+    errors = []
+
+    def attempt():
+        try:
+            do()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    return errors
+
+
+def test_a_training_that_another_explorer_follows_is_no_time_to_change_the_weights():
     model, errors = model_of(), []
-    explorer = WeightExplorer(model)
+    following, explorer = WeightExplorer(model), WeightExplorer(model)
+    unrelated = WeightExplorer(model_of())
 
     def click():
-        for deed in (lambda: explorer.freeze(KERNEL), lambda: explorer.assign(KERNEL, None, 0)):
-            try:
-                deed()
-            except RuntimeError as error:
-                errors.append(str(error))
-
-    def clicked():
-        thread = threading.Thread(target=click)
-        thread.start()
-        thread.join()
+        for change in (lambda: explorer.freeze(KERNEL), lambda: explorer.assign(KERNEL, None, 0), lambda: explorer.restore(0)):
+            errors.extend(elsewhere(change))
+        assert elsewhere(lambda: unrelated.assign(KERNEL, None, 0)) == []
 
     before = kernel_of(model).constraint
-    model.fit(*DATA, verbose=0, callbacks=[Doing(clicked, at=0)])
-    assert ("on JAX keeps the weights to itself" if BACKEND == "jax" else "without explorer.callback") in errors[0]
-    assert "A training is running" in errors[1]
+    model.fit(*DATA, verbose=0, callbacks=[following.callback, Doing(click, at=0)])
+    assert errors == [
+        "A training is running that cannot be reached between two steps. Freeze when it has ended.",
+        "A training is running, and would go on from other weights. Assign when it has ended.",
+        "A training is running, and would go on from other weights. Restore when it has ended.",
+    ]
+    assert kernel_of(model).constraint is before
+    assert explorer.freeze(KERNEL).count == 48
+
+
+def test_while_a_cell_is_running_that_may_be_training_a_click_changes_nothing(monkeypatch):
+    """A fit without the callback tells nobody that it trains."""
+    model, errors = model_of(), []
+    explorer = WeightExplorer(model)
+    monkeypatch.setattr(live.CellWatch, "is_running_elsewhere", lambda watch: True)
+
+    def click():
+        for change in (lambda: explorer.freeze(KERNEL), lambda: explorer.assign(KERNEL, None, 0)):
+            errors.extend(elsewhere(change))
+
+    before = kernel_of(model).constraint
+    model.fit(*DATA, verbose=0, callbacks=[Doing(click, at=0)])
+    assert errors == [
+        f"A cell is running, and may be training the model. {what} when it has ended." for what in ("Freeze", "Assign")
+    ]
     assert kernel_of(model).constraint is before
 
 

@@ -1,14 +1,11 @@
 """The first promise: the explorer never hurts the training, and shows what went wrong instead."""
 
 import functools
-import gc
 import inspect
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import weakref
 from time import perf_counter
 
 import keras
@@ -18,7 +15,7 @@ from keras import layers
 
 from tests.backends import BACKEND, needs_many_steps, not_on
 from weight_explorer import WeightExplorer, live
-from weight_explorer.recording.callback import fit_is_running, shielded
+from weight_explorer.recording.callback import shielded
 
 
 def train(data, *, explore, clicker=None, **options):
@@ -303,31 +300,3 @@ def test_an_error_in_every_batch_is_drawn_no_more_often_than_a_picture(dense_mod
     dense_model.fit(*training_data, epochs=100, verbose=0, callbacks=[explorer.callback])
     assert "ZeroDivisionError" in explorer._panel.status.problem
     assert len(drawn) <= 20 * (drawn[-1] - drawn[0]) + 4
-
-
-class Thing:
-    """Something that a thread has in its hands."""
-
-
-def test_asking_whether_fit_runs_keeps_nothing_that_it_works_on():
-    """Held until the garbage is collected, the iterators of hundreds of epochs took TensorFlow seconds to close at once."""
-    begun, may_end = threading.Event(), threading.Event()
-    held = []
-
-    def work():
-        thing = Thing()
-        held.append(weakref.ref(thing))
-        begun.set()
-        assert may_end.wait(60)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert begun.wait(60)
-    gc.disable()
-    try:
-        assert not fit_is_running()
-        may_end.set()
-        thread.join()
-        assert held[0]() is None
-    finally:
-        gc.enable()

@@ -141,7 +141,7 @@ def test_a_slice_says_which_records_have_lost_the_values_it_needs(reader_model):
     explorer = WeightExplorer(reader_model, memory=1_500_000)
     for number in range(30):
         reader_model.get_layer("encoder_lstm").forward_layer.cell.kernel.assign(np.full((100, 80), number))
-        explorer._look()
+        _ = explorer.history
     explorer.select("encoder_lstm", role="kernel", block="forget gate", view="over_time")
     kept = explorer.history.steps(KERNEL)
     assert len(kept) < explorer.history.num_recorded
@@ -241,7 +241,7 @@ def test_records_remember_a_few_slices_within_the_memory(reader_model):
     kernel = reader_model.get_layer("encoder_lstm").forward_layer.cell.kernel
     for number in range(20):
         kernel.assign(np.full((100, 80), number))
-        explorer._look()
+        _ = explorer.history
         for start in range(0, 80, 20):
             for quantity in QUANTITIES:
                 explorer.history.series(KERNEL, quantity, (slice(None), slice(start, start + 20)))
@@ -279,7 +279,7 @@ def test_readers_and_training_meet_on_slices_without_an_error(explorer):
         for reader in readers:
             reader.start()
         for _ in range(50):
-            explorer._record(Step(0, 1, 1, 1.0, "batch"))
+            explorer._tracker.record(Step(0, 1, 1, 1.0, "batch"))
             explorer.history.forget(KERNEL)
     finally:
         stop.set()

@@ -438,10 +438,10 @@ def test_a_fit_that_meets_it_is_told_so(dense_model, training_data, explorer):
     training.pause()
     assert paused.wait(SOON)
     with pytest.raises(RuntimeError, match="in the background"):
-        explorer._training_began(dense_model, Activity.FIT)
+        explorer.callback.began.publish(dense_model, Activity.FIT)
     training.stop()
     training.wait(SOON)
-    explorer._training_began(dense_model, Activity.FIT)
+    explorer.callback.began.publish(dense_model, Activity.FIT)
 
 
 def test_a_fit_that_is_refused_leaves_the_background_training_alone(dense_model, training_data, explorer):
@@ -489,7 +489,7 @@ explorer._panel.status.observe(lambda change: paused.set() if change["new"] == "
 training.pause()
 assert paused.wait(60)
 trained.clear()
-other._live.model.compile("sgd", "mse")
+other._source.model.compile("sgd", "mse")
 another = other.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=1_000_000, callbacks=[Tell()])
 assert trained.wait(60)
 ''')

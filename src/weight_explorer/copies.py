@@ -17,6 +17,7 @@ import keras
 from weight_explorer.catalog.labels import Labels, with_labels
 from weight_explorer.catalog.walk import read_catalog
 from weight_explorer.recording.callback import TrainingCallback
+from weight_explorer.recording.session import Session
 from weight_explorer.recording.status import Status
 
 logger = logging.getLogger("weight_explorer")
@@ -123,21 +124,15 @@ class ExplorerCallback(_MadeByRecipe, TrainingCallback):
     """The callback of an explorer: it can be copied and pickled.
 
     Args:
-        *args: As for `TrainingCallback`.
-        explorer: Returns the explorer. A weak reference: as long as the explorer records, the callback holds it anyway.
+        session: As for `TrainingCallback`.
+        explorer: The `WeightExplorer` whose callback this is. It lives as long as its callback.
         recipe: Makes copies.
-        **options: As for `TrainingCallback`.
     """
 
-    def __init__(self, *args: Any, explorer: Callable[[], Any], recipe: CopyRecipe, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._find_explorer = explorer
+    def __init__(self, session: Session, *, explorer: Any, recipe: CopyRecipe) -> None:
+        super().__init__(session)
+        self.explorer = explorer
         self._recipe = recipe
-
-    @property
-    def explorer(self) -> Any:
-        """The `WeightExplorer` that this is the callback of."""
-        return self._find_explorer()
 
 
 def _forwards_hooks(copied: type[CopiedCallback]) -> type[CopiedCallback]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -21,13 +22,10 @@ class Deeds:
 
     Args:
         bench: Changes the model.
-
-    Attributes:
-        initializers: The user's own, by name.
     """
 
     def __init__(self, bench: Workbench) -> None:
-        self.initializers: Mapping[str, Any] = {}
+        self._initializers: Mapping[str, Any] = MappingProxyType({})
         self._bench = bench
         self._trial: Trial | None = None
 
@@ -51,9 +49,16 @@ class Deeds:
         except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
             return Answer(f"{type(error).__name__}: {error}", is_refused=True)
 
-    def forget_trial(self) -> None:
-        """Draw anew what is wanted next."""
-        self._trial = None
+    @property
+    def initializers(self) -> Mapping[str, Any]:
+        """The user's own initializers, by name."""
+        return self._initializers
+
+    def take_initializers(self, given: Mapping[str, Any]) -> None:
+        """Use other initializers from now on; see `check_initializers`."""
+        check_initializers(given)
+        self._initializers = MappingProxyType(dict(given))
+        self._trial = None  # what is wanted next is drawn by the new ones
 
     # -- one for each ----------------------------------------------------------------------------------------------
 
@@ -102,7 +107,7 @@ class Deeds:
         if wanted.name == OWN:
             return None
         if not wanted.is_of_keras:
-            return self.initializers[wanted.name]
+            return self._initializers[wanted.name]
         made = getattr(keras.initializers, wanted.name)
         # With the seed from the beginning: without one Keras asks Python's global random numbers, which are the training's.
         seeded = {"seed": wanted.seed} if "seed" in inspect.signature(made).parameters else {}

@@ -11,6 +11,7 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.facts import Facts
 from weight_explorer.diagnosis.findings import NOT_EXAMINED, Examined, Findings
 from weight_explorer.diagnosis.registry import findings_of
+from weight_explorer.recording.events import Event
 from weight_explorer.recording.past import Past
 from weight_explorer.recording.statistics import NOT_FINITE
 
@@ -69,9 +70,11 @@ class Examiner:
     Args:
         subject: Gives what is to be examined, as it stands.
         report: Takes an error of a rule; must not raise.
-        examined: Called with the seconds that it took, on the examiner's thread, when there are new findings to be seen.
         share: Of the time, how much examining may take where it is not to be done at once.
         clock: Tells seconds.
+
+    Attributes:
+        examined: Published with the seconds that it took, on the examiner's thread, when there are new findings to be seen.
     """
 
     def __init__(
@@ -79,13 +82,12 @@ class Examiner:
         subject: Callable[[], Subject],
         *,
         report: Callable[[Exception], None],
-        examined: Callable[[float], None],
         share: float = SHARE,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
+        self.examined = Event()
         self._subject = subject
         self._report = report
-        self._examined = examined
         self._share = share
         self._clock = clock
         self._condition = threading.Condition()
@@ -100,11 +102,6 @@ class Examiner:
     def latest(self) -> Examined:
         """The latest findings there are."""
         return self._latest
-
-    @property
-    def is_here(self) -> bool:
-        """Whether this is called on the examiner's own thread."""
-        return self._thread is threading.current_thread()
 
     def ask(self, *, at_once: bool) -> None:
         """Have what is new examined: at once, or, so that a training keeps its time, only if it is time again.
@@ -170,7 +167,7 @@ class Examiner:
     def _tell(self, began: float) -> None:
         try:
             if not self._is_closed:
-                self._examined(self._clock() - began)
+                self.examined.publish(self._clock() - began)
         except Exception as error:  # noqa: BLE001 - as above
             self._report(error)
         ended = self._clock()

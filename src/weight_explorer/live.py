@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import gc
 import queue
 import sys
 import threading
@@ -20,7 +19,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import RLock
 from time import perf_counter
-from types import FrameType, MethodType
 from typing import Any
 
 import ipywidgets
@@ -233,35 +231,89 @@ def running_cell() -> Run | None:
     return Run(str(cell), str(message["header"]["msg_id"]))
 
 
-def is_held(widget: ipywidgets.Widget) -> bool:
-    """Whether anything holds a widget but what remembers every one: ipywidgets, what listens to it, and IPython's `Out`.
+class CellWatch:
+    """Knows whether a cell is running, as far as IPython tells, which keeps no watch alive."""
 
-    It takes a twentieth of a second, for Python has to look through all that there is.
-    """
+    def __init__(self) -> None:
+        self._is_running = _is_main_thread() and running_cell() is not None
+        if is_in_kernel():
+            _call_weakly("pre_run_cell", self._began)
+            _call_weakly("post_run_cell", self._ended)
+
+    def is_running_elsewhere(self) -> bool:
+        """Whether a cell is running while another thread than that of the cells calls this, such as one that answers clicks."""
+        return self._is_running and not _is_main_thread()
+
+    def _began(self, *_: object) -> None:
+        self._is_running = True
+
+    def _ended(self, *_: object) -> None:
+        self._is_running = False
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _call_weakly(event: str, method: Callable[..., None]) -> None:
+    """Have IPython call a method at each event of a name, for as long as something else holds its object."""
+    events, reference = _shell().events, weakref.WeakMethod(method)
+
+    def call(*details: object) -> None:
+        if (method := reference()) is not None:
+            method(*details)
+        else:
+            events.unregister(event, call)
+
+    events.register(event, call)
+
+
+def hold(widget: ipywidgets.Widget) -> None:
+    """Have ipywidgets keep a widget alive, as it does with every widget that was opened."""
+    if widget.comm is not None:
+        _register(widget, widget, widget._handle_msg)  # noqa: SLF001 - where ipywidgets takes every message in
+
+
+def hold_weakly(widget: ipywidgets.Widget) -> None:
+    """Have ipywidgets and IPython's `Out` no longer keep a widget alive; Python frees it once nothing else holds it."""
+    if widget.comm is None:
+        return
+    reference = weakref.WeakMethod(widget._handle_msg)  # noqa: SLF001 - as above
+
+    def handle(message: Any) -> None:
+        if (method := reference()) is not None:
+            method(message)
+
+    _register(widget, weakref.proxy(widget), handle)
+    _forget_output(widget)
+
+
+def _register(widget: ipywidgets.Widget, entry: Any, handle: Callable[[Any], None]) -> None:
+    """Enter a widget where ipywidgets keeps every one: its messages are handled, and a page that is loaded again shows it."""
+    widget.comm.on_msg(handle)
+    ipywidgets.widgets.widget._instances[widget.model_id] = entry  # noqa: SLF001 - there is no public way
+
+
+def _forget_output(widget: ipywidgets.Widget) -> None:
+    """Have IPython forget an output, which it would otherwise keep until the kernel ends, and with it all that it holds."""
     shell = _shell()
-    hidden = shell.user_ns_hidden
-    for name, value in list(shell.user_ns.items()):
-        if value is widget and hidden.get(name) is not widget:
-            return True
-    passing = (MethodType, FrameType, type(shell.last_execution_result))
-    memories = [id(ipywidgets.widgets.widget._instances), *(id(memory) for memory in _memories(shell))]  # noqa: SLF001
-    holders = gc.get_referrers(widget)  # nothing here may hold it but a name, not even a generator
-    return any(id(holder) not in memories and not isinstance(holder, passing) for holder in holders)
+    outputs = [
+        name for name, value in list(shell.user_ns_hidden.items()) if value is widget
+    ]  # `_`, `_3`; no name of the user's
+    for names in (shell.user_ns, shell.user_ns_hidden):
+        _drop(widget, names, outputs)
+    for memory in (shell.user_ns["_oh"], vars(shell.displayhook)):
+        _drop(widget, memory, list(memory))
 
 
-def forget(widget: ipywidgets.Widget) -> None:
-    """Have IPython forget an output, which it would keep in `Out`, and with it all that it holds, until the kernel ends."""
-    for memory in _memories(_shell()):
-        for name in [name for name, value in list(memory.items()) if value is widget]:
-            if isinstance(name, str) and not name.strip("_"):
-                memory[name] = ""  # `_` and its like, as they are at first
-            else:
-                del memory[name]
-
-
-def _memories(shell: Any) -> tuple[dict[Any, Any], ...]:
-    """Return the dictionaries in which IPython remembers outputs: `_3` and `_`, what of it is hidden, `Out`, and its own."""
-    return shell.user_ns, shell.user_ns_hidden, shell.user_ns["_oh"], vars(shell.displayhook)
+def _drop(widget: ipywidgets.Widget, memory: dict[Any, Any], names: list[Any]) -> None:
+    for name in names:
+        if memory.get(name) is not widget:
+            continue
+        if isinstance(name, str) and not name.strip("_"):
+            memory[name] = ""  # `_` and its like, as they are at first
+        else:
+            del memory[name]
 
 
 def _kernel() -> Any:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import ipywidgets
+from matplotlib.figure import Figure
 
 from weight_explorer import live
+from weight_explorer.catalog.elements import Elements
 from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.findings import Examined
 from weight_explorer.errands import AskedDeeds, Doing, Files
 from weight_explorer.panels.export import Exported, export
+from weight_explorer.panels.figure import figure_of
+from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.panels.panel import Control, Panel
+from weight_explorer.recording.events import Event
 from weight_explorer.recording.session import Reporter
 from weight_explorer.source import Source
 from weight_explorer.views.asked import clicked
+from weight_explorer.views.brush import brushed
 from weight_explorer.views.choice import Choice, resolve, with_view
 from weight_explorer.views.pictures import Picture
+from weight_explorer.views.reading import kept_steps
 from weight_explorer.views.registry import views_for
 from weight_explorer.views.scene import Circumstances, Scene, compose, compose_problem
 from weight_explorer.views.script import script_of
@@ -45,22 +55,25 @@ class Screen:
     Args:
         source: Gives the catalog and the past.
         reporter: Knows where the training stands, and takes what goes wrong.
-        look: Called before a click is answered, to read the model anew where nothing else does.
-        findings: Gives the latest findings there are, at once; may have newer ones made, and the screen drawn then.
+        findings: Gives the latest findings there are, at once.
         deeds: Does what the user asks to be done to the model; None where there is no live one.
+
+    Attributes:
+        answering: Published before a click is answered, so that the answer is about the model as it is now.
+        is_displayed: Whether it was displayed in a notebook, and not closed since.
     """
 
     def __init__(
         self,
         source: Source,
         reporter: Reporter,
-        look: Callable[[], None],
         findings: Callable[[], Examined] = Examined,
         deeds: Doing | None = None,
     ) -> None:
+        self.answering = Event()
+        self.is_displayed = False
         self._source = source
         self._reporter = reporter
-        self._look = look
         self._findings = findings
         self._choice = Choice()
         self._drawing = threading.RLock()  # held by the one thread that draws
@@ -89,6 +102,17 @@ class Screen:
         """Whether there are widgets."""
         return self._panel is not None
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether there is a panel that somebody may be looking at, which in a script there is not."""
+        return self.has_panel and (self.is_displayed or live.is_in_kernel())
+
+    @property
+    def selection(self) -> Elements | None:
+        """The elements that are selected in the matrix."""
+        weight = resolve(self._source.catalog, self._choice).weight
+        return brushed(weight, self._choice.brush) if weight else None
+
     def open_panel(self) -> Panel:
         """Return the panel; the first call makes its widgets and draws."""
         with self._touching:
@@ -116,7 +140,7 @@ class Screen:
             return
         self._deeds.do()
         with self._reporter.reported():
-            self._look()
+            self.answering.publish()
             self.draw()
         if self._panel is not None:
             self._files.deliver(self._panel.save)
@@ -146,6 +170,11 @@ class Screen:
                 with contextlib.suppress(RuntimeError):
                     self._drawing.release()
 
+    def draw_if_seen(self) -> None:
+        """Do the same when the training asks for it; during one only if somebody may see it, and without waiting."""
+        if not self._reporter.is_training or self.is_displayed or live.may_be_seen():
+            self.draw(wait=False)
+
     def sketch(self) -> bool:
         """Have the page know all weights in small, where clicks wait for the training that runs; say whether they do."""
         panel = self._panel
@@ -162,6 +191,44 @@ class Screen:
     def scene(self) -> Scene:
         """Compose what the choice asks for."""
         return self._compose(self._choice, self._source.catalog)
+
+    def figure(self) -> Figure:
+        """Draw what the choice asks for as a matplotlib figure."""
+        scene = self.scene()
+        return figure_of(scene.picture, scene.name)
+
+    def exported_text(self, format: str, path: str | os.PathLike[str] | None = None) -> str:  # noqa: A002 - as savefig calls it
+        """Return what `exported` makes of it as text, written to a file if one is given."""
+        text = self.exported(format).content.decode()
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def save_film(
+        self,
+        path: str | os.PathLike[str],
+        frames_per_second: float,
+        progress: Callable[[int], Callable[[], object]],
+    ) -> None:
+        """Save a film of what the choice asks for, at every record that keeps values; see `WeightExplorer.film`.
+
+        Args:
+            path: The file.
+            frames_per_second: How fast it plays.
+            progress: Called with how many steps of work there are; returns what to call after each of them.
+        """
+        choice, catalog, past = self._choice, self._source.catalog, self._source.past.snapshot()
+        weight = resolve(catalog, choice).weight
+        numbers = kept_steps(weight, past) if weight else ()
+        check_film(path, frames_per_second, len(numbers))
+
+        def pictures(color_limit: float | None) -> Iterator[tuple[Picture, str]]:
+            for number in numbers:
+                frame = replace(choice, step=number, color_limit=color_limit)
+                scene = compose(catalog, past, frame, self._reporter.status)
+                yield scene.picture, scene.name
+
+        save_film(path, pictures, frames_per_second, on_frame=progress(2 * len(numbers)))
 
     def exported(self, format: str) -> Exported:  # noqa: A002 - as savefig calls it
         """Make a file of what the choice asks for, in one of `panels.export.FORMATS`.

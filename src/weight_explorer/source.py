@@ -303,6 +303,33 @@ class StillSource(Source):
         return ""
 
 
+# The packages of Keras 2, whose models look like those of Keras 3.
+KERAS_2 = ("tf_keras.", "tensorflow.python.keras.")
+
+
+def check_model(model: object) -> None:
+    """Refuse what is not a model of Keras 3.
+
+    Raises:
+        TypeError: It is something else; the message says what, and what to do.
+    """
+    if isinstance(model, keras.Model):
+        return
+    kind = model if isinstance(model, type) else type(model)
+    package = next((name for name in KERAS_2 for base in kind.__mro__ if f"{base.__module__}.".startswith(name)), None)
+    if package:
+        raise TypeError(
+            f"WeightExplorer needs a model of Keras 3, and {kind.__name__} is one of Keras 2 ({package.rstrip('.')}). "
+            f"Build it with `import keras`, not with tf_keras. If it was built with tf.keras, the environment variable "
+            f"TF_USE_LEGACY_KERAS makes that Keras 2: start Python without it."
+        )
+    what = f"the class {model.__name__}" if isinstance(model, type) else f"{type(model).__name__}: {str(model)[:80]}"
+    raise TypeError(
+        f"WeightExplorer needs a Keras model, and got {what}. Pass the model itself: WeightExplorer(model). "
+        f"A single layer can be wrapped: keras.Sequential([layer])."
+    )
+
+
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
@@ -312,6 +339,7 @@ def checkpoints_of(model: keras.Model, given: Paths, memory: int, labels: Sequen
     Raises:
         ValueError: There are none, none can be read, or one does not fit the model; the message says which and why.
     """
+    check_model(model)
     catalog, errors = with_labels(read_catalog(model), labels)
     for error in errors:
         raise error
@@ -359,6 +387,8 @@ def run_of(path: str | os.PathLike[str], model: keras.Model | None, labels: Sequ
         ValueError: The file is no recorded run, or does not fit the model; the message says where.
         OSError: It cannot be read.
     """
+    if model is not None:
+        check_model(model)
     past = RunFile(path)
     catalog = past.catalog if model is None else _catalog_of_run(past, model, Path(path))
     catalog, errors = with_labels(catalog, labels)

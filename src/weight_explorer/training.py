@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from weight_explorer.recording.callback import NotFollowedError, TrainingCallback
+from weight_explorer.recording.events import Event
 from weight_explorer.recording.session import Session
 
 logger = logging.getLogger("weight_explorer")
@@ -157,12 +158,14 @@ class Background:
 
     Args:
         session: Follows the training.
-        ended: Called on the training's own thread when it is over and the session knows.
+
+    Attributes:
+        ended: Published on the training's own thread when it is over and the session knows.
     """
 
-    def __init__(self, session: Session, ended: Callable[[], None]) -> None:
+    def __init__(self, session: Session) -> None:
+        self.ended = Event()
         self._session = session
-        self._ended = ended
         self._training: Training | None = None
 
     @property
@@ -198,7 +201,7 @@ class Background:
         if error is not None:
             logger.error("The training that explorer.fit began met an error.", exc_info=error)
             self._session.broke(f"{type(error).__name__}: {error}"[:300] + " (the training's wait() raises it)")
-        self._ended()
+        self.ended.publish()
 
 
 def completed(fit: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any], callback: Any) -> Callable[[], Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ from weight_explorer.editing.choosing import Chosen, choose
 from weight_explorer.editing.drawing import drawn
 from weight_explorer.editing.undoing import Edit, Edits
 from weight_explorer.editing.values import changed
-from weight_explorer.recording.callback import fit_is_running, fit_runs_here
+from weight_explorer.recording.callback import fit_runs_here
 from weight_explorer.recording.frozen import FrozenPart, with_part, with_values, without_elements
 from weight_explorer.recording.session import Session
 from weight_explorer.source import LiveSource
@@ -31,6 +32,17 @@ GONE = "Nothing of it is frozen any more"
 OWN_LOOPS = (
     "a tf.function of your own that was traced before has to be made again, since it cannot know; fit and train_on_batch know"
 )
+
+
+class Obstacle(Enum):
+    """Why the weights cannot be changed now."""
+
+    TRAINING = "A training is running, and would go on from other weights."
+    CELL = "A cell is running, and may be training the model."
+
+    def refusal(self, what: str) -> RuntimeError:
+        """Return the error that says so; `what` is the verb, such as "Assign"."""
+        return RuntimeError(f"{self.value} {what} when it has ended.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +77,20 @@ class Workbench:
         source: The model, and the history that is recorded of it.
         session: Knows where the training stands.
         is_training: Whether a training runs elsewhere than where this is asked.
+        obstacle: What may be training the model, whoever follows that; None if nothing is.
     """
 
-    def __init__(self, source: LiveSource, session: Session, is_training: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        source: LiveSource,
+        session: Session,
+        is_training: Callable[[], bool],
+        obstacle: Callable[[], Obstacle | None],
+    ) -> None:
         self._source = source
         self._session = session
         self._is_training = is_training
+        self._obstacle = obstacle
         self._edits = Edits(source.history.memory // _SHARE_OF_UNDO)
 
     # -- freezing --------------------------------------------------------------------------------------------------
@@ -137,15 +157,18 @@ class Workbench:
         Raises:
             RuntimeError: A training runs that cannot be met between two steps.
         """
-        runs = fit_is_running()
-        if runs and keras.backend.backend() == "jax":
+        is_inside_fit, session = fit_runs_here(), self._session
+        if keras.backend.backend() == "jax" and (is_inside_fit or (self._is_training() and not session.is_loop)):
             raise RuntimeError(f"A training is running, which on JAX keeps the weights to itself. {what} when it has ended.")
-        if (not self._is_training() and not runs) or fit_runs_here():
+        obstacle = None if is_inside_fit else self._obstacle()
+        if obstacle is None:
             deed()
             return NOW
-        if not self._session.is_training:
-            raise RuntimeError(f"A fit without explorer.callback is running in another thread. {what} when it has ended.")
-        self._session.soon(deed)
+        if obstacle is Obstacle.CELL:
+            raise obstacle.refusal(what)
+        if not session.is_training:
+            raise RuntimeError(f"A training is running that cannot be reached between two steps. {what} when it has ended.")
+        session.soon(deed)
         return NEXT_BATCH
 
     # -- editing ---------------------------------------------------------------------------------------------------
@@ -212,8 +235,8 @@ class Workbench:
                 history.frozen = with_values(history.frozen, key, read_values(variable), number)
 
     def _check_rest(self, what: str) -> None:
-        if self._is_training() or fit_is_running():
-            raise RuntimeError(f"A training is running, and would go on from other weights. {what} when it has ended.")
+        if obstacle := self._obstacle():
+            raise obstacle.refusal(what)
 
     def _edit(self, weight: Weight, variable: Any, after: np.ndarray, mask: np.ndarray, words: str) -> None:
         edit = Edit.of(words, weight.key, variable, read_values(variable), mask)

@@ -28,6 +28,7 @@ from tests.benchmarks import overhead
 from tests.benchmarks.overhead import make_model, seconds
 from weight_explorer import WeightExplorer
 from weight_explorer.recording.time import Step
+from weight_explorer.tracker import LiveTracker
 
 ROUNDS = 7
 MLP_ROUNDS = 50
@@ -78,7 +79,7 @@ def change(model: keras.Model) -> None:
 def record_of(explorer: WeightExplorer) -> Work:
     """Return what makes the next record, as the callback does between two epochs."""
     numbers = itertools.count(1)
-    return lambda: explorer._record(Step(0, 0, next(numbers), 0.0, "batch"))
+    return lambda: explorer._tracker.record(Step(0, 0, next(numbers), 0.0, "batch"))
 
 
 def compare(model: keras.Model, rivals: dict[str, Work], num_rounds: int) -> dict[str, Pairs]:
@@ -233,15 +234,11 @@ def growth() -> tuple[float, float]:
 # -- the large model, in a process of its own --------------------------------------------------------------------------
 
 
-class TimedExplorer(WeightExplorer):
-    """Knows how long its looks at the model took; the first, while it is made, may make the first record."""
-
-    def __init__(self, model: keras.Model) -> None:
-        self.looks: list[float] = []
-        super().__init__(model)
-
-    def _look(self) -> None:
-        self.looks.append(seconds(super()._look))
+def time_updates() -> list[float]:
+    """Have the seconds noted that each look at a model takes; the first, while its explorer is made, may make a record."""
+    times, update = [], LiveTracker.update
+    LiveTracker.update = lambda tracker, *kind: times.append(seconds(lambda: update(tracker, *kind)))
+    return times
 
 
 def large_part() -> None:
@@ -256,10 +253,11 @@ def measure_large() -> str:
     model = large_model()
     before = resident("VmRSS")
     reset_peak()
-    explorer = TimedExplorer(model)
+    looks = time_updates()
+    explorer = WeightExplorer(model)
     record = record_of(explorer)
     # Made by the first look, unless that looks at a weight whose values do not fit the memory.
-    first = explorer.looks[0] if explorer.history.num_recorded else seconds(record)
+    first = looks[0] if explorer.history.num_recorded else seconds(record)
     peaks, times = [resident("VmHWM")], []
     for _ in range(LARGE_RECORDS):
         change(model)

@@ -47,7 +47,7 @@ def updates(explorer, kernel, view, sent):
     random = np.random.default_rng(1)
     for _ in range(NUM_UPDATES):
         kernel.assign(np.asarray(kernel) + random.normal(0, 0.01, kernel.shape).astype(np.float32))
-        explorer._look()
+        _ = explorer.history
         sent.clear()
         began = time.perf_counter()
         explorer._screen.draw()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import sys
+import inspect
 import threading
-from collections.abc import Callable, Mapping
-from itertools import accumulate, repeat, takewhile
-from operator import attrgetter
-from types import FrameType
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 
+from weight_explorer.recording.events import Event
 from weight_explorer.recording.facts import Activity
 from weight_explorer.recording.session import Session
 from weight_explorer.recording.status import Status
-
-_WHAT_RUNS = attrgetter("f_code.co_name", "f_globals")
 
 
 def shielded(hook: Callable[..., None]) -> Callable[..., None]:
@@ -34,32 +31,19 @@ def shielded(hook: Callable[..., None]) -> Callable[..., None]:
 def still_trains(thread: threading.Thread) -> bool:
     """Say whether a `fit` that began on this thread may be running: one that broke off, inside a `try`, never says so.
 
-    Of a thread that runs meanwhile nobody looks at the frames: under torch, which makes its own, some are none.
+    Of a thread that runs meanwhile nobody can tell.
     """
     return fit_runs_here() if thread is threading.current_thread() else thread.is_alive()
 
 
-def fit_is_running() -> bool:
-    """Say whether any thread is inside a `fit` of Keras, which need not be one of ours."""
-    frames = sys._current_frames()  # noqa: SLF001 - the public way to it is `faulthandler`, which only prints
-    try:
-        return any(_is_in_fit(frame) for frame in frames.values())
-    finally:
-        # One of them is this function's own, so they would hold each other, and with them all that `fit` has in its hands,
-        # until the garbage is collected. To close the iterators of a hundred epochs at once takes TensorFlow seconds.
-        frames.clear()
-
-
 def fit_runs_here() -> bool:
     """Say whether this is called by a `fit` of Keras, which then waits: by a callback."""
-    return _is_in_fit(sys._getframe())  # noqa: SLF001
-
-
-def _is_in_fit(frame: FrameType) -> bool:
-    # In one go, which no other thread comes between: a frame that ends while it is held may lead to what is none.
-    callers = takewhile(bool, accumulate(repeat("f_back"), getattr, initial=frame))
-    called = list(map(_WHAT_RUNS, callers))
-    return any(name == "fit" and given.get("__name__", "").startswith("keras.") for name, given in called)
+    caller = inspect.currentframe()
+    while caller is not None:
+        if caller.f_code.co_name == "fit" and caller.f_globals.get("__name__", "").startswith("keras."):
+            return True
+        caller = caller.f_back
+    return False
 
 
 class NotFollowedError(RuntimeError):
@@ -71,16 +55,19 @@ class TrainingCallback(keras.callbacks.Callback):
 
     Args:
         session: Follows the training.
-        began: Called when a training begins, with the model that `fit` trains or None, and what kind of training it is. Where
-            it raises `NotFollowedError`, nothing of that `fit` is recorded.
-        stepped: Called at each step of a loop of the user's own, with the optimizers that made it, None where they do not say.
+
+    Attributes:
+        began: Published when a training begins, with the model that `fit` trains or None, and what kind of training it is. If a
+            handler raises `NotFollowedError`, nothing of that `fit` is recorded.
+        stepped: Published at each step of a loop of the user's own, with the optimizers that made it, None if they do not say.
     """
 
-    def __init__(self, session: Session, *, began: Callable[[Any, Activity], None], stepped: Callable[[Any], None]) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
+        self.began = Event()
+        self.stepped = Event()
         self._session = session
-        self._began = began
-        self._stepped = stepped
+        session.reading.subscribe(self._bring_values)
         self._followed: Any = None  # the model that the last fit that is followed trains
         self._refused_on: threading.Thread | None = None  # where a fit runs that is not followed; beside it another one may be
 
@@ -93,6 +80,10 @@ class TrainingCallback(keras.callbacks.Callback):
         """Where the training stands."""
         return self._session.status
 
+    def _bring_values(self) -> None:
+        """On the JAX backend, have Keras write the trained values to the variables, as it does for any callback that asks."""
+        _ = self.model
+
     @property
     def _is_refused(self) -> bool:
         """Whether the fit that calls this is not followed."""
@@ -104,7 +95,7 @@ class TrainingCallback(keras.callbacks.Callback):
         params = self.params or {}
         failure = None
         try:
-            self._began(self.model, Activity.FIT)
+            self.began.publish(self.model, Activity.FIT)
         except NotFollowedError:
             self._refuse()
             raise
@@ -172,23 +163,20 @@ class TrainingCallback(keras.callbacks.Callback):
         """Note one step of a training loop of the user's own, as `Session.step` does."""
         self._session.end_before(epoch)
         if not self._session.is_training:
-            self._began(None, Activity.LOOP)
-        self._stepped(optimizers)
+            self.began.publish(None, Activity.LOOP)
+        self.stepped.publish(optimizers)
         self._session.step(epoch, logs)
 
-    def begin_loop(self, epochs: int | None, batches: int | None) -> None:
-        """Note that a training loop of the user's own begins."""
-        self._began(None, Activity.LOOP)
-        self._session.begin_loop(epochs, batches)
-
-    @property
-    def is_in_loop(self) -> bool:
-        """Whether a training loop of the user's own runs."""
-        return self._session.is_training and self._session.is_loop
-
-    def end_loop(self, phase: str) -> None:
-        """Note that it ended, in the phase "finished" or "interrupted"."""
-        if phase == "finished":
-            self._session.loop_ended()
-        else:
-            self._session.finish(phase)
+    @contextlib.contextmanager
+    def loop(self, epochs: int | None, batches: int | None) -> Iterator[None]:
+        """Mark where a training loop of the user's own begins and ends; no error of ours reaches the loop."""
+        session = self._session
+        with session.reported():
+            self.began.publish(None, Activity.LOOP)
+            session.begin_loop(epochs, batches)
+        try:
+            yield
+        except BaseException:
+            session.leave_loop(succeeded=False)
+            raise
+        session.leave_loop(succeeded=True)

@@ -13,6 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 from weight_explorer.recording.brake import Brake
+from weight_explorer.recording.events import Event
 from weight_explorer.recording.history import History
 from weight_explorer.recording.interrupts import HeldBack
 from weight_explorer.recording.moments import progress_words
@@ -48,13 +49,16 @@ class Reporter:
     """Knows where a training stands, and shows in the panel what goes wrong. For two threads.
 
     Args:
-        draw: Called when the panel is to be brought up to date. It must not wait for another thread.
         status: Where it stands at first.
+
+    Attributes:
+        changed: Published when the panel is to be brought up to date: there is a record, or the status changed. No handler may
+            wait for another thread.
     """
 
-    def __init__(self, draw: Callable[[], None], status: Status) -> None:
+    def __init__(self, status: Status) -> None:
+        self.changed = Event()
         self._status = status
-        self._draw = draw
         self._reported: set[str] = set()
         self._changing = threading.RLock()  # an error in a click is reported from another thread
 
@@ -71,6 +75,10 @@ class Reporter:
     def reported(self) -> _Reported:
         """Show an error in the panel instead of raising it, where raising would hurt a training or be seen by nobody."""
         return _Reported(self.report)
+
+    def noted(self) -> _Reported:
+        """Show an error with the next picture instead of raising it."""
+        return _Reported(self.note)
 
     def report(self, error: Exception) -> None:
         """Show an error of ours in the panel; never raises."""
@@ -99,11 +107,14 @@ class Reporter:
     def answered(self) -> None:
         """Note that a click was answered; called from another thread."""
 
+    def spent_beside(self, seconds: float) -> None:
+        """Note what another thread took while training."""
+
     def order(self, order: str) -> None:
         """Take what the user asks of a training, one of `ORDERS`: there is none."""
 
     def _draw_problem(self) -> None:
-        self._draw()
+        self.changed.publish()
 
     def _set(self, **fields: Any) -> None:
         with self._changing:
@@ -118,11 +129,13 @@ class Session(Reporter):
         pace: Decides when records are due.
         record: Called with a `Step` when the weights are to be copied; returns whether there is nothing to wait for, which is
             False of a model that is not built yet.
-        draw: Called when the panel is to be brought up to date. It must not wait for another thread.
         between: Called after every batch, and again and again while the training is held between two; None for nothing.
+
+    Attributes:
+        reading: Published when the model is about to be read.
+        epoch_ending: Published after the last batch of an epoch whose length is known, before any callback hears of its end.
         sketch: Called when a training begins and at the ends of epochs, as the pace allows, to have the page know all
             weights in small; returns whether it needs to.
-        note_epoch_end: Called after the last batch of an epoch whose length is known, before any callback hears of its end.
     """
 
     def __init__(
@@ -131,18 +144,16 @@ class Session(Reporter):
         pace: Pace,
         *,
         record: Callable[[Step], bool],
-        draw: Callable[[], None],
         between: Callable[[], None] | None = None,
-        sketch: Callable[[], bool] = lambda: False,
-        note_epoch_end: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(draw, Status())
+        super().__init__(Status())
+        self.reading = Event()
+        self.epoch_ending = Event()
+        self.sketch: Callable[[], bool] = lambda: False
         self._history = history
         self._pace = pace
         self._record = record
         self._between = between
-        self._sketch = sketch
-        self._note_epoch_end = note_epoch_end
         self._found_nothing = False
         self._epochs_done = 0
         self._epochs_again: int | None = None  # of a loop that begins again, how many there will be
@@ -294,7 +305,8 @@ class Session(Reporter):
             is_due = self._is_due(batch)
             self._quiet_until = 0 if self._between else min(batch + self._pace.batches_left, self._last_batch)
             if batch >= self._last_batch:
-                self._note_epoch_end()
+                self.reading.publish()
+                self.epoch_ending.publish()
             if self._is_called or self._found_nothing or is_due:
                 self._quiet_until = 0
                 return False
@@ -349,7 +361,7 @@ class Session(Reporter):
             with self.reported():
                 self._update("ended", {})
         self._close(phase)
-        self._draw()
+        self.changed.publish()
 
     def _close(self, phase: str) -> None:
         self._broke_off = phase == "interrupted"
@@ -418,11 +430,22 @@ class Session(Reporter):
         self._note_line(None)
         return has_end
 
-    def loop_ended(self) -> None:
-        """Note that a loop of the user's own ended: what it left is a record, if that of its last batch is not the same."""
-        if self._batch:
+    def leave_loop(self, *, succeeded: bool) -> None:
+        """Note that a loop of the user's own ended, or that an error ended it, unless that is known; never raises."""
+        with self.reported():
+            if self.is_training and self.is_loop:
+                self._end(succeeded=succeeded)
+
+    def leave_cell(self, *, succeeded: bool) -> None:
+        """Note that the cell ended in which the training ran: a loop ends with it, and a `fit` broke off without a word."""
+        if self.is_training and not self._status.is_beside:
+            self._end(succeeded=succeeded and self.is_loop)
+
+    def _end(self, *, succeeded: bool) -> None:
+        """End the training; what a loop left is a record, if that of its last batch is not the same."""
+        if succeeded and self._batch:
             self._update("ended" if self._leave_epoch() else "epoch", {})
-        self.finish("finished")
+        self.finish("finished" if succeeded else "interrupted")
 
     def _draw_problem(self) -> None:
         if self._pace.may_draw():
@@ -432,6 +455,7 @@ class Session(Reporter):
         with HeldBack():
             began, num_before = perf_counter(), self._history.num_recorded
             try:
+                self.reading.publish()
                 self._found_nothing = not self._record(self.place.step(kind, logs=_numbers_of(logs)))
             finally:
                 self._pace.recorded(perf_counter() - began, num_records=self._history.num_recorded - num_before)
@@ -442,14 +466,14 @@ class Session(Reporter):
 
     def _sketch_now(self) -> None:
         began = perf_counter()
-        if self._sketch():
+        if self.sketch():
             self._pace.sketched(perf_counter() - began)
 
     def _draw_now(self) -> None:
         began = perf_counter()
         try:
             self._set(cost=self._pace.share, rate=self._pace.rate)
-            self._draw()
+            self.changed.publish()
         finally:
             self._pace.drawn(perf_counter() - began)
 

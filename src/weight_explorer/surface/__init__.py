@@ -1,1 +1,0 @@
-"""What an explorer offers, by what it is for. `explorer.py` puts it together."""
