@@ -1,17 +1,14 @@
 """The ES modules alone in Chromium, with a stand-in for the widget's model: roles, names, keys, and what stays as it was."""
 
 from base64 import b64encode
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import weight_explorer.panels
 from weight_explorer.catalog.nodes import Axis, Block
+from weight_explorer.panels.assets import WIDGETS, asset
 from weight_explorer.panels.matrix import MODULE, MatrixPanel
 from weight_explorer.views.pictures import Marks, MatrixPicture
-
-PANELS = Path(weight_explorer.panels.__file__).parent
 
 HARNESS = """
 async ([code, css, state]) => {
@@ -47,11 +44,11 @@ async ([code, css, state]) => {
 
 
 def mount(page, name, code=None, **state):
-    css = (PANELS / "panel.css").read_text()
-    own = PANELS / f"{name}.css"
+    css = asset("panel.css")
+    own = WIDGETS / f"{name}.css"
     css += own.read_text() if own.exists() else ""
     page.goto("about:blank")
-    page.evaluate(HARNESS, [code or (PANELS / f"{name}.js").read_text(), css, state])
+    page.evaluate(HARNESS, [code or asset(f"{name}.js"), css, state])
     settle(page)
 
 

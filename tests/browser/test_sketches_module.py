@@ -66,7 +66,7 @@ def model():
 
 
 def open_page(page, model):
-    mount(page, "sketches", SketchesPanel._esm, **model.sketch())
+    mount(page, "previews", SketchesPanel._esm, **model.sketch())
     page.evaluate(
         """css => { document.querySelector('style').textContent += css;
             document.getElementById('host').style.cssText = 'width: 1000px; height: 480px'; }""",

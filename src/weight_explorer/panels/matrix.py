@@ -16,24 +16,15 @@ from weight_explorer.views.pictures import Cover, MatrixPicture, Place
 from weight_explorer.views.words import words_of
 
 # A module of the page cannot import another that stands beside it, so its parts are sent as one.
-_PARTS = (
-    "matrix_axes",
-    "matrix_cells",
-    "matrix_covers",
-    "matrix_brush",
-    "matrix_drawing",
-    "matrix_heat",
-    "matrix_hints",
-    "matrix",
-)
+_PARTS = ("axes", "cells", "overlays", "selection", "drawing", "heat", "hints", "canvas")
 
 
 def module_of(name: str) -> str:
     """Return the module of a widget that draws on the canvas of the matrix; its part of this name says what it exports."""
-    return "\n".join(asset(f"{part}.js") for part in (*_PARTS, name))
+    return "\n".join(asset(f"{part}.js") for part in (*(f"../matrix/{part}" for part in _PARTS), name))
 
 
-MODULE = module_of("matrix_widget")
+MODULE = module_of("matrix")
 
 
 class MatrixPanel(anywidget.AnyWidget):
@@ -51,7 +42,7 @@ class MatrixPanel(anywidget.AnyWidget):
     """
 
     _esm = MODULE
-    _css = asset("matrix.css")
+    _css = asset("../matrix/matrix.css")
 
     cells = traitlets.Bytes().tag(sync=True)
     shape = traitlets.List(traitlets.Int(), [0, 0]).tag(sync=True)

@@ -28,8 +28,8 @@ class SketchesPanel(anywidget.AnyWidget):
     arrives in `asked`.
     """
 
-    _esm = module_of("sketches")
-    _css = "\n".join(asset(f"{name}.css") for name in ("matrix", "details", "sketches"))
+    _esm = module_of("previews")
+    _css = "\n".join(asset(f"{name}.css") for name in ("../matrix/matrix", "details", "previews"))
 
     packed = traitlets.Bytes().tag(sync=True)
     weights = traitlets.List(traitlets.Dict()).tag(sync=True)
