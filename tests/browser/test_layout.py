@@ -5,10 +5,10 @@ import itertools
 import pytest
 
 from tests.browser.test_time_module import records, travelling
-from weight_explorer.panels.assets import WIDGETS, asset
+from weight_explorer.panels.assets import BUNDLES, asset
 
 MODULES = {name: asset(f"{name}.js") for name in ("choices", "details", "findings", "status", "time_axis")}
-STYLE = "".join(file.read_text() for file in sorted(WIDGETS.glob("*.css")))
+STYLE = "".join(file.read_text() for file in sorted(BUNDLES.glob("*.css")))
 VIEWS = ("Matrix", "Filters", "Distribution", "Over time", "Units", "Spectrum", "Compare", "Another")
 QUANTITIES = ("Value", "Since start", "Since last record", "Since record 128")
 PROBLEM = "'04.keras' is damaged and left out: it ends early, after 3 of 96 KB. Save it again, or delete it. " * 5

@@ -79,7 +79,7 @@ def shown(page):
     page.on("console", lambda message: message.type in ("error", "warning") and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("about:blank")
-    css = asset("panel.css") + asset("ranking.css")
+    css = asset("status.css") + asset("ranking.css")
     page.evaluate(HARNESS, [asset("ranking.js"), css, travelling(UNITS, INPUTS)])
     yield page
     assert errors == []

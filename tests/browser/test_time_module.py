@@ -93,7 +93,7 @@ def mount(page, *, width=900, **arguments):
     page.errors = []
     page.on("console", lambda message: message.type in ("error", "warning") and page.errors.append(message.text))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    css = asset("panel.css") + asset("time_axis.css")
+    css = asset("status.css") + asset("time_axis.css")
     page.clock.install(time=0)
     page.goto("about:blank")
     page.clock.pause_at(1000)

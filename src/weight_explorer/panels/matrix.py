@@ -15,17 +15,6 @@ from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import Cover, MatrixPicture, Place
 from weight_explorer.views.words import words_of
 
-# A module of the page cannot import another that stands beside it, so its parts are sent as one.
-_PARTS = ("axes", "cells", "overlays", "selection", "drawing", "heat", "hints", "canvas")
-
-
-def module_of(name: str) -> str:
-    """Return the module of a widget that draws on the canvas of the matrix; its part of this name says what it exports."""
-    return "\n".join(asset(f"{part}.js") for part in (*(f"../matrix/{part}" for part in _PARTS), name))
-
-
-MODULE = module_of("matrix")
-
 
 class MatrixPanel(anywidget.AnyWidget):
     """Draws cells in the browser from one float32 buffer, so the pointer needs no kernel.
@@ -41,8 +30,8 @@ class MatrixPanel(anywidget.AnyWidget):
     for none.
     """
 
-    _esm = MODULE
-    _css = asset("../matrix/matrix.css")
+    _esm = asset("matrix.js")
+    _css = asset("matrix.css")
 
     cells = traitlets.Bytes().tag(sync=True)
     shape = traitlets.List(traitlets.Int(), [0, 0]).tag(sync=True)

@@ -1,215 +1,199 @@
 // A matrix on a canvas. Row 0 is the top one, column 0 the left one. The numbers are in the browser already, so the pointer, the
-// arrow keys and zooming need no kernel; where there are more numbers than cells, the kernel is asked for those that are looked at.
+// arrow keys and zooming need no kernel; where there are more numbers than cells, the kernel is asked for those that are in view.
 
-const NEAREST = 64; // px, as large as a cell can be made
+import "./matrix.css";
+import { contextOf, prepareCanvas, scheduleDrawing } from "../shared/canvas.js";
+import { element } from "../shared/dom.js";
+import { announceRequest } from "../shared/model.js";
+import { clamp, shortest } from "../shared/numbers.js";
+import { indexesAt, sideWords } from "./axes.js";
+import { cellAt } from "./cells.js";
+import { drawCells, drawPins, drawPointed, drawScale, drawSeparators } from "./drawing.js";
+import { layOut } from "./frame.js";
+import { drawEmptyCells, drawEvents, drawHeatScale, drawHeatTicks, drawMarkers, heatHint, heatWords } from "./heat_table.js";
+import { hintThatFits } from "./hints.js";
+import { drawAxisNames, drawBlockNames, drawTicks } from "./labels.js";
+import { drawFrozen, drawSelected, drawSelecting } from "./overlays.js";
+import { entriesAt, entriesOf, rectangleOf, rectangleWords, selectionMessage } from "./selection.js";
+import { stateReader } from "./state.js";
+import { moved, showing, whole, zoomed } from "./viewport.js";
+
+/** @import { Model } from "../shared/model.js" */
+/** @import { Cell, Rectangle } from "./cells.js" */
+/** @import { Frame, Style } from "./frame.js" */
+/** @import { State, Traits } from "./state.js" */
+
+/** The pointer while its button is pressed: where that happened, the view at that time, whether the pointer has moved since, and
+ * the entries where a selection begins.
+ * @typedef {{x: number, y: number, view: Rectangle, isDragging: boolean, start: Rectangle | null}} Press */
+
 const ZOOM = 1.5;
-const DRAG = 4; // px a pointer may tremble in a click
+const DRAG = 4; // px that a pointer may move in a click
 const FOOT = 24; // px
 const HEAT_FOOT = 40; // px, for two lines
 const END = 2 ** 31 - 1;
 const FROZEN = ["", " · some frozen", " · frozen"];
+const EVENTS = ["cells", "shape", "size", "origin", "steps", "overview", "rows", "columns", "row_order", "column_order", "limit",
+  "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "shades", "ticks", "seams", "edits",
+  "troubles", "chosen", "tops", "frozen", "overview_frozen", "frozen_words", "selected", "overview_selected", "selected_words",
+  "brush"].map((name) => `change:${name}`).join(" ");
 
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const whole = ([rows, columns]) => ({ top: 0, bottom: rows, left: 0, right: columns });
-
-/** What the kernel sent, in the types that drawing needs; what did not change is not made again. */
-function reader(model) {
-  const made = new Map();
-  const array = (Type, name) => {
-    const view = model.get(name);
-    if (made.get(name)?.view !== view) made.set(name, { view, array: typed(Type, view) });
-    return made.get(name).array;
-  };
-  const order = (name) => (array(Int32Array, name).length ? array(Int32Array, name) : null);
-  const heat = () => ({
-    shades: model.get("shades"), ticks: model.get("ticks"), seams: model.get("seams"), edits: model.get("edits"),
-    troubles: model.get("troubles"), chosen: model.get("chosen"), weights: model.get("weights"), tops: array(Float32Array, "tops"),
-  });
-  return () => {
-    const [down, across] = model.get("steps");
-    const cells = {
-      cells: array(Float32Array, "cells"), shape: model.get("shape"), origin: model.get("origin"), steps: [down, across],
-      frozen: array(Uint8Array, "frozen"), selected: array(Uint8Array, "selected"),
-    };
-    const overview = {
-      cells: array(Float32Array, "overview"), shape: model.get("overview_shape"), origin: [0, 0], steps: model.get("overview_steps"),
-      frozen: array(Uint8Array, "overview_frozen"), selected: array(Uint8Array, "overview_selected"),
-    };
-    const [shades, limit] = [model.get("shades"), model.get("limit")];
-    return {
-      heat: shades ? heat() : null,
-      span: shades ? { low: shades.low, high: shades.high, open: true } : { low: -limit, high: limit, open: false },
-      layers: overview.cells.length ? [cells, overview] : [cells],
-      size: model.get("size"),
-      rows: { axes: model.get("rows"), order: order("row_order"), step: down },
-      columns: { axes: model.get("columns"), order: order("column_order"), step: across },
-      order: model.get("order"),
-      limit,
-      limitWords: model.get("limit_words"),
-      counts: model.get("counts"),
-      palette: array(Uint8Array, "palette"),
-      special: model.get("special"),
-      shows: model.get("shows"),
-      fixed: model.get("fixed"),
-      pins: model.get("pins"),
-      frozenWords: model.get("frozen_words"),
-      selectedWords: model.get("selected_words"),
-      rounding: model.get("rounding"),
-    };
-  };
+/** A number in full; or one that was rounded by at most so much, with how far it may be from the true one.
+ * @param {number} value @param {number} rounding */
+function numberWords(value, rounding) {
+  if (!rounding || !Number.isFinite(value)) return shortest(value);
+  const error = rounding + Math.abs(value) * 5e-4; // four digits are written
+  const unit = 10 ** Math.floor(Math.log10(error));
+  return `about ${Number(value.toPrecision(4))} ± ${Number((Math.ceil(error / unit) * unit).toPrecision(1))}`;
 }
 
-/** The view after zooming by a factor about an entry, within what there is and not beyond cells of `NEAREST` pixels. */
-function zoomed(view, [rows, columns], frame, factor, row, column) {
-  const [height, width] = [view.bottom - view.top, view.right - view.left];
-  const [least, narrowest] = [(frame.bottom - frame.top) / NEAREST, (frame.right - frame.left) / NEAREST];
-  let [down, across] = [clamp(height / factor, Math.min(rows, least), rows), clamp(width / factor, Math.min(columns, narrowest), columns)];
-  if (frame.square) across = (down / rows) * columns;
-  const top = clamp(row - ((row - view.top) * down) / height, 0, rows - down);
-  const left = clamp(column - ((column - view.left) * across) / width, 0, columns - across);
-  return { top, bottom: top + down, left, right: left + across };
+/** Such as `units = 25 (forget gate 5), input_dim = 3:  0.25`, with what is said of the cell besides.
+ * @param {State} state @param {Cell} cell */
+function cellWords(state, cell) {
+  const { rows, columns, order, fixed, frozenWords } = state;
+  const [height, width] = cell.steps;
+  const sides = [...sideWords(rows, cell.row, height), ...sideWords(columns, cell.column, width)];
+  // In the order of the array's axes, so that they read as its index.
+  const words = order.length === sides.length && !fixed ? order.map((_, axis) => sides[order.indexOf(axis)]) : sides;
+  const which = height * width > 1 ? ` (${state.shows === "mean" ? "mean" : "farthest from zero"})` : "";
+  const isAllFrozen = frozenWords && !state.layers[0].frozen.length;
+  const place = [...words, ...(fixed ? [fixed] : [])].join(", ");
+  return `${place}:  ${numberWords(cell.value, state.rounding)}${which}${FROZEN[isAllFrozen ? 2 : cell.frozen]}`;
 }
 
-function moved({ top, bottom, left, right }, [rows, columns], down, across) {
-  const [y, x] = [clamp(down, -top, rows - bottom), clamp(across, -left, columns - right)];
-  return { top: top + y, bottom: bottom + y, left: left + x, right: right + x };
-}
+/** @param {string} text @param {string} title */
+const makeButton = (text, title) => element("button", { type: "button", textContent: text, title, "aria-label": title });
 
-/** The view moved just so far that a cell is in it. */
-function showing(view, size, cell) {
-  const off = (first, last, from, to) => (first < from ? first - from : last > to ? last - to : 0);
-  const down = off(cell.row, cell.row + cell.steps[0], view.top, view.bottom);
-  return moved(view, size, down, off(cell.column, cell.column + cell.steps[1], view.left, view.right));
-}
-
-function parts(el) {
-  const made = (tag, properties, ...children) => {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  };
-  const canvas = made("canvas", { tabIndex: 0 });
+/** @param {HTMLElement} el */
+function build(el) {
   // Not an image: it takes keys, and says the number under them.
-  canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-roledescription", "matrix, walked by the arrow keys");
-  const button = (text, title) => {
-    const one = made("button", { type: "button", textContent: text, title });
-    one.setAttribute("aria-label", title);
-    return one;
-  };
+  const canvas = element("canvas", {
+    tabIndex: 0,
+    role: "application",
+    "aria-roledescription": "matrix, walked by the arrow keys",
+  });
+  const readout = element("div", { className: "we-matrix-readout" });
   const buttons = {
-    nearer: button("+", "zoom in (+)"),
-    farther: button("−", "zoom out (-)"),
-    all: button("all", "show all (0)"),
-    select: button("select", "select cells by dragging (s); Shift + drag and Shift + arrows do too, Esc clears"),
+    zoomIn: makeButton("+", "zoom in (+)"),
+    zoomOut: makeButton("−", "zoom out (-)"),
+    all: makeButton("all", "show all (0)"),
+    select: makeButton("select", "select cells by dragging (s); Shift + drag and Shift + arrows do too, Esc clears"),
   };
-  const readout = made("div", { className: "we-matrix-readout" });
-  el.replaceChildren(canvas, made("div", { className: "we-matrix-foot" }, readout, ...Object.values(buttons)));
+  const foot = element("div", { className: "we-matrix-foot" }, readout, ...Object.values(buttons));
+  el.replaceChildren(canvas, foot);
   return { canvas, readout, buttons };
 }
 
-function render({ model, el }) {
+/** Draw a matrix in an element.
+ * @param {{model: Model<Traits>, el: HTMLElement}} props
+ * @returns {() => void} What takes it away. */
+export function renderMatrix({ model, el }) {
   const controller = new AbortController();
   const { signal } = controller;
   el.classList.add("we-matrix");
   el.dataset.lmSuppressShortcuts = "true";
-  const { canvas, readout, buttons } = parts(el);
-  const read = reader(model);
+  const { canvas, readout, buttons } = build(el);
+  const read = stateReader(model);
+  /** @type {Style} */
   const style = (name) => getComputedStyle(el).getPropertyValue(name).trim() || "gray";
 
   let state = read();
-  let shown = ""; // the matrix that is looked at, to tell when it is another
-  let view = null; // what of it
-  let frame = null; // where that lies on the canvas
-  let pointed = null; // the entry under the pointer or the arrow keys
-  let merged = false; // whether there are more cells than pixels, so that a pixel shows one of several
-  let notice = ""; // what is to be said of a click until the user goes on
-  let unasked = false; // whether the user has looked elsewhere since the kernel was last asked
-  let selects = false; // whether dragging selects
-  let brush = null; // the rectangle that is being drawn, or that the kernel has not answered yet
-  let unsent; // what the kernel is to be told of it, null for nothing selected
-  let anchor = null; // the cell that the arrow keys began to select at
+  /** Which matrix is shown, null for none yet. @type {string | null} */
+  let shown = null;
+  let view = whole([0, 0]);
+  /** @type {Frame | null} */
+  let frame = null;
+  /** The entry under the pointer or the arrow keys. @type {{row: number, column: number} | null} */
+  let pointed = null;
+  let isMerged = false; // whether there are more cells than pixels, so that a pixel shows one of several
+  let notice = ""; // the answer to a click, until the user does something else
+  let isViewUnsent = false; // whether the user has changed the view since the kernel was last asked
+  let isSelecting = false; // whether dragging selects
+  /** The rectangle that is being selected, or that the kernel has not answered yet. @type {Rectangle | null} */
+  let selecting = null;
+  /** What the kernel is to be told of a selection, null for nothing selected, undefined where it knows.
+   * @type {ReturnType<typeof selectionMessage> | null | undefined} */
+  let unsent;
+  /** The cell where a selection by the arrow keys began. @type {Rectangle | null} */
+  let anchor = null;
+  /** @type {Press | null} */
+  let press = null;
+  /** Where the pointer was when it had selected. @type {{x: number, y: number} | null} */
+  let rest = null;
 
-  function ask(name, value, { waits }) {
-    model.set(name, name === "asked" ? value : JSON.stringify(value));
+  const { drawSoon, stop: stopDrawing } = scheduleDrawing(el, draw);
+
+  /** @param {"window" | "pin" | "brush"} name @param {unknown} value */
+  function send(name, value) {
+    model.set(name, JSON.stringify(value));
     model.save_changes();
-    const detail = name === "asked" ? { weight: value } : null;
-    if (waits) el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail }));
   }
 
-  /** Tell the kernel what is looked at, once it has answered the last time: it has the finer numbers, and draws the figure. */
-  function askForWindow() {
-    if (!unasked || model.get("window") || !model.get("key")) return;
-    unasked = false;
+  /** Tell the kernel what is in view, once it has answered the last time: it has the finer numbers, and draws the figure. */
+  function sendView() {
+    if (!isViewUnsent || model.get("window") || !model.get("key")) return;
+    isViewUnsent = false;
     // To the end of a table that grows, wherever that will be.
     const right = state.heat && Math.ceil(view.right) >= state.size[1] ? END : Math.ceil(view.right);
-    const window = [Math.floor(view.top), Math.ceil(view.bottom), Math.floor(view.left), right];
-    const fine = state.layers.length === 1 && state.rows.step * state.columns.step === 1;
-    if (window.join() !== model.get("seen").join()) ask("window", [model.get("key"), window], { waits: !fine });
+    const entries = [Math.floor(view.top), Math.ceil(view.bottom), Math.floor(view.left), right];
+    if (entries.join() === model.get("seen").join()) return;
+    send("window", [model.get("key"), entries]);
+    const isFine = state.layers.length === 1 && state.rows.step * state.columns.step === 1;
+    if (!isFine) announceRequest(el);
   }
 
   /** Tell the kernel what is selected, once it has answered the last time. */
-  function askForBrush() {
+  function sendSelection() {
     if (unsent === undefined || model.get("brush")) return;
     const message = unsent;
     unsent = undefined;
-    ask("brush", message, { waits: true });
+    send("brush", message);
+    announceRequest(el);
   }
 
+  /** @param {Rectangle | null} rectangle */
   function select(rectangle) {
-    brush = rectangle;
-    if (brush) unsent = brushMessage(state, model.get("place"), brush);
-    askForBrush();
+    selecting = rectangle;
+    if (selecting) unsent = selectionMessage(state, model.get("place"), selecting);
+    sendSelection();
     drawSoon();
   }
 
-  function look(next) {
+  /** @param {Rectangle} next */
+  function show(next) {
     notice = "";
     view = next;
-    unasked = true;
+    isViewUnsent = true;
     drawSoon();
   }
 
-  const cell = () => pointed && cellAt(state.layers, pointed.row, pointed.column);
-
-  function drawReadout(found) {
-    if (notice) {
-      readout.textContent = notice;
-      return;
-    }
-    if (!found && selectionWords()) {
-      readout.textContent = `Selected: ${selectionWords()}. Esc clears.`;
-      return;
-    }
-    if (!found) {
-      readout.textContent = state.heat
-        ? heatHint(state, merged)
-        : hintThatFits(canvas.getContext("2d"), readout.clientWidth, state, merged, Boolean(model.get("place").weight));
-      return;
-    }
-    if (state.heat) {
-      readout.textContent = heatWords(state, found);
-      return;
-    }
-    const sides = [
-      ...sideWords(state.rows, found.row, found.steps[0]),
-      ...sideWords(state.columns, found.column, found.steps[1]),
-    ];
-    const { order } = state;
-    // In the order of the array's axes, so that they read as its index.
-    const words = order.length === sides.length && !state.fixed ? order.map((_, axis) => sides[order.indexOf(axis)]) : sides;
-    const several = found.steps[0] * found.steps[1] > 1;
-    const which = several ? ` (${state.shows === "mean" ? "mean" : "farthest from zero"})` : "";
-    const frozen = FROZEN[state.frozenWords && !state.layers[0].frozen?.length ? 2 : found.frozen];
-    const selected = selectionWords() ? ` · selected: ${selectionWords()}` : "";
-    const place = [...words, ...(state.fixed ? [state.fixed] : [])].join(", ");
-    readout.textContent = (brush || anchor) && selected ? selected.slice(3) : `${place}:  ${numberWords(found.value, state.rounding)}${which}${frozen}${selected}`;
+  /** @param {string} text */
+  function say(text) {
+    notice = text;
+    drawSoon();
   }
 
-  const selectionWords = () => (brush ? rectangleWords(brush) : state.selectedWords);
+  const pointedCell = () => pointed && cellAt(state.layers, pointed.row, pointed.column);
+  const selectionWords = () => (selecting ? rectangleWords(selecting) : state.selectedWords);
+  const hasWeight = () => Boolean(model.get("place").weight);
 
-  /** A table that has grown is the same one: what was looked at stays, and goes on to its end where it reached that. */
-  function grow() {
+  /** @param {Cell | null} cell */
+  function readoutWords(cell) {
+    if (notice) return notice;
+    const selected = selectionWords();
+    if (!cell) {
+      if (selected) return `Selected: ${selected}. Esc clears.`;
+      if (state.heat) return heatHint(state.heat, isMerged);
+      return hintThatFits(contextOf(canvas), readout.clientWidth, state.shows, isMerged, hasWeight());
+    }
+    if (state.heat) return heatWords(state, state.heat, cell);
+    if (!selected) return cellWords(state, cell);
+    return selecting || anchor ? `selected: ${selected}` : `${cellWords(state, cell)} · selected: ${selected}`;
+  }
+
+  /** A table that has grown is the same one: the view stays, and is moved to its end where it reached that.
+   * @returns {boolean} Whether it is the same one. */
+  function follow() {
     const [before, [rows, columns]] = [frame?.size ?? state.size, state.size];
     if (rows !== before[0] || columns < before[1]) return false;
     const [isWhole, reachesEnd] = [view.left === 0, Math.ceil(view.right) >= before[1]];
@@ -217,38 +201,38 @@ function render({ model, el }) {
     return true;
   }
 
-  /** Start over with another matrix; where the kernel remembers what was looked at, with that. */
-  function meet() {
+  /** Start over with another matrix; with the view that the kernel remembers, where there is one. */
+  function startOver() {
     const name = state.heat ? model.get("key") : `${model.get("key")} ${state.size.join()}`;
-    if (name === shown && view && (!state.heat || grow())) return;
+    if (name === shown && (!state.heat || follow())) return;
     shown = name;
-    pointed = brush = anchor = grip = null;
+    pointed = selecting = anchor = press = null;
     unsent = undefined;
-    unasked = false;
+    isViewUnsent = false;
     const [top, bottom, left, right] = model.get("seen");
     view = bottom > top && right > left ? { top, bottom, left, right } : whole(state.size);
   }
 
-  function prepare(width, height) {
-    const ratio = window.devicePixelRatio || 1;
-    canvas.width = width * ratio;
-    canvas.height = height * ratio;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-    const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
-    context.font = `12px ${getComputedStyle(el).fontFamily}`;
-    return [context, ratio];
-  }
-
-  function showControls() {
+  function drawControls() {
     const [rows, columns] = state.size;
     const isWhole = view.bottom - view.top >= rows && view.right - view.left >= columns;
-    buttons.farther.disabled = buttons.all.disabled = isWhole;
+    buttons.zoomOut.disabled = buttons.all.disabled = isWhole;
     canvas.classList.toggle("we-matrix-part", !isWhole);
-    canvas.classList.toggle("we-matrix-selects", selects);
-    buttons.select.hidden = !model.get("place").weight;
-    buttons.select.setAttribute("aria-pressed", selects);
+    canvas.classList.toggle("we-matrix-selects", isSelecting);
+    buttons.select.hidden = !hasWeight();
+    buttons.select.setAttribute("aria-pressed", String(isSelecting));
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {Frame} at @param {number} height @param {number} ratio */
+  function drawAround(context, at, height, ratio) {
+    if (state.heat) drawHeatTicks(context, at, state, state.heat, style);
+    else {
+      drawTicks(context, at, state, style);
+      drawBlockNames(context, at, state, style);
+    }
+    drawAxisNames(context, at, state, style);
+    if (state.heat) drawHeatScale(context, at, state, state.heat, height, style);
+    else drawScale(context, at, state, height, ratio, style);
   }
 
   function draw() {
@@ -257,92 +241,107 @@ function render({ model, el }) {
     el.classList.toggle("we-matrix-heat", Boolean(state.heat));
     canvas.setAttribute("aria-label", model.get("alternative"));
     if (width < 160 || height < 80 || !state.size[0] || !state.size[1]) return;
-    meet();
-    if (brush && unsent === undefined && !model.get("brush") && !grip?.spot) brush = null; // the kernel has it now
-    const [context, ratio] = prepare(width, height);
-    frame = { ...layOut(context, state, view, width, height), size: state.size };
-    if (frame.right <= frame.left || frame.bottom <= frame.top) return;
-    merged = drawCells(context, frame, state, ratio, style);
-    drawFrozen(context, frame, state, ratio);
-    drawSeparators(context, frame, state, style);
-    drawTicks(context, frame, state, style);
-    drawBlockNames(context, frame, state, style);
-    drawAxisNames(context, frame, state, style);
-    drawBar(context, frame, state, height, ratio, style);
-    if (brush) drawBrush(context, frame, brush, style);
-    else drawSelected(context, frame, state, ratio, style);
-    drawPins(context, frame, state, style);
+    startOver();
+    if (selecting && unsent === undefined && !model.get("brush") && !press?.start) selecting = null; // the kernel has it now
+    const [context, ratio] = prepareCanvas(canvas, width, height, getComputedStyle(el).fontFamily);
+    const at = layOut(context, state, view, width, height);
+    frame = at;
+    if (at.right <= at.left || at.bottom <= at.top) return;
+    if (state.heat) drawEmptyCells(context, at, style, ratio);
+    isMerged = drawCells(context, at, state, ratio, style);
+    drawFrozen(context, at, state, ratio);
+    drawSeparators(context, at, state, style);
+    drawAround(context, at, height, ratio);
+    if (selecting) drawSelecting(context, at, selecting, style);
+    else drawSelected(context, at, state, ratio, style);
+    drawPins(context, at, state, style);
     if (state.heat) {
-      drawMoments(context, frame, state, style);
-      drawTroubles(context, frame, state, style);
+      drawEvents(context, at, state.heat, style);
+      drawMarkers(context, at, state.heat, style);
     }
-    const found = cell();
-    if (found) drawPointed(context, frame, found, style);
-    showControls(); // which leave the readout its room
-    drawReadout(found);
-    askForWindow();
-    askForBrush();
+    const cell = pointedCell();
+    if (cell) drawPointed(context, at, cell, style);
+    drawControls(); // the readout has the room that they leave
+    readout.textContent = readoutWords(cell);
+    sendView();
+    sendSelection();
   }
 
-  let due = 0;
-  const drawSoon = () => {
-    cancelAnimationFrame(due);
-    due = requestAnimationFrame(draw);
-  };
-
-  /** The entry at a place on the canvas, null outside the cells. */
+  /** The entry at a point of the canvas, null outside the cells.
+   * @param {number} x @param {number} y */
   function entryAt(x, y) {
     if (!frame || x < frame.left || y < frame.top || x >= frame.right || y >= frame.bottom) return null;
     return { row: Math.floor(view.top + (y - frame.top) / frame.scaleY), column: Math.floor(view.left + (x - frame.left) / frame.scaleX) };
   }
 
+  /** @param {number} factor */
   function zoom(factor, entry = pointed) {
     if (!frame) return;
-    const at = entry ?? { row: (view.top + view.bottom) / 2, column: (view.left + view.right) / 2 };
-    look(zoomed(view, state.size, frame, factor, at.row + (entry ? 0.5 : 0), at.column + (entry ? 0.5 : 0)));
+    const middle = { row: (view.top + view.bottom) / 2, column: (view.left + view.right) / 2 };
+    const { row, column } = entry ? { row: entry.row + 0.5, column: entry.column + 0.5 } : middle;
+    show(zoomed(view, state.size, frame, factor, row, column));
   }
 
-  /** Go to the weight of a row. */
-  function go(found) {
-    if (found.steps[0] === 1) return ask("asked", state.heat.weights[found.row], { waits: true });
-    notice = "This cell stands for several weights: zoom in until it is one.";
-    return drawSoon();
+  /** Go to the weight of a row of a heat table.
+   * @param {Cell} cell @param {string[]} weights */
+  function goToWeight(cell, weights) {
+    if (cell.steps[0] > 1) {
+      say("This cell stands for several weights: zoom in until it is one.");
+      return;
+    }
+    model.set("asked", weights[cell.row]);
+    model.save_changes();
+    announceRequest(el, { weight: weights[cell.row] });
   }
 
-  function togglePin() {
-    const found = cell();
-    if (!found) return;
+  /** Pin the element that is pointed at, or take its pin away; in a heat table go to its weight. */
+  function act() {
+    const cell = pointedCell();
+    if (!cell) return;
     if (state.heat) {
-      go(found);
+      goToWeight(cell, state.heat.weights);
       return;
     }
     const { weight, base, axes } = model.get("place");
     if (!weight) return;
-    if (found.steps[0] * found.steps[1] > 1) {
-      notice = "This cell stands for several elements: zoom in until it is one, then pin that.";
-      return drawSoon();
+    if (cell.steps[0] * cell.steps[1] > 1) {
+      say("This cell stands for several elements: zoom in until it is one, then pin that.");
+      return;
     }
-    const sides = [[state.rows, found.row], [state.columns, found.column]];
-    const indexes = sides.flatMap(([side, place]) => (side.axes[0].name ? indexesAt(side, place) : []));
+    const indexes = [
+      ...(state.rows.axes[0].name ? indexesAt(state.rows, cell.row) : []),
+      ...(state.columns.axes[0].name ? indexesAt(state.columns, cell.column) : []),
+    ];
     const index = [...base];
     axes.forEach((axis, i) => { index[axis] += indexes[i]; });
-    ask("pin", [weight, index], { waits: true });
+    send("pin", [weight, index]);
+    announceRequest(el);
   }
 
-  let grip = null; // where the pointer went down, what was looked at then, and where it selects, the entries there
+  /** The rectangle from where the pointer was pressed to where it is.
+   * @param {PointerEvent} event @param {Rectangle} start */
+  function rectangleTo({ offsetX, offsetY }, start) {
+    return frame && rectangleOf(state.layers, state.size, start, entriesAt(frame, offsetX, offsetY));
+  }
+
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button || !entryAt(event.offsetX, event.offsetY)) return;
-    const spot = (selects || event.shiftKey) && model.get("place").weight ? spotAt(frame, event.offsetX, event.offsetY) : null;
-    grip = { x: event.offsetX, y: event.offsetY, view, drags: false, spot };
+    const { offsetX: x, offsetY: y } = event;
+    if (event.button || !frame || !entryAt(x, y)) return;
+    const start = (isSelecting || event.shiftKey) && hasWeight() ? entriesAt(frame, x, y) : null;
+    press = { x, y, view, isDragging: false, start };
     canvas.setPointerCapture(event.pointerId);
   }, { signal });
+
   canvas.addEventListener("pointermove", (event) => {
     readout.setAttribute("aria-live", "off");
-    if (grip) {
-      const [x, y] = [event.offsetX - grip.x, event.offsetY - grip.y];
-      grip.drags ||= Math.hypot(x, y) > DRAG;
-      if (grip.spot) brush = drawn(event);
-      else if (grip.drags) return look(moved(grip.view, state.size, -y / frame.scaleY, -x / frame.scaleX));
+    if (press && frame) {
+      const [x, y] = [event.offsetX - press.x, event.offsetY - press.y];
+      press.isDragging ||= Math.hypot(x, y) > DRAG;
+      if (press.start) selecting = rectangleTo(event, press.start);
+      else if (press.isDragging) {
+        show(moved(press.view, state.size, -y / frame.scaleY, -x / frame.scaleX));
+        return;
+      }
     }
     if (rest && Math.hypot(event.offsetX - rest.x, event.offsetY - rest.y) <= DRAG) return;
     rest = null;
@@ -350,32 +349,31 @@ function render({ model, el }) {
     pointed = entryAt(event.offsetX, event.offsetY);
     drawSoon();
   }, { signal });
-  let rest = null; // where the pointer stood when it had selected
-  /** The rectangle from where the pointer went down to where it is. */
-  const drawn = (event) => rectangleOf(state.layers, state.size, grip.spot, spotAt(frame, event.offsetX, event.offsetY));
+
   canvas.addEventListener("pointerup", (event) => {
-    const isClick = grip && !grip.drags && !grip.spot;
-    const rectangle = grip?.spot ? drawn(event) : null;
-    grip = anchor = null;
+    const isClick = press && !press.isDragging && !press.start;
+    const rectangle = press?.start ? rectangleTo(event, press.start) : null;
+    press = anchor = null;
     if (rectangle) {
-      pointed = null; // so that one reads what is selected, until the pointer goes on
+      pointed = null; // so that the selection is read, until the pointer moves
       rest = { x: event.offsetX, y: event.offsetY };
       select(rectangle);
     }
     if (!isClick) return;
     pointed = entryAt(event.offsetX, event.offsetY);
-    togglePin();
+    act();
   }, { signal });
+
   canvas.addEventListener("pointercancel", () => {
-    grip = brush = null;
+    press = selecting = null;
     drawSoon();
   }, { signal });
   canvas.addEventListener("pointerleave", () => {
     pointed = null;
     drawSoon();
   }, { signal });
-  canvas.addEventListener("dblclick", () => { if (!selects) look(whole(state.size)); }, { signal });
-  // Without Ctrl or Cmd the wheel scrolls the page, also where a matrix lies in the way.
+  canvas.addEventListener("dblclick", () => { if (!isSelecting) show(whole(state.size)); }, { signal });
+  // Without Ctrl or Cmd the wheel scrolls the page, also where a matrix is under the pointer.
   canvas.addEventListener("wheel", (event) => {
     const entry = entryAt(event.offsetX, event.offsetY);
     if (!entry || !(event.ctrlKey || event.metaKey)) return;
@@ -383,94 +381,89 @@ function render({ model, el }) {
     zoom(Math.exp(clamp(-event.deltaY, -100, 100) / 250), entry);
   }, { signal, passive: false });
 
+  /** Move from cell to cell.
+   * @param {number} down @param {number} across */
   function walk(down, across) {
     notice = "";
-    const found = cell();
+    const cell = pointedCell();
     const [rows, columns] = state.size;
-    if (!found) pointed = { row: Math.floor(view.top), column: Math.floor(view.left) };
+    if (!cell) pointed = { row: Math.floor(view.top), column: Math.floor(view.left) };
     else {
-      const [height, width] = found.steps;
       pointed = {
-        row: clamp(found.row + down * height, 0, rows - 1),
-        column: clamp(found.column + across * width, 0, columns - 1),
+        row: clamp(cell.row + down * cell.steps[0], 0, rows - 1),
+        column: clamp(cell.column + across * cell.steps[1], 0, columns - 1),
       };
     }
-    const next = showing(view, state.size, cell());
-    if (next.top !== view.top || next.left !== view.left) look(next);
+    const reached = pointedCell();
+    const next = reached ? showing(view, state.size, reached) : view;
+    if (next.top !== view.top || next.left !== view.left) show(next);
     else drawSoon();
   }
 
-  /** Walk, and with Shift select all from where that began. */
-  function step(down, across, isSelecting) {
-    if (!isSelecting || !model.get("place").weight) {
+  /** Move, and with Shift select everything from where that began.
+   * @param {number} down @param {number} across @param {boolean} hasShift */
+  function step(down, across, hasShift) {
+    if (!hasShift || !hasWeight()) {
       anchor = null;
-      return walk(down, across);
+      walk(down, across);
+      return;
     }
-    const spot = ({ row, column, steps }) => ({ top: row, bottom: row + steps[0], left: column, right: column + steps[1] });
-    if (!cell()) walk(0, 0);
-    anchor ??= spot(cell());
+    if (!pointedCell()) walk(0, 0);
+    const from = pointedCell();
+    if (!from) return;
+    anchor ??= entriesOf(from);
     walk(down, across);
-    select(rectangleOf(state.layers, state.size, anchor, spot(cell())));
+    select(rectangleOf(state.layers, state.size, anchor, entriesOf(pointedCell() ?? from)));
   }
 
   function toggleSelecting() {
-    selects = !selects;
+    isSelecting = !isSelecting;
     drawSoon();
   }
 
-  /** Select nothing, or else stop to select. */
+  /** Select nothing; where nothing is selected, stop selecting. */
   function clear() {
     anchor = null;
     if (selectionWords()) {
-      brush = null;
+      selecting = null;
       unsent = null;
-    } else selects = false;
+    } else isSelecting = false;
     drawSoon();
   }
 
+  /** @type {Record<string, (event: KeyboardEvent) => void>} */
   const KEYS = {
     ArrowLeft: ({ shiftKey }) => step(0, -1, shiftKey),
     ArrowRight: ({ shiftKey }) => step(0, 1, shiftKey),
     ArrowUp: ({ shiftKey }) => step(-1, 0, shiftKey),
     ArrowDown: ({ shiftKey }) => step(1, 0, shiftKey),
-    Enter: togglePin,
+    Enter: act,
     Escape: clear,
     s: toggleSelecting,
     "+": () => zoom(ZOOM),
     "=": () => zoom(ZOOM),
     "-": () => zoom(1 / ZOOM),
-    0: () => look(whole(state.size)),
+    0: () => show(whole(state.size)),
   };
   el.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
   canvas.addEventListener("keydown", (event) => {
-    const act = KEYS[event.key];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey || !frame) return;
+    const run = KEYS[event.key];
+    if (!run || event.ctrlKey || event.metaKey || event.altKey || !frame) return;
     event.preventDefault();
-    readout.setAttribute("aria-live", "polite"); // read out where the user walks by keys, not where a mouse passes
-    act(event);
+    readout.setAttribute("aria-live", "polite"); // screen readers follow the keys, and not a mouse that passes
+    run(event);
   }, { signal });
-  buttons.nearer.addEventListener("click", () => zoom(ZOOM, null), { signal });
-  buttons.farther.addEventListener("click", () => zoom(1 / ZOOM, null), { signal });
-  buttons.all.addEventListener("click", () => look(whole(state.size)), { signal });
+  buttons.zoomIn.addEventListener("click", () => zoom(ZOOM, null), { signal });
+  buttons.zoomOut.addEventListener("click", () => zoom(1 / ZOOM, null), { signal });
+  buttons.all.addEventListener("click", () => show(whole(state.size)), { signal });
   buttons.select.addEventListener("click", toggleSelecting, { signal });
 
-  const resized = new ResizeObserver(drawSoon);
-  resized.observe(el);
-  // JupyterLab changes its theme by attributes and variables of the body.
-  const themed = new MutationObserver(drawSoon);
-  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] });
-  const CHANGES = ["cells", "shape", "size", "origin", "steps", "overview", "rows", "columns", "row_order", "column_order", "limit",
-    "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "shades", "ticks", "seams", "edits",
-    "troubles", "chosen", "tops", "frozen", "overview_frozen", "frozen_words", "selected", "overview_selected", "selected_words",
-    "brush"].map((name) => `change:${name}`).join(" ");
-  model.on(CHANGES, drawSoon);
-  drawReadout(null);
+  model.on(EVENTS, drawSoon);
+  readout.textContent = readoutWords(null);
   drawSoon();
   return () => {
     controller.abort();
-    resized.disconnect();
-    themed.disconnect();
-    cancelAnimationFrame(due);
-    model.off(CHANGES, drawSoon);
+    stopDrawing();
+    model.off(EVENTS, drawSoon);
   };
 }

@@ -1,6 +1,18 @@
-// The brush: a rectangle of whole cells, and which elements of the weight they are, whatever the order they are drawn in.
+// Selecting with the pointer or by keys: a rectangle of whole cells, and which elements of the weight they are, in whatever order
+// they are drawn.
 
-/** The entries under one pixel of a side: where there are more of them than pixels, several. */
+import { grouped } from "../shared/numbers.js";
+import { sizeOf } from "./axes.js";
+import { cellAt } from "./cells.js";
+
+/** @import { Side } from "./axes.js" */
+/** @import { Cell, Layer, Rectangle } from "./cells.js" */
+/** @import { Frame } from "./frame.js" */
+/** @import { Place, State } from "./state.js" */
+
+/** The entries under one pixel of a side: several, where there are more of them than pixels.
+ * @param {number} pixel @param {number} from @param {number} to @param {number} first @param {number} last
+ * @returns {[number, number]} */
 function entriesUnder(pixel, from, to, first, last) {
   const scale = (to - from) / (last - first);
   const at = Math.min(Math.max(pixel, from), to - 1e-6);
@@ -9,15 +21,21 @@ function entriesUnder(pixel, from, to, first, last) {
   return [begin, Math.max(begin + 1, Math.min(end, Math.ceil(last)))];
 }
 
-/** The entries under a place on the canvas, or under the nearest one where that is outside the cells. */
-function spotAt({ left, top, right, bottom, view }, x, y) {
+/** The entries under a point of the canvas, or under the nearest one that is on a cell.
+ * @param {Frame} frame @param {number} x @param {number} y @returns {Rectangle} */
+export function entriesAt({ left, top, right, bottom, view }, x, y) {
   const [firstRow, endRow] = entriesUnder(y, top, bottom, view.top, view.bottom);
   const [firstColumn, endColumn] = entriesUnder(x, left, right, view.left, view.right);
   return { top: firstRow, bottom: endRow, left: firstColumn, right: endColumn };
 }
 
-/** The smallest rectangle of whole cells that holds two others; null where there are no cells. */
-function rectangleOf(layers, [rows, columns], one, other) {
+/** The entries of a cell.
+ * @param {Cell} cell @returns {Rectangle} */
+export const entriesOf = ({ row, column, steps }) => ({ top: row, bottom: row + steps[0], left: column, right: column + steps[1] });
+
+/** The smallest rectangle of whole cells that holds two others; null where there are no cells.
+ * @param {Layer[]} layers @param {number[]} size @param {Rectangle} one @param {Rectangle} other @returns {Rectangle | null} */
+export function rectangleOf(layers, [rows, columns], one, other) {
   const first = cellAt(layers, Math.min(one.top, other.top), Math.min(one.left, other.left));
   const [bottom, right] = [Math.min(Math.max(one.bottom, other.bottom), rows), Math.min(Math.max(one.right, other.right), columns)];
   const last = cellAt(layers, bottom - 1, right - 1);
@@ -30,21 +48,26 @@ function rectangleOf(layers, [rows, columns], one, other) {
   };
 }
 
-/** Rows or columns from `first` to before `end` as ranges of what they are without any order. @param {Side} side */
+/** Rows or columns from `first` to before `end`, as ranges of the entries that they are without sorting.
+ * @param {Side} side @param {number} first @param {number} end */
 function spansOf({ axes, order }, first, end) {
   if (!order) return [[first, end]];
   const inner = sizeOf(axes.slice(1));
+  /** @type {[number, number][]} */
   const spans = [];
   for (let place = first; place < end; place += 1) {
     const at = order[Math.floor(place / inner)] * inner + (place % inner);
-    if (spans.at(-1)?.[1] === at) spans.at(-1)[1] = at + 1;
+    const span = spans.at(-1);
+    if (span && span[1] === at) span[1] = at + 1;
     else spans.push([at, at + 1]);
   }
   return spans;
 }
 
-/** What the kernel is told of a rectangle: which elements of the whole weight it is. */
-function brushMessage({ rows, columns }, { weight, base, axes, down }, { top, bottom, left, right }) {
+/** What the kernel is told of a rectangle: which elements of the whole weight it is.
+ * @param {State} state @param {Place} place @param {Rectangle} rectangle */
+export function selectionMessage({ rows, columns }, { weight, base, axes, down }, { top, bottom, left, right }) {
+  /** @param {Side} side @param {boolean} isThere */
   const sizes = (side, isThere) => (isThere ? side.axes.map((axis) => axis.size) : []);
   return {
     weight,
@@ -55,11 +78,11 @@ function brushMessage({ rows, columns }, { weight, base, axes, down }, { top, bo
   };
 }
 
-/** Such as `rows 3 to 7 by columns 0 to 12: 65 elements`, until the kernel says which they are by their names. */
-function rectangleWords({ top, bottom, left, right }) {
-  const span = (first, end) => (end - first === 1 ? first : `${first} to ${end - 1}`);
+/** Such as `rows 3 to 7 by columns 0 to 12: 65 elements`, until the kernel names the elements.
+ * @param {Rectangle} rectangle */
+export function rectangleWords({ top, bottom, left, right }) {
+  /** @param {string} name @param {number} first @param {number} end */
+  const span = (name, first, end) => (end - first === 1 ? `${name} ${first}` : `${name}s ${first} to ${end - 1}`);
   const count = (bottom - top) * (right - left);
-  const several = (first, end) => (end - first === 1 ? "" : "s");
-  const sides = `row${several(top, bottom)} ${span(top, bottom)} by column${several(left, right)} ${span(left, right)}`;
-  return `${sides}: ${grouped(count)} element${count === 1 ? "" : "s"}`;
+  return `${span("row", top, bottom)} by ${span("column", left, right)}: ${grouped(count)} element${count === 1 ? "" : "s"}`;
 }

@@ -1,56 +1,64 @@
-// All findings of the model. In the overview they are a list with a place of its own; elsewhere a button opens the list over the
-// picture. What is there is changed in place, so that a button keeps the focus, and a list its position, while training goes on.
+// All findings of the model. In the overview they are a list with its own place; elsewhere a button opens the list over the picture.
+// The list is changed in place, so that a button keeps the focus, and the list its position, while the training goes on.
 
-const NUM_FIRST = 3; // locations of a finding that are shown before somebody asks for all
-let numLists = 0;
+import "./findings.css";
+import { closest, element, setPartCount, setText, uniqueId } from "../shared/dom.js";
+import { announceRequest, save } from "../shared/model.js";
 
-function element(tag, className, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), { className, ...properties });
-  made.append(...children);
-  return made;
+/** @import { Render } from "@anywidget/types" */
+
+/** One finding; `places` are the names and keys of the other weights with the same finding.
+ * @typedef {{severity: string, where: string, sentence: string, key: string, places: [string, string][], num_more: number}} Entry */
+/** @typedef {{heading: string, counts: string, is_list: boolean, entries: Entry[], num_more: number, more: string,
+ *   asked: string}} Traits */
+
+const NUM_FIRST = 3; // other places of a finding that are shown before the user asks for all
+
+function makePlace() {
+  const button = element("button", { className: "we-place", type: "button" });
+  return { root: element("li", {}, button), button };
 }
 
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+/** The elements of one finding. `isOpen` says whether all of its other places are shown. */
+function makeItem() {
+  const mark = element("span", { className: "we-severity", "aria-hidden": "true" });
+  const severity = element("span", { className: "we-listed-one-severity" });
+  const layer = element("span", { className: "we-listed-one-layer" });
+  const words = element("span", { className: "we-listed-one-words" });
+  const head = element("span", { className: "we-listed-one-head" }, mark, severity, layer);
+  const main = element("button", { className: "we-listed-one", type: "button" }, head, words);
+  const list = element("ul", { className: "we-places" });
+  const toggle = element("button", { className: "we-place we-listed-toggle", type: "button" });
+  const left = element("span", { className: "we-listed-left" });
+  const others = element("div", { className: "we-listed-others" }, list, toggle, left);
+  const root = element("li", {}, main, others);
+  /** @type {ReturnType<typeof makePlace>[]} */
+  const places = [];
+  return { root, mark, severity, layer, words, main, list, toggle, left, others, places, isOpen: false };
 }
 
-/** Have a node hold `count` children, made by `make` where there are too few. */
-function setCount(node, count, make) {
-  while (node.children.length > count) node.lastChild.remove();
-  while (node.children.length < count) node.append(make());
-}
+/** @typedef {ReturnType<typeof makeItem>} Item */
 
-function makeEntry() {
-  const mark = element("span", "we-severity");
-  mark.setAttribute("aria-hidden", "true");
-  const head = element("span", "we-listed-one-head", {}, mark, element("span", "we-listed-one-severity"), element("span", "we-listed-one-layer"));
-  const main = element("button", "we-listed-one", { type: "button" }, head, element("span", "we-listed-one-words"));
-  const toggle = element("button", "we-place we-listed-toggle", { type: "button" });
-  const others = element("div", "we-listed-others", {}, element("ul", "we-places"), toggle, element("span", "we-listed-left"));
-  return element("li", "", {}, main, others);
-}
-
+/** @param {Item} item @param {Entry} entry */
 function showEntry(item, entry) {
-  const [button, others] = item.children;
-  const [head, words] = button.children;
-  if (button.dataset.key !== entry.key) item.dataset.open = "false";
-  button.dataset.severity = head.firstChild.dataset.severity = entry.severity;
-  button.dataset.key = entry.key;
-  button.title = `Go to ${entry.key}`;
-  setText(head.children[1], entry.severity);
-  setText(head.children[2], entry.where);
-  setText(words, entry.sentence);
-  others.hidden = !entry.places.length;
-  showPlaces(others, entry, item.dataset.open === "true");
+  if (item.main.dataset.key !== entry.key) item.isOpen = false;
+  item.main.dataset.severity = item.mark.dataset.severity = entry.severity;
+  item.main.dataset.key = entry.key;
+  item.main.title = `Go to ${entry.key}`;
+  setText(item.severity, entry.severity);
+  setText(item.layer, entry.where);
+  setText(item.words, entry.sentence);
+  item.others.hidden = !entry.places.length;
+  showPlaces(item, entry);
 }
 
-/** Show the first few other locations of a finding, or all of them. */
-function showPlaces(others, { places, num_more: numMore }, isOpen) {
-  const [list, toggle, left] = others.children;
+/** Show the first few other places of a finding, or all of them.
+ * @param {Item} item @param {Entry} entry */
+function showPlaces({ list, toggle, left, places: parts, isOpen }, { places, num_more: numMore }) {
   const shown = isOpen ? places : places.slice(0, NUM_FIRST);
-  setCount(list, shown.length, () => element("li", "", {}, element("button", "we-place", { type: "button" })));
+  setPartCount(list, parts, shown.length, makePlace);
   shown.forEach(([name, key], i) => {
-    const button = list.children[i].firstChild;
+    const { button } = parts[i];
     button.dataset.key = key;
     button.title = `Go to ${key}`;
     setText(button, name);
@@ -62,6 +70,27 @@ function showPlaces(others, { places, num_more: numMore }, isOpen) {
   setText(left, `and ${numMore} more: explorer.findings`);
 }
 
+/** @param {HTMLElement} el */
+function build(el) {
+  const mark = element("span", { className: "we-severity", "aria-hidden": "true" });
+  const counts = element("span", { className: "we-listed-counts" });
+  const label = element("span", { className: "we-listed-all-words", textContent: "All findings:" });
+  const heading = element("p", { className: "we-listed-heading" });
+  const list = element("ul", { className: "we-listed-list" });
+  const more = element("p", { className: "we-listed-more" });
+  const box = element(
+    "div",
+    { className: "we-listed-box", id: uniqueId("we-listed"), tabIndex: -1, role: "region", "aria-label": "all findings" },
+    heading,
+    list,
+    more,
+  );
+  const opener = element("button", { className: "we-copy we-listed-all", type: "button", "aria-controls": box.id }, mark, label, counts);
+  el.replaceChildren(opener, box);
+  return { mark, counts, heading, list, more, box, opener };
+}
+
+/** @type {Render<Traits>} */
 function render({ model, el }) {
   const controller = new AbortController();
   const { signal } = controller;
@@ -69,17 +98,9 @@ function render({ model, el }) {
   el.dataset.lmSuppressShortcuts = "true";
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", "findings");
-  const [mark, counts] = [element("span", "we-severity"), element("span", "we-listed-counts")];
-  mark.setAttribute("aria-hidden", "true");
-  const opener = element("button", "we-copy we-listed-all", { type: "button" }, mark, element("span", "we-listed-all-words", { textContent: "All findings:" }), counts);
-  const heading = element("p", "we-listed-heading");
-  const list = element("ul", "we-listed-list");
-  const more = element("p", "we-listed-more");
-  const box = element("div", "we-listed-box", { id: `we-listed-${numLists++}`, tabIndex: -1 }, heading, list, more);
-  box.setAttribute("role", "region");
-  box.setAttribute("aria-label", "all findings");
-  opener.setAttribute("aria-controls", box.id);
-  el.replaceChildren(opener, box);
+  const { mark, counts, heading, list, more, box, opener } = build(el);
+  /** @type {Item[]} */
+  const items = [];
   let isOpen = false;
 
   function show() {
@@ -91,7 +112,8 @@ function render({ model, el }) {
     opener.setAttribute("aria-expanded", String(isOpen));
   }
 
-  /** Open the list or close it; closed, it leaves the focus to the button. */
+  /** Open the list or close it; closed, it leaves the focus to the button.
+   * @param {boolean} isToOpen */
   function open(isToOpen) {
     const holdsFocus = box.contains(el.ownerDocument.activeElement);
     isOpen = isToOpen;
@@ -104,34 +126,34 @@ function render({ model, el }) {
     setText(heading, model.get("heading"));
     setText(counts, model.get("counts"));
     mark.dataset.severity = entries[0]?.severity ?? "";
-    el.dataset.severities = new Set(entries.map(({ severity }) => severity)).size;
+    el.dataset.severities = String(new Set(entries.map(({ severity }) => severity)).size);
     opener.title = `All findings: ${model.get("counts")}`;
     opener.setAttribute("aria-label", opener.title);
-    setCount(list, entries.length, makeEntry);
-    entries.forEach((entry, i) => showEntry(list.children[i], entry));
+    setPartCount(list, items, entries.length, makeItem);
+    entries.forEach((entry, i) => showEntry(items[i], entry));
     more.hidden = !numMore;
     setText(more, `and ${numMore} more: ${model.get("more")}`);
     show();
   }
 
-  function ask(key) {
+  /** @param {string} key */
+  function goTo(key) {
     open(false);
-    model.set("asked", key);
-    model.save_changes();
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { weight: key } }));
+    save(model, { asked: key });
+    announceRequest(el, { weight: key });
   }
 
   opener.addEventListener("click", () => open(!isOpen), { signal });
   list.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+    const button = closest(event, "button");
     if (!button) return;
     if (button.dataset.key) {
-      ask(button.dataset.key);
+      goTo(button.dataset.key);
       return;
     }
-    const item = button.closest(".we-listed-list > li");
-    item.dataset.open = String(item.dataset.open !== "true");
-    showEntry(item, model.get("entries")[[...list.children].indexOf(item)]);
+    const at = items.findIndex(({ root }) => root.contains(button));
+    items[at].isOpen = !items[at].isOpen;
+    showEntry(items[at], model.get("entries")[at]);
   }, { signal });
   el.addEventListener("keydown", (event) => {
     event.stopPropagation();
@@ -139,12 +161,12 @@ function render({ model, el }) {
     open(false);
     opener.focus({ preventScroll: true });
   }, { signal });
-  const CHANGES = "change:entries change:heading change:counts change:num_more change:is_list";
-  model.on(CHANGES, draw);
+  const events = "change:entries change:heading change:counts change:num_more change:is_list";
+  model.on(events, draw);
   draw();
   return () => {
     controller.abort();
-    model.off(CHANGES, draw);
+    model.off(events, draw);
   };
 }
 

@@ -1,3 +1,5 @@
-// The canvas of the matrix as a widget of its own.
+// The matrix, and the heat table, as widgets.
 
-export default { render };
+import { renderMatrix } from "../matrix/canvas.js";
+
+export default { render: renderMatrix };

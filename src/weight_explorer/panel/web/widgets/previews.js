@@ -1,294 +1,354 @@
-// Answers by the page alone: where the kernel is busy, a small picture of the weight that was clicked, of those that were sent with
-// the last epochs, and its statistics. The canvas is that of the matrix, given a model of its own.
+// Answers of the page alone: where the kernel is busy, a small picture of the weight that was clicked, from what was sent with the last
+// epochs, and its statistics. The picture is drawn as a matrix, with a model of its own.
 
-const SKETCH_PATIENCE = 300; // ms until a click that is not answered is answered here
-const MOST_KEPT = 8; // moments
-const [ZERO_CODE, REACH_CODE] = [125, 125];
+import { renderMatrix } from "../matrix/canvas.js";
+import { makeTable } from "../details/sections.js";
+import "./previews.css";
+import { sizeOf } from "../matrix/axes.js";
+import { closest, element, holdsTarget, setText } from "../shared/dom.js";
+import { save } from "../shared/model.js";
+import { grouped } from "../shared/numbers.js";
+
+/** @import { Render } from "@anywidget/types" */
+/** @import { Axis } from "../matrix/axes.js" */
+/** @import { MatrixTraits } from "../matrix/state.js" */
+/** @import { Bytes, Model, Request } from "../shared/model.js" */
+
+/** @typedef {{key: string, role: string, name: string, facts: string, rows: Axis[], columns: Axis[], order: number[]}} Weight */
+/** A small picture of one weight, without its cells, and its statistics.
+ * @typedef {{shape: [number, number], steps: [number, number], limit: number, counts: number[], heads: string[],
+ *   numbers: string[][], words: string, sampled: boolean}} Preview */
+/** The previews of one record; `names` are those of the statistics, and `codes` the cells of each weight.
+ * @typedef {{number: number, words: string, names: string[], sketches: Preview[], codes: Uint8Array[]}} Snapshot */
+/** `places` are the keys and labels of the weights of each role of each layer. `shown` are the layer and the weight on screen.
+ * @typedef {{packed: Bytes, weights: Weight[], places: Record<string, Record<string, [string, string][]>>,
+ *   shown: [string, string], asked: string, palette: Bytes, special: string[]}} Traits */
+/** What was clicked and is not answered: the layer, the weight, and the record, null for the newest one.
+ * @typedef {{layer: string, key: string, step: number | null}} Target */
+
+const DELAY = 300; // ms until a click that is not answered is answered here
+const MOST_SNAPSHOTS = 8;
+const [ZERO_CODE, LIMIT_CODE] = [125, 125];
 const NOT_FINITE_CODES = new Map([[251, NaN], [252, Infinity], [253, -Infinity]]);
 const BUSY = "The kernel is busy and will answer when it is free. Until then this page draws what it has: ";
+const NO_PREVIEW = "This page has no small picture of this weight.";
+const NO_WEIGHTS = "This layer holds no weights of which this page has a picture.";
 
-/** Sketches of one moment. @typedef {{number: number, words: string, names: string[], sketches: object[], codes: Uint8Array[]}} Moment */
-
-/** @returns {Moment} */
+/** @param {Bytes} packed @returns {Snapshot} */
 function unpack({ buffer, byteOffset, byteLength }) {
   const length = new DataView(buffer, byteOffset).getUint32(0, true);
-  const moment = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, byteOffset + 4, length)));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, byteOffset + 4, length)));
   const all = new Uint8Array(buffer, byteOffset + 4 + length, byteLength - 4 - length).slice();
   let at = 0;
-  moment.codes = moment.sketches.map(({ shape: [rows, columns] }) => all.subarray(at, (at += rows * columns)));
-  return moment;
+  const codes = header.sketches.map((/** @type {Preview} */ { shape: [rows, columns] }) => all.subarray(at, (at += rows * columns)));
+  return { ...header, codes };
 }
 
-/** The numbers that codes stand for. */
+/** The numbers that codes stand for.
+ * @param {Uint8Array} codes @param {number} limit */
 function decode(codes, limit) {
-  return Float32Array.from(codes, (code) => NOT_FINITE_CODES.get(code) ?? ((code - ZERO_CODE) * limit) / REACH_CODE);
+  return Float32Array.from(codes, (code) => NOT_FINITE_CODES.get(code) ?? ((code - ZERO_CODE) * limit) / LIMIT_CODE);
 }
 
-const kept = new WeakMap(); // by model: the moments that came, oldest first, and of which weights they are
+/** By model: the snapshots that came, oldest first, and the weights that they are of.
+ * @type {WeakMap<Model<Traits>, {weights: Weight[], packed: Bytes | undefined, snapshots: Snapshot[]}>} */
+const memories = new WeakMap();
 
-/** Take what the kernel has sent; moments of other weights than there are now are dropped. @returns {Moment[]} */
-function momentsOf(model) {
+/** Take what the kernel has sent. Snapshots of other weights than there are now are dropped.
+ * @param {Model<Traits>} model */
+function snapshotsOf(model) {
   const [weights, packed] = [model.get("weights"), model.get("packed")];
-  const before = kept.get(model);
-  const memory = before?.weights === weights ? before : { weights, packed: before?.packed, moments: [] };
-  kept.set(model, memory);
+  const before = memories.get(model);
+  const memory = before?.weights === weights ? before : { weights, packed: before?.packed, snapshots: [] };
+  memories.set(model, memory);
   if (packed?.byteLength && memory.packed !== packed) {
     memory.packed = packed;
-    const moment = unpack(packed);
-    memory.moments = [...memory.moments.filter(({ number }) => number !== moment.number), moment].slice(-MOST_KEPT);
+    const newest = unpack(packed);
+    memory.snapshots = [...memory.snapshots.filter(({ number }) => number !== newest.number), newest].slice(-MOST_SNAPSHOTS);
   }
-  return memory.moments;
+  return memory.snapshots;
 }
 
-/** What the canvas of the matrix reads, as its widget would have it. */
-function canvasModel(model) {
+/** Make the model of a matrix that no kernel fills.
+ * @param {Model<Traits>} model */
+function makeMatrixModel(model) {
   const none = new DataView(new ArrayBuffer(0));
+  /** @type {MatrixTraits} */
   const state = {
     cells: none, shape: [0, 0], size: [0, 0], origin: [0, 0], steps: [1, 1], overview: none, overview_shape: [0, 0], overview_steps: [1, 1],
     rows: [], columns: [], order: [], row_order: none, column_order: none, limit: 0, limit_words: "largest shown", counts: [0, 0, 0, 0, 0],
-    shows: "extreme", fixed: "", key: "", place: {}, seen: [0, 0, 0, 0], pins: [], frozen: none, overview_frozen: none, frozen_words: "",
-    selected: none, overview_selected: none, selected_words: "", alternative: "", pin: "", brush: "",
-    window: "asked", // there is nobody to ask for finer numbers
+    shows: "extreme", fixed: "", key: "", place: { weight: "", base: [], axes: [], down: 0 }, seen: [0, 0, 0, 0], pins: [], frozen: none,
+    overview_frozen: none, frozen_words: "", selected: none, overview_selected: none, selected_words: "", alternative: "", pin: "",
+    brush: "", window: "none", // as if the kernel had not answered yet: it is not asked for finer numbers
     palette: model.get("palette"), special: model.get("special"),
   };
+  /** @type {Set<() => void>} */
   const listeners = new Set();
-  return {
+  /** @type {Model<MatrixTraits>} */
+  const matrix = {
     get: (name) => state[name],
     set: (name, value) => { state[name] = value; },
     save_changes: () => {},
-    on: (_, listener) => listeners.add(listener),
-    off: (_, listener) => listeners.delete(listener),
-    show(changes) {
-      Object.assign(state, changes);
-      listeners.forEach((listener) => listener());
-    },
+    on: (/** @type {string} */ _, /** @type {(...args: any[]) => void} */ listener) => { listeners.add(listener); },
+    off: (_, listener) => { if (listener) listeners.delete(listener); },
   };
+  /** @param {Partial<MatrixTraits>} changes */
+  function show(changes) {
+    Object.assign(state, changes);
+    listeners.forEach((listener) => listener());
+  }
+  return { matrix, show };
 }
 
-/** What the canvas is to show of a weight. */
-function canvasState(weight, { shape, steps, limit, counts }, codes) {
-  const cells = decode(codes, limit);
+/** What the matrix is to show of a weight.
+ * @param {Weight} weight @param {Preview} preview @param {Uint8Array} codes @returns {Partial<MatrixTraits>} */
+function matrixState(weight, { shape, steps, limit, counts }, codes) {
   return {
-    cells: new DataView(cells.buffer), shape, steps, limit, rows: weight.rows, columns: weight.columns, order: weight.order,
-    size: [sizeOf(weight.rows), sizeOf(weight.columns)], counts: [...counts, 0, 0], key: weight.key,
-    rounding: limit / (2 * REACH_CODE), alternative: `${weight.name}, a small picture`,
+    cells: new DataView(decode(codes, limit).buffer),
+    shape,
+    steps,
+    limit,
+    rows: weight.rows,
+    columns: weight.columns,
+    order: weight.order,
+    size: [sizeOf(weight.rows), sizeOf(weight.columns)],
+    counts: [...counts, 0, 0],
+    key: weight.key,
+    rounding: limit / (2 * LIMIT_CODE),
+    alternative: `${weight.name}, a small picture`,
   };
 }
 
+/** @param {Preview} preview */
 function cellWords({ steps: [down, across], sampled }) {
   if (down * across === 1) return "";
   const which = sampled ? ", of those that are kept, the one" : " the one";
   return `Each cell stands for ${grouped(down)} x ${grouped(across)} elements and shows${which} farthest from zero.`;
 }
 
-function sketchElement(tag, className, properties = {}) {
-  return Object.assign(document.createElement(tag), { className, ...properties });
+/** @param {HTMLElement} el */
+function build(el) {
+  const roles = element("div", { className: "we-sketches-roles", role: "group", "aria-label": "roles of the small pictures" });
+  const menu = element("select", { className: "we-sketches-menu", "aria-label": "weight of the small picture" });
+  const close = element("button", {
+    className: "we-copy",
+    type: "button",
+    textContent: "close",
+    title: "Show the picture from before the click (Esc)",
+  });
+  const head = element("div", { className: "we-sketches-head" }, roles, menu, close);
+  const name = element("strong", { className: "we-sketches-name" });
+  const facts = element("span", { className: "we-sketches-facts" });
+  const line = element("div", { className: "we-sketches-line" }, name, facts);
+  const busy = element("div", { className: "we-sketches-busy", role: "status" });
+  const matrix = element("div");
+  const message = element("div", { className: "we-text we-large" });
+  const picture = element("div", { className: "we-sketches-stage" }, matrix, message);
+  const numbers = element("div", { className: "we-sketches-numbers we-details" });
+  const words = element("div", { className: "we-sketches-words" });
+  const slider = element("input", { type: "range", min: "0", step: "1" });
+  const time = element("label", { className: "we-sketches-time" }, "moments that this page has", slider);
+  el.replaceChildren(head, line, busy, picture, numbers, words, time);
+  return { roles, menu, close, name, facts, busy, matrix, message, numbers, words, time, slider };
 }
 
-function sketchParts(el) {
-  const made = sketchElement;
-  const roles = made("div", "we-sketches-roles");
-  roles.setAttribute("role", "group");
-  roles.setAttribute("aria-label", "roles of the small pictures");
-  const menu = made("select", "we-sketches-menu", { ariaLabel: "weight of the small picture" });
-  const close = made("button", "we-copy", { type: "button", textContent: "close", title: "Show the picture from before the click (Esc)" });
-  const head = made("div", "we-sketches-head");
-  head.append(roles, menu, close);
-  const name = made("strong", "we-sketches-name");
-  const facts = made("span", "we-sketches-facts");
-  const line = made("div", "we-sketches-line");
-  line.append(name, facts);
-  const busy = made("div", "we-sketches-busy");
-  busy.setAttribute("role", "status");
-  const [stage, canvas, message] = [made("div", "we-sketches-stage"), made("div", ""), made("div", "we-text we-large")];
-  stage.append(canvas, message);
-  const numbers = made("div", "we-sketches-numbers we-details");
-  const words = made("div", "we-sketches-words");
-  const time = made("label", "we-sketches-time", { textContent: "moments that this page has" });
-  const slider = made("input", "", { type: "range", min: "0", step: "1" });
-  time.append(slider);
-  el.replaceChildren(head, line, busy, stage, numbers, words, time);
-  return { roles, menu, close, name, facts, busy, canvas, message, numbers, words, time, slider };
-}
-
-/** The table of statistics, as beside the matrix. */
-function sketchTable(names, { heads, numbers }) {
-  const table = sketchElement("table", "we-table");
-  const rowOf = (cells, isHead) => {
-    const row = document.createElement("tr");
-    row.append(...cells.map((text, i) => sketchElement(text && (isHead || !i) ? "th" : "td", "", { textContent: text })));
-    if (!isHead) row.cells[0].scope = "row";
-    return row;
-  };
-  const [head, body] = [document.createElement("thead"), document.createElement("tbody")];
-  head.append(rowOf(heads, true));
-  body.append(...numbers.map((cells, i) => rowOf([names[i], ...cells], false)));
-  table.append(head, body);
-  return table;
-}
-
-function renderSketches({ model, el }) {
+/** @type {Render<Traits>} */
+function render({ model, el }) {
   const controller = new AbortController();
   const { signal } = controller;
   el.classList.add("we-sketches");
   el.dataset.lmSuppressShortcuts = "true";
   el.hidden = true;
-  const parts = sketchParts(el);
-  const canvas = canvasModel(model);
-  const cleanCanvas = render({ model: canvas, el: parts.canvas });
+  const { roles, menu, close, name, facts, busy, matrix, message, numbers, words, time, slider } = build(el);
+  const picture = makeMatrixModel(model);
+  const removeMatrix = renderMatrix({ model: picture.matrix, el: matrix });
 
-  let moments = momentsOf(model);
-  let wish = null; // what was clicked and is not answered: the layer, the weight, and the record, null for the newest there is
-  let drawn = ""; // of which weight and moment the canvas and the table are
-  let patience;
+  let snapshots = snapshotsOf(model);
+  /** @type {Target | null} */
+  let target = null;
+  let drawn = ""; // of which weight and snapshot the matrix and the table are
+  let timer = 0;
 
-  const rolesAt = (layer) => model.get("places")[layer] ?? {};
-  const placeOf = (key) => model.get("weights").findIndex((weight) => weight.key === key);
-  const roleOf = (layer, key) => Object.entries(rolesAt(layer)).find(([, offers]) => offers.some(([other]) => other === key))?.[0];
-  const keyAt = (layer, role) => (rolesAt(layer)[role] ?? Object.values(rolesAt(layer))[0])?.[0][0] ?? "";
-  const momentAt = () => {
-    const at = wish.step === null ? -1 : moments.findLastIndex(({ number }) => number <= wish.step);
-    return wish.step === null ? moments.length - 1 : Math.max(at, 0);
-  };
+  /** @param {string} layer */
+  const rolesOf = (layer) => model.get("places")[layer] ?? {};
+  /** @param {string | undefined} key */
+  const indexOf = (key) => model.get("weights").findIndex((weight) => weight.key === key);
+  /** @param {string} layer @param {string} key */
+  const roleOf = (layer, key) => Object.entries(rolesOf(layer)).find(([, offers]) => offers.some(([other]) => other === key))?.[0];
+  /** The first weight of a role, or of the layer where it has no such role.
+   * @param {string} layer @param {string | undefined} role */
+  const firstKey = (layer, role) => (rolesOf(layer)[role ?? ""] ?? Object.values(rolesOf(layer))[0])?.[0][0] ?? "";
 
-  /** What a click leads to; null where it is none that this page can answer. */
-  function wished({ layer, option, weight, step }) {
-    const [atLayer, atKey] = model.get("shown");
-    const before = wish ?? { layer: atLayer, key: atKey, step: null };
-    if (layer !== undefined) return { ...before, layer, key: keyAt(layer, roleOf(before.layer, before.key)) };
+  /** @param {number | null} step */
+  function snapshotIndex(step) {
+    if (step === null) return snapshots.length - 1;
+    return Math.max(snapshots.findLastIndex(({ number }) => number <= step), 0);
+  }
+
+  /** What a click leads to; null where this page cannot show it.
+   * @param {Request} request @returns {Target | null} */
+  function targetOf({ layer, option, weight, step }) {
+    const [shownLayer, shownKey] = model.get("shown");
+    const before = target ?? { layer: shownLayer, key: shownKey, step: null };
+    if (layer !== undefined) return { ...before, layer, key: firstKey(layer, roleOf(before.layer, before.key)) };
     if (step !== undefined) return before.key ? { ...before, step: step === "" ? null : Number(step) } : null;
-    const key = weight ?? (placeOf(option) >= 0 ? option : rolesAt(before.layer)[option]?.[0][0]);
+    const key = weight ?? (indexOf(option) >= 0 ? option : rolesOf(before.layer)[option ?? ""]?.[0][0]);
     return key === undefined ? null : { ...before, key };
   }
 
   function open() {
     if (!el.hidden) return;
-    const held = el.closest(".we-main")?.contains(el.ownerDocument.activeElement);
+    const hadFocus = el.closest(".we-main")?.contains(el.ownerDocument.activeElement);
     el.hidden = false;
-    cover(true);
+    disableOthers(true);
     draw();
-    if (held) parts.roles.querySelector('[aria-pressed="true"]')?.focus({ preventScroll: true });
+    if (hadFocus) focus(roles, '[aria-pressed="true"]');
   }
 
-  /** What lies below is not to be reached, and gets the focus back: outside the panel, keys are the notebook's. */
-  function cover(isCovered) {
-    for (const other of el.closest(".we-main")?.children ?? []) if (other !== el) other.inert = isCovered;
+  /** What is below cannot be reached meanwhile.
+   * @param {boolean} isDisabled */
+  function disableOthers(isDisabled) {
+    for (const other of el.closest(".we-main")?.children ?? []) {
+      if (other !== el && other instanceof HTMLElement) other.inert = isDisabled;
+    }
   }
 
+  /** @param {Element | null} parent @param {string} selector */
+  function focus(parent, selector) {
+    const found = parent?.querySelector(selector);
+    if (found instanceof HTMLElement) found.focus({ preventScroll: true });
+  }
+
+  /** Disappear, and give the focus back to what is below: outside the panel, keys are the notebook's. */
   function shut() {
-    clearTimeout(patience);
-    wish = null;
+    clearTimeout(timer);
+    target = null;
     if (el.hidden) return;
-    const held = el.contains(el.ownerDocument.activeElement);
+    const hadFocus = el.contains(el.ownerDocument.activeElement);
     el.hidden = true;
-    cover(false);
-    if (held) el.closest(".we-main")?.querySelector('[role="tab"][tabindex="0"]')?.focus({ preventScroll: true });
+    disableOthers(false);
+    if (hadFocus) focus(el.closest(".we-main"), '[role="tab"][tabindex="0"]');
   }
 
   function draw() {
-    if (!wish || el.hidden) return;
-    const at = momentAt();
-    const moment = moments[at];
-    const place = placeOf(wish.key);
-    const [weight, sketch] = [model.get("weights")[place], moment.sketches[place]];
-    drawOffers();
-    parts.name.textContent = weight?.name ?? wish.layer;
-    parts.facts.textContent = parts.facts.title = weight?.facts ?? "";
-    const words = `${BUSY}${moment.words}`;
-    if (parts.busy.textContent !== words) parts.busy.textContent = words;
-    drawTime(at, moment);
-    const what = `${moment.number} ${wish.key}`;
+    if (!target || el.hidden) return;
+    const at = snapshotIndex(target.step);
+    const snapshot = snapshots[at];
+    const index = indexOf(target.key);
+    const weight = model.get("weights")[index];
+    drawChoices(target);
+    name.textContent = weight?.name ?? target.layer;
+    facts.textContent = facts.title = weight?.facts ?? "";
+    setText(busy, `${BUSY}${snapshot.words}`);
+    drawTime(at, snapshot);
+    const what = `${snapshot.number} ${target.key}`;
     if (what === drawn) return;
     drawn = what;
-    const hasCells = Boolean(sketch?.shape[0]);
-    parts.canvas.style.visibility = hasCells ? "" : "hidden";
-    const none = wish.key ? "This page has no small picture of this weight." : "This layer holds no weights of which this page has a picture.";
-    parts.message.textContent = hasCells ? "" : sketch?.words || none;
-    parts.words.textContent = hasCells ? cellWords(sketch) : "";
-    parts.numbers.replaceChildren(...(sketch ? [sketchTable(moment.names, sketch)] : []));
-    if (hasCells) canvas.show(canvasState(weight, sketch, moment.codes[place]));
+    drawPreview(weight, snapshot, index, target.key ? NO_PREVIEW : NO_WEIGHTS);
   }
 
-  function drawOffers() {
-    const roles = rolesAt(wish.layer);
-    const chosen = roleOf(wish.layer, wish.key);
-    const made = JSON.stringify(Object.keys(roles));
-    if (parts.roles.dataset.made !== made) {
-      parts.roles.dataset.made = made;
-      parts.roles.replaceChildren(...Object.keys(roles).map((role) => {
-        const button = sketchElement("button", "we-sketches-role", { type: "button", textContent: role[0].toUpperCase() + role.slice(1) });
-        button.dataset.role = role;
-        return button;
-      }));
+  /** @param {Weight | undefined} weight @param {Snapshot} snapshot @param {number} index @param {string} none */
+  function drawPreview(weight, snapshot, index, none) {
+    /** @type {Preview | undefined} */
+    const preview = snapshot.sketches[index];
+    const hasCells = Boolean(preview?.shape[0]);
+    matrix.style.visibility = hasCells ? "" : "hidden";
+    message.textContent = hasCells ? "" : preview?.words || none;
+    words.textContent = hasCells ? cellWords(preview) : "";
+    numbers.replaceChildren();
+    if (!preview) return;
+    const rows = preview.numbers.map((cells, i) => [snapshot.names[i], ...cells]);
+    numbers.append(makeTable({ heads: preview.heads, rows }).root);
+    if (weight && hasCells) picture.show(matrixState(weight, preview, snapshot.codes[index]));
+  }
+
+  /** @param {Target} shown */
+  function drawChoices({ layer, key }) {
+    const offered = rolesOf(layer);
+    const chosen = roleOf(layer, key);
+    const names = JSON.stringify(Object.keys(offered));
+    if (roles.dataset.made !== names) {
+      roles.dataset.made = names;
+      roles.replaceChildren(...Object.keys(offered).map((role) => element("button", {
+        className: "we-sketches-role",
+        type: "button",
+        textContent: role[0].toUpperCase() + role.slice(1),
+        "data-role": role,
+      })));
     }
-    for (const button of parts.roles.children) button.setAttribute("aria-pressed", String(button.dataset.role === chosen));
-    const offers = roles[chosen] ?? [];
-    parts.menu.hidden = offers.length < 2;
-    const made2 = JSON.stringify(offers);
-    if (parts.menu.dataset.made !== made2) {
-      parts.menu.dataset.made = made2;
-      parts.menu.replaceChildren(...offers.map(([key, label]) => new Option(label, key)));
+    for (const button of roles.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.role === chosen));
     }
-    parts.menu.value = wish.key;
+    const weights = offered[chosen ?? ""] ?? [];
+    menu.hidden = weights.length < 2;
+    const options = JSON.stringify(weights);
+    if (menu.dataset.made !== options) {
+      menu.dataset.made = options;
+      menu.replaceChildren(...weights.map(([value, label]) => new Option(label, value)));
+    }
+    menu.value = key;
   }
 
-  function drawTime(at, moment) {
-    parts.time.style.visibility = moments.length > 1 ? "" : "hidden";
-    parts.slider.max = String(moments.length - 1);
-    parts.slider.value = String(at);
-    parts.slider.setAttribute("aria-valuetext", moment.words);
+  /** @param {number} at @param {Snapshot} snapshot */
+  function drawTime(at, snapshot) {
+    time.style.visibility = snapshots.length > 1 ? "" : "hidden";
+    slider.max = String(snapshots.length - 1);
+    slider.value = String(at);
+    slider.setAttribute("aria-valuetext", snapshot.words);
   }
 
-  /** Go to another weight, and tell the kernel for when it is free. */
-  function go(key) {
-    if (!key || key === wish?.key) return;
-    wish = { ...wish, key };
-    model.set("asked", key);
-    model.save_changes();
+  /** Go to another weight, and tell the kernel for when it is free.
+   * @param {string} key */
+  function goTo(key) {
+    if (!target || !key || key === target.key) return;
+    target = { ...target, key };
+    save(model, { asked: key });
     draw();
   }
 
-  const ofThisPanel = (event) => el.closest(".weight-explorer")?.contains(event.target);
+  /** @param {Event} event */
+  const isInPanel = (event) => holdsTarget(el.closest(".weight-explorer"), event);
   el.ownerDocument.addEventListener("we-asked", (event) => {
-    if (!event.detail || !moments.length || !ofThisPanel(event)) return;
-    const next = wished(event.detail);
+    const request = /** @type {CustomEvent<Request | null>} */ (event).detail;
+    if (!request || !snapshots.length || !isInPanel(event)) return;
+    const next = targetOf(request);
     if (!next) return;
-    wish = next;
-    clearTimeout(patience);
-    if (el.hidden) patience = setTimeout(open, SKETCH_PATIENCE);
+    target = next;
+    clearTimeout(timer);
+    if (el.hidden) timer = window.setTimeout(open, DELAY);
     else draw();
   }, { signal });
-  el.ownerDocument.addEventListener("we-answered", (event) => { if (ofThisPanel(event)) shut(); }, { signal });
+  el.ownerDocument.addEventListener("we-answered", (event) => { if (isInPanel(event)) shut(); }, { signal });
 
-  parts.roles.addEventListener("click", (event) => {
-    const role = event.target.closest(".we-sketches-role")?.dataset.role;
-    if (role) go(keyAt(wish.layer, role));
+  roles.addEventListener("click", (event) => {
+    const role = closest(event, ".we-sketches-role")?.dataset.role;
+    if (target && role) goTo(firstKey(target.layer, role));
   }, { signal });
-  parts.menu.addEventListener("change", () => go(parts.menu.value), { signal });
-  parts.slider.addEventListener("input", () => {
-    const at = Number(parts.slider.value);
-    wish = { ...wish, step: at === moments.length - 1 ? null : moments[at].number };
+  menu.addEventListener("change", () => goTo(menu.value), { signal });
+  slider.addEventListener("input", () => {
+    const at = Number(slider.value);
+    if (target) target = { ...target, step: at === snapshots.length - 1 ? null : snapshots[at].number };
     draw();
   }, { signal });
-  parts.close.addEventListener("click", shut, { signal });
+  close.addEventListener("click", shut, { signal });
   el.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "Escape") shut();
   }, { signal });
 
-  const take = () => {
-    moments = momentsOf(model);
-    if (!moments.length) shut();
+  function takeSnapshots() {
+    snapshots = snapshotsOf(model);
+    if (!snapshots.length) shut();
     draw();
-  };
-  model.on("change:packed change:weights", take);
+  }
+  model.on("change:packed change:weights", takeSnapshots);
   return () => {
-    clearTimeout(patience);
-    cover(false);
+    clearTimeout(timer);
+    disableOthers(false);
     controller.abort();
-    cleanCanvas();
-    model.off("change:packed change:weights", take);
+    removeMatrix();
+    model.off("change:packed change:weights", takeSnapshots);
   };
 }
 
-export default { render: renderSketches };
+export default { render };

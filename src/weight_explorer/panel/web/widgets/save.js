@@ -1,21 +1,27 @@
-// Saves what is drawn. The kernel makes the file; the browser downloads it. Code is shown in place, to be copied.
+// Saves what is drawn. The kernel makes the file, and the browser downloads it. Code is shown in place, to be copied.
+
+import "./save.css";
+import { closest, copyText, element } from "../shared/dom.js";
+import { announceRequest } from "../shared/model.js";
+
+/** @import { Render } from "@anywidget/types" */
+
+/** What the kernel sends for a request, whose id `order` is: a file, or why there is none.
+ * @typedef {{order: string, format: string, name: string, mime: string, problem?: string}} Message */
+/** A file, and its bytes. @typedef {{message: Message, bytes: DataView<ArrayBuffer>}} SavedFile */
 
 const FORMATS = [
-  ["png", "PNG", "picture as PNG"],
-  ["svg", "SVG", "picture as SVG"],
-  ["csv", "CSV", "numbers as CSV"],
-  ["code", "Code", "as code"],
+  ["png", "picture as PNG"],
+  ["svg", "picture as SVG"],
+  ["csv", "numbers as CSV"],
+  ["code", "as code"],
 ];
+/** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-function download({ name, mime }, buffer) {
-  const url = URL.createObjectURL(new Blob([buffer], { type: mime }));
+/** @param {SavedFile} file */
+function download({ message: { name, mime }, bytes }) {
+  const url = URL.createObjectURL(new Blob([bytes], { type: mime }));
   const link = element("a", { href: url, download: name, hidden: true });
   document.body.append(link);
   link.click();
@@ -24,67 +30,66 @@ function download({ name, mime }, buffer) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-async function copy(button, pre) {
-  try {
-    await navigator.clipboard.writeText(pre.textContent);
-    button.textContent = "copied";
-  } catch {
-    // Pages that are not served securely have no clipboard: leave the lines selected for the user's own copy.
-    getSelection().selectAllChildren(pre);
-    button.textContent = "selected";
-  }
+/** @param {HTMLElement} el */
+function build(el) {
+  const opener = element("button", {
+    type: "button",
+    textContent: "Save ▾",
+    "aria-haspopup": "dialog",
+    "aria-expanded": "false",
+    "aria-label": "Save the picture",
+  });
+  const choices = FORMATS.map(([format, words]) => element("button", { type: "button", textContent: words, "data-format": format }));
+  const formats = element("div", { className: "we-save-formats" }, ...choices);
+  const status = element("div", { className: "we-save-words", role: "status" });
+  const source = element("pre", { tabIndex: 0, role: "region", "aria-label": "code of this picture" });
+  const copy = element("button", { type: "button", textContent: "copy" });
+  const save = element("button", { type: "button", textContent: "save as .py" });
+  const close = element("button", { type: "button", textContent: "close" });
+  const buttons = element("div", { className: "we-save-buttons" }, copy, save, close);
+  const code = element("div", { className: "we-save-code", hidden: true }, source, buttons);
+  const popover = element(
+    "div",
+    { className: "we-save-popover", popover: "auto", role: "dialog", "aria-label": "save the picture" },
+    formats,
+    status,
+    code,
+  );
+  opener.popoverTargetElement = popover;
+  el.replaceChildren(opener, popover);
+  return { opener, choices, formats, status, source, copy, save, close, code, popover };
 }
 
+/** @type {Render} */
 function render({ model, el }) {
   const controller = new AbortController();
   const { signal } = controller;
   el.classList.add("we-save");
   el.dataset.lmSuppressShortcuts = "true";
-  const button = element("button", { type: "button", textContent: "Save ▾" });
-  button.setAttribute("aria-haspopup", "dialog");
-  button.setAttribute("aria-expanded", "false");
-  button.setAttribute("aria-label", "Save the picture");
-  const formats = element("div", { className: "we-save-formats" }, ...FORMATS.map(([format, , words]) => {
-    const choice = element("button", { type: "button", textContent: words });
-    choice.dataset.format = format;
-    return choice;
-  }));
-  const words = element("div", { className: "we-save-words" });
-  words.setAttribute("role", "status");
-  const pre = element("pre", { tabIndex: 0 });
-  pre.setAttribute("role", "region");
-  pre.setAttribute("aria-label", "code of this picture");
-  const copies = element("button", { type: "button", textContent: "copy" });
-  const saves = element("button", { type: "button", textContent: "save as .py" });
-  const closes = element("button", { type: "button", textContent: "close" });
-  const code = element("div", { className: "we-save-code", hidden: true },
-    pre, element("div", { className: "we-save-buttons" }, copies, saves, closes));
-  const popover = element("div", { className: "we-save-popover", popover: "auto" }, formats, words, code);
-  popover.setAttribute("role", "dialog");
-  popover.setAttribute("aria-label", "save the picture");
-  button.popoverTargetElement = popover;
-  el.replaceChildren(button, popover);
+  const { opener, choices, formats, status, source, copy, save, close, code, popover } = build(el);
 
-  let order = "";
+  let pending = ""; // the id of the request that is not answered yet
+  /** @type {SavedFile | null} */
   let file = null;
 
-  const say = (text, isProblem = false) => {
-    words.textContent = text;
-    words.toggleAttribute("data-problem", isProblem);
-  };
+  /** @param {string} text */
+  function say(text, isProblem = false) {
+    status.textContent = text;
+    status.toggleAttribute("data-problem", isProblem);
+  }
 
-  /** Right below the button and within the page. */
+  /** Put the popover right below the button and within the page. */
   function place() {
-    const { right, bottom, top } = button.getBoundingClientRect();
+    const { right, bottom, top } = opener.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = popover;
     const below = bottom + 4 + height <= innerHeight ? bottom + 4 : Math.max(8, top - 4 - height);
     popover.style.left = `${Math.max(8, Math.min(right, innerWidth - 8) - width)}px`;
     popover.style.top = `${below}px`;
   }
 
-  // Before, not after: "toggle" comes a task later, when the focus has long moved.
+  // Before, not after: "toggle" comes a task later, when the focus has already moved.
   popover.addEventListener("beforetoggle", (event) => {
-    button.setAttribute("aria-expanded", String(event.newState === "open"));
+    opener.setAttribute("aria-expanded", String(event.newState === "open"));
   }, { signal });
 
   popover.addEventListener("toggle", (event) => {
@@ -92,60 +97,65 @@ function render({ model, el }) {
     [formats.hidden, code.hidden] = [false, true];
     say("");
     place();
-    formats.firstChild.focus();
+    choices[0].focus();
   }, { signal });
 
   formats.addEventListener("click", (event) => {
-    const { format } = event.target.dataset;
+    const format = closest(event, "[data-format]")?.dataset.format;
     if (!format) return;
-    order = `${Math.random()}`;
+    pending = `${Math.random()}`;
     say("…");
-    model.send({ order, format });
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+    model.send({ order: pending, format });
+    announceRequest(el);
   }, { signal });
 
   formats.addEventListener("keydown", (event) => {
     if (!(event.key in STEPS)) return;
     event.preventDefault();
-    const all = [...formats.children];
-    all[(all.indexOf(document.activeElement) + STEPS[event.key] + all.length) % all.length].focus();
+    const at = choices.findIndex((choice) => choice === document.activeElement);
+    choices[(at + STEPS[event.key] + choices.length) % choices.length].focus();
   }, { signal });
 
-  copies.addEventListener("click", () => copy(copies, pre), { signal });
-  copies.addEventListener("blur", () => { copies.textContent = "copy"; }, { signal });
-  saves.addEventListener("click", () => download(...file), { signal });
-  closes.addEventListener("click", () => popover.hidePopover(), { signal });
+  copy.addEventListener("click", () => copyText(copy, source), { signal });
+  copy.addEventListener("blur", () => { copy.textContent = "copy"; }, { signal });
+  save.addEventListener("click", () => { if (file) download(file); }, { signal });
+  close.addEventListener("click", () => popover.hidePopover(), { signal });
   el.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
 
-  function showCode(buffer) {
-    pre.textContent = new TextDecoder().decode(buffer);
+  /** @param {DataView<ArrayBuffer>} bytes */
+  function showCode(bytes) {
+    source.textContent = new TextDecoder().decode(bytes);
     [formats.hidden, code.hidden] = [true, false];
     say("");
     place();
-    copies.focus();
+    copy.focus();
   }
 
-  // The order tells what another display of the same explorer asked for.
-  function delivered(message, buffers) {
-    if (message.order !== order) return;
-    order = "";
+  /** Take a file. Other displays of the same explorer get it too, and ignore it by its id.
+   * @param {Message} message
+   * @param {DataView<ArrayBuffer>[]} buffers */
+  function takeFile(message, buffers) {
+    if (message.order !== pending) return;
+    pending = "";
     if (message.problem) {
       say(message.problem, true);
       place();
       return;
     }
-    file = [message, buffers[0]];
-    if (message.format === "code" && popover.matches(":popover-open")) showCode(buffers[0]);
-    else if (message.format !== "code") {
-      download(...file);
-      if (popover.matches(":popover-open")) popover.hidePopover();
+    file = { message, bytes: buffers[0] };
+    const isOpen = popover.matches(":popover-open");
+    if (message.format === "code") {
+      if (isOpen) showCode(buffers[0]);
+      return;
     }
+    download(file);
+    if (isOpen) popover.hidePopover();
   }
 
-  model.on("msg:custom", delivered);
+  model.on("msg:custom", takeFile);
   return () => {
     controller.abort();
-    model.off("msg:custom", delivered);
+    model.off("msg:custom", takeFile);
   };
 }
 

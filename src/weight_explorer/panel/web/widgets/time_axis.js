@@ -1,20 +1,41 @@
-// The time axis: records at even distances, a thumb on the one that is on screen. What the user wishes is drawn at once; the
+// The time axis: records at even distances, and a thumb on the one that is shown. What the user chooses is drawn at once; the
 // kernel is asked for one record at a time, and `shown` is its answer.
 
-const INTEGERS = ["numbers", "epochs", "batches", "keras_epochs", "fits"];
-const BUFFERS = [...INTEGERS, "marks"];
-const [KEPT, SEAM, START] = [1, 2, 4];
-const BY_HAND = 8 | 16 | 32 | 64; // edited, restored, changed out of sight, changed at the end of a fit
-const SHAPES = {
+import "./time_axis.css";
+import { numbersOf } from "../shared/buffers.js";
+import { element, svgElement } from "../shared/dom.js";
+import { announceRequest, save } from "../shared/model.js";
+
+/** @import { Render } from "@anywidget/types" */
+/** @import { Bytes, Model } from "../shared/model.js" */
+
+/** `selected` and `against` are numbers of records as text; "" follows the newest record, or compares with none.
+ * @typedef {{numbers: Bytes, epochs: Bytes, batches: Bytes, keras_epochs: Bytes, fits: Bytes, marks: Bytes, names: string[],
+ *   shown: number, selected: string, against: string, may_grow: boolean, speed: number}} Traits */
+
+/** One entry for each record that can be shown.
+ * @typedef {{numbers: Int32Array, epochs: Int32Array, batches: Int32Array, kerasEpochs: Int32Array, fits: Int32Array,
+ *   marks: Uint8Array}} Records */
+
+/** The x of a record on the track, in pixels. @typedef {(index: number) => number} Position */
+
+/** @typedef {keyof typeof ICONS} Icon */
+
+const BUFFERS = /** @type {const} */ (["numbers", "epochs", "batches", "keras_epochs", "fits", "marks"]);
+const [KEPT, FIT_BOUNDARY, START] = [1, 2, 4];
+const EDITS = 8 | 16 | 32 | 64; // edited, restored, changed outside of training, changed at the end of a fit
+/** The class and the shape of each kind of edit. @type {Record<number, [string, string]>} */
+const EDIT_SHAPES = {
   8: ["edited", "M0 -5L5 0L0 5L-5 0z"],
   16: ["restored", "M5 -4L-4 0L5 4z"],
   32: ["outside", "M-4 -4H4V4H-4z"],
   64: ["ended", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z"],
 };
-const SPEEDS = [1, 2, 5, 10]; // records a second
-const PATIENCE = 1000; // ms until a newer wish is sent although the one before is not answered
+const SPEEDS = [1, 2, 5, 10]; // records per second
+const PATIENCE = 1000; // ms until a newer choice is sent although the last one is not answered
 const SEPARATOR = " · ";
-const MARK_ROOM = 6; // px between ticks, at least
+const MARK_GAP = 6; // px between ticks, at least
+/** @type {Record<string, number>} */
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
 const ICONS = {
   first: "M3.5 3v10M13 3.5v9L6 8z",
@@ -25,299 +46,330 @@ const ICONS = {
   last: "M12.5 3v10M3 3.5v9L10 8z",
 };
 
-/** One entry for each record that one may stop at.
- * @typedef {{numbers: Int32Array, epochs: Int32Array, batches: Int32Array, keras_epochs: Int32Array, fits: Int32Array,
- *   marks: Uint8Array}} Stops */
-
-function integers(view) {
-  // A buffer from the wire need not start at a multiple of four.
-  return new Int32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-}
-
-/** A function that decodes the records, anew only when they changed. @returns {() => Stops} */
-function stopsReader(model) {
+/** Return a function that decodes the records, again only when they changed.
+ * @param {Model<Traits>} model
+ * @returns {() => Records} */
+function recordsReader(model) {
+  /** @type {Bytes[]} */
   let read = [];
-  let stops;
+  /** @type {Records} */
+  let records;
   return () => {
     const buffers = BUFFERS.map((name) => model.get(name));
     if (buffers.some((buffer, i) => buffer !== read[i])) {
-      const { buffer, byteOffset, byteLength } = buffers.at(-1);
-      const columns = INTEGERS.map((name, i) => [name, integers(buffers[i])]);
-      [read, stops] = [buffers, { ...Object.fromEntries(columns), marks: new Uint8Array(buffer, byteOffset, byteLength) }];
+      const [numbers, epochs, batches, kerasEpochs, fits] = buffers.map((buffer) => numbersOf(Int32Array, buffer));
+      records = { numbers, epochs, batches, kerasEpochs, fits, marks: numbersOf(Uint8Array, model.get("marks")) };
+      read = buffers;
     }
-    return stops;
+    return records;
   };
 }
 
-/** The stop with this number, else the last one before it; -1 where there is none to point at. */
-function stopAt({ numbers }, number) {
+/** The index of the record with this number, else of the last one before it; -1 where there is none to point at.
+ * @param {Records} records @param {number} number */
+function indexOf({ numbers }, number) {
   if (number < 0) return numbers.length === 1 ? 0 : -1;
   return numbers.length ? Math.max(0, numbers.findLastIndex((other) => other <= number)) : -1;
 }
 
-/** When a record was made, as `moment_words` in Python says it: epochs as Keras prints them, and the fit where Keras' count began
- * again. @param {Stops} stops */
-function momentWords({ epochs, batches, keras_epochs, fits, marks }, names, at) {
+/** When a record was made, in the words of `moment_words` in Python: epochs as Keras prints them, and the fit where Keras started to
+ * count again.
+ * @param {Records} records @param {string[]} names @param {number} at */
+function momentWords({ epochs, batches, kerasEpochs, fits, marks }, names, at) {
   if (names[at]) return names[at];
   if (marks[at] & START) return "start";
-  const [batch, epoch, fit] = [batches[at], keras_epochs[at], fits[at] + 1];
+  const [batch, epoch, fit] = [batches[at], kerasEpochs[at], fits[at] + 1];
   if (!epoch) return fit > 1 ? `start of fit ${fit}` : "before the training";
-  const isAhead = epochs[at] + (batch > 0) !== epoch;
+  const isAhead = epochs[at] + (batch > 0 ? 1 : 0) !== epoch;
   return `${isAhead ? `fit ${fit}, ` : ""}epoch ${epoch}${batch ? `, batch ${batch}` : ""}`;
 }
 
-function recordWords(stops, names, number) {
-  const at = stopAt(stops, number);
-  if (at < 0) return stops.numbers.length ? "no record shown" : "no records yet";
-  if (number >= 0 && stops.numbers[at] !== number) return `record ${number}`;
-  const words = momentWords(stops, names, at);
-  return words === "start" ? words : `${words}${SEPARATOR}record ${stops.numbers[at]}`;
+/** @param {Records} records @param {string[]} names @param {number} number */
+function recordWords(records, names, number) {
+  const at = indexOf(records, number);
+  if (at < 0) return records.numbers.length ? "no record shown" : "no records yet";
+  if (number >= 0 && records.numbers[at] !== number) return `record ${number}`;
+  const words = momentWords(records, names, at);
+  return words === "start" ? words : `${words}${SEPARATOR}record ${records.numbers[at]}`;
 }
 
-/** Where the ends of every nth epoch lie, n being the least of 1, 2, 5, 10 ... that leaves room between them. */
+/** The ends of every nth epoch, n being the least of 1, 2, 5, 10 ... that leaves room between them.
+ * @param {Records} records @param {Position} xOf */
 function epochEnds({ epochs, batches }, xOf) {
   const all = [...epochs.keys()].filter((i) => epochs[i] && !batches[i]);
-  // A fit that goes on begins where the last one ended: one end of one epoch.
+  // A fit that continues begins where the last one ended: one end of one epoch.
   const ends = all.filter((i, nth) => epochs[i] !== epochs[all[nth - 1]]);
   for (let power = 1; ; power *= 10) for (const base of [1, 2, 5]) {
     const places = ends.filter((i) => epochs[i] % (base * power) === 0).map(xOf);
-    if (places.every((x, i) => !i || x - places[i - 1] >= MARK_ROOM)) return places;
+    if (places.every((x, i) => !i || x - places[i - 1] >= MARK_GAP)) return places;
   }
 }
 
-/** Where new fits begin; the first of all needs no mark. */
-function seams({ marks }, xOf) {
+/** Where new fits begin; the first of all needs no mark.
+ * @param {Records} records @param {Position} xOf */
+function fitBoundaries({ marks }, xOf) {
+  /** @type {number[]} */
   const places = [];
   marks.forEach((mark, i) => {
-    if (i && mark & SEAM && !(xOf(i) - places.at(-1) < MARK_ROOM)) places.push(xOf(i));
+    const last = places.at(-1) ?? -Infinity;
+    if (i && mark & FIT_BOUNDARY && xOf(i) - last >= MARK_GAP) places.push(xOf(i));
   });
   return places;
 }
 
-/** What was done by hand, as [index, kind]; where there is no room for two marks the later one is drawn. */
-function deeds({ marks }, xOf) {
+/** Edits as pairs of an index and a kind; where two marks do not fit, the later one is drawn.
+ * @param {Records} records @param {Position} xOf */
+function visibleEdits({ marks }, xOf) {
+  /** @type {[number, number][]} */
   const found = [];
+  let next = Infinity; // the x of the mark to the right
   for (let i = marks.length - 1; i >= 0; i--) {
-    const kind = marks[i] & BY_HAND;
-    if (kind && !(found.length && xOf(found.at(-1)[0]) - xOf(i) < MARK_ROOM)) found.push([i, kind]);
+    const kind = marks[i] & EDITS;
+    if (!kind || next - xOf(i) < MARK_GAP) continue;
+    found.push([i, kind]);
+    next = xOf(i);
   }
   return found.reverse();
 }
 
-/** The stretches of the track whose values are kept, as [from, to]. */
-function keptStretches({ marks }, xOf, width) {
-  const stretches = [];
+/** The parts of the track whose values are kept, as pairs of where they begin and end.
+ * @param {Records} records @param {Position} xOf @param {number} width */
+function keptRanges({ marks }, xOf, width) {
+  /** @type {[number, number][]} */
+  const ranges = [];
   marks.forEach((mark, i) => {
     if (!(mark & KEPT)) return;
     const [from, to] = [Math.max(0, xOf(i - 0.5)), Math.min(width, xOf(i + 0.5))];
-    if (i && marks[i - 1] & KEPT) stretches.at(-1)[1] = to;
-    else stretches.push([from, to]);
+    if (i && marks[i - 1] & KEPT) ranges[ranges.length - 1][1] = to;
+    else ranges.push([from, to]);
   });
-  return stretches;
+  return ranges;
 }
 
-function element(tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
-function shape(tag, attributes = {}) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
+/** @param {Icon} icon @param {string} name @param {string} title */
 function iconButton(icon, name, title) {
-  const button = element("button", `we-time-button we-time-${icon}`, { type: "button", "aria-label": name, title });
-  const picture = shape("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" });
-  picture.append(shape("path", { d: ICONS[icon] }));
-  button.append(picture);
-  return button;
+  const path = svgElement("path", { d: ICONS[icon] });
+  const picture = svgElement("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" });
+  picture.append(path);
+  const button = element(
+    "button",
+    { className: `we-time-button we-time-${icon}`, type: "button", title, "aria-label": name },
+    picture,
+  );
+  return { button, path };
 }
 
-function toggle(name, ...before) {
-  const button = element("button", `we-time-toggle we-time-${name.toLowerCase()}`, { type: "button", "aria-pressed": "false" });
-  button.append(...before, name);
-  return button;
+/** @param {string} name @param {...Node} before */
+function toggleButton(name, ...before) {
+  const className = `we-time-toggle we-time-${name.toLowerCase()}`;
+  return element("button", { className, type: "button", "aria-pressed": "false" }, ...before, name);
 }
 
+/** @param {HTMLElement} el */
 function build(el) {
-  const row = element("div", "we-time-row", { role: "group", "aria-label": "records of the training" });
-  const buttons = element("div", "we-time-buttons");
-  const first = iconButton("first", "first record", "First record (Home)");
-  const previous = iconButton("previous", "previous record", "Previous record (←)");
-  const play = iconButton("play", "play", "");
-  const next = iconButton("next", "next record", "Next record (→)");
-  const last = iconButton("last", "newest record", "Newest record (End)");
-  buttons.append(first, previous, play, next, last);
-  const slider = element("div", "we-time-slider", { role: "slider", "aria-label": "record" });
-  const track = element("div", "we-time-track");
-  const picture = shape("svg", { "aria-hidden": "true" });
-  const thumb = element("div", "we-time-thumb");
-  track.append(picture, thumb);
-  slider.append(track);
-  const label = element("div", "we-time-label");
-  const speed = element("select", "we-time-speed", { "aria-label": "speed", title: "Records a second when playing" });
-  const compare = toggle("Compare");
-  const live = toggle("Live", element("span", "we-time-dot", { "aria-hidden": "true" }));
-  row.append(buttons, slider, label, speed, compare, live);
+  const icons = {
+    first: iconButton("first", "first record", "First record (Home)"),
+    previous: iconButton("previous", "previous record", "Previous record (←)"),
+    play: iconButton("play", "play", ""),
+    next: iconButton("next", "next record", "Next record (→)"),
+    last: iconButton("last", "newest record", "Newest record (End)"),
+  };
+  const buttons = element("div", { className: "we-time-buttons" }, ...Object.values(icons).map(({ button }) => button));
+  const picture = svgElement("svg", { "aria-hidden": "true" });
+  const thumb = element("div", { className: "we-time-thumb" });
+  const track = element("div", { className: "we-time-track" }, picture, thumb);
+  const slider = element("div", { className: "we-time-slider", role: "slider", "aria-label": "record" }, track);
+  const label = element("div", { className: "we-time-label" });
+  const speed = element("select", { className: "we-time-speed", "aria-label": "speed", title: "Records a second when playing" });
+  const compare = toggleButton("Compare");
+  const live = toggleButton("Live", element("span", { className: "we-time-dot", "aria-hidden": "true" }));
+  const row = element(
+    "div",
+    { className: "we-time-row", role: "group", "aria-label": "records of the training" },
+    buttons,
+    slider,
+    label,
+    speed,
+    compare,
+    live,
+  );
   el.replaceChildren(row);
-  return { first, previous, play, next, last, slider, track, picture, thumb, label, speed, compare, live };
+  const controls = [...Object.values(icons).map(({ button }) => button), speed, compare, live];
+  return { icons, slider, track, picture, thumb, label, speed, compare, live, controls };
 }
 
-/** The moment and the record in pieces of their own: where there is no room for both the second goes, not half of the first. */
+/** Write the moment and the record as two pieces: where there is no room for both, the second one disappears as a whole.
+ * @param {HTMLElement} label @param {string} words */
 function writeLabel(label, words) {
   const at = words.lastIndexOf(SEPARATOR);
   const texts = at < 0 ? [words] : [words.slice(0, at), words.slice(at)];
-  label.replaceChildren(...texts.map((text) => {
-    const piece = element("span", "");
-    piece.textContent = text;
-    return piece;
-  }));
+  label.replaceChildren(...texts.map((text) => element("span", { textContent: text })));
   label.title = words;
 }
 
-/** The track, drawn where the stops lie: what is kept, ends of epochs, new fits, the record compared with, what was done by hand. */
+/** Return a function that draws the track: what is kept, ends of epochs, new fits, the record compared with, edits.
+ * @param {SVGElement} picture */
 function trackDrawer(picture) {
-  const paths = ["all", "kept", "ticks", "seams", "against"].map((name) => shape("path", { class: `we-time-${name}` }));
-  const hand = shape("g", { class: "we-time-hand" });
-  picture.append(...paths, hand);
-  let drawnHand = "";
+  const paths = ["all", "kept", "ticks", "seams", "against"].map((name) => svgElement("path", { class: `we-time-${name}` }));
+  const edits = svgElement("g", { class: "we-time-hand" });
+  picture.append(...paths, edits);
+  let drawnEdits = "";
 
-  /** Marks with a title each, drawn anew only when they changed: the pointer may rest on one. */
-  function drawHand(stops, names, xOf) {
-    const found = deeds(stops, xOf).map(([i, kind]) => [kind, xOf(i).toFixed(2), recordWords(stops, names, stops.numbers[i])]);
-    if (JSON.stringify(found) === drawnHand) return;
-    drawnHand = JSON.stringify(found);
-    hand.replaceChildren(...found.map(([kind, x, words]) => {
-      const [name, d] = SHAPES[kind];
-      const mark = shape("path", { class: `we-time-${name}`, d, transform: `translate(${x} 6)` });
-      const title = shape("title");
+  /** Marks with a title each, made again only when they changed: the pointer may rest on one.
+   * @param {Records} records @param {string[]} names @param {Position} xOf */
+  function drawEdits(records, names, xOf) {
+    const found = visibleEdits(records, xOf).map(([i, kind]) => ({
+      kind,
+      x: xOf(i).toFixed(2),
+      words: recordWords(records, names, records.numbers[i]),
+    }));
+    if (JSON.stringify(found) === drawnEdits) return;
+    drawnEdits = JSON.stringify(found);
+    edits.replaceChildren(...found.map(({ kind, x, words }) => {
+      const [name, d] = EDIT_SHAPES[kind];
+      const mark = svgElement("path", { class: `we-time-${name}`, d, transform: `translate(${x} 6)` });
+      const title = svgElement("title");
       title.textContent = words;
       mark.append(title);
       return mark;
     }));
   }
 
+  /** @param {[number, number]} range */
   const bar = ([from, to]) => `M${from.toFixed(2)} 14H${to.toFixed(2)}V18H${from.toFixed(2)}z`;
+  /** @param {number} top @param {number} bottom @returns {(x: number) => string} */
   const line = (top, bottom) => (x) => `M${Math.round(x) + 0.5} ${top}V${bottom}`;
+  /** @param {number} x */
   const arrow = (x) => `M${x - 4} 4h8l-4 7z`;
-  /** @param {Stops} stops */
-  return (stops, names, width, against) => {
-    const xOf = (i) => (width * i) / Math.max(0.5, stops.numbers.length - 1); // a lone record has the whole track
-    const compared = against === "" ? -1 : stops.numbers.indexOf(Number(against));
+  /** @param {Records} records @param {string[]} names @param {number} width @param {string} against */
+  return (records, names, width, against) => {
+    /** @type {Position} */
+    const xOf = (i) => (width * i) / Math.max(0.5, records.numbers.length - 1); // a single record has the whole track
+    const compared = against === "" ? -1 : records.numbers.indexOf(Number(against));
     const drawn = [
       bar([0, width]),
-      keptStretches(stops, xOf, width).map(bar).join(""),
-      epochEnds(stops, xOf).map(line(21, 25)).join(""),
-      seams(stops, xOf).map(line(6, 27)).join(""),
+      keptRanges(records, xOf, width).map(bar).join(""),
+      epochEnds(records, xOf).map(line(21, 25)).join(""),
+      fitBoundaries(records, xOf).map(line(6, 27)).join(""),
       compared < 0 ? "" : arrow(xOf(compared)),
     ];
     paths.forEach((path, i) => path.setAttribute("d", drawn[i]));
-    drawHand(stops, names, xOf);
+    drawEdits(records, names, xOf);
   };
 }
 
-/** Asks the kernel for one record at a time: while it has not answered only the newest wish is kept.
+/** Asks the kernel for one record at a time: while it has not answered, only the newest choice is kept.
  *
- * `wish` is what the user wants to see, until it is seen; `asked` is what was sent and is not answered yet. */
-function asker(model, el, readStops, { changed, overruled }) {
-  let wish = null;
-  let asked = null;
-  let patience;
+ * `chosen` is the record that the user wants to see, until it is shown; `sent` is the one that was sent and is not answered yet.
+ * @param {Model<Traits>} model
+ * @param {HTMLElement} el
+ * @param {() => Records} readRecords
+ * @param {{changed: () => void, overruled: () => void}} listener */
+function makeRequester(model, el, readRecords, { changed, overruled }) {
+  /** @type {string | null} */
+  let chosen = null;
+  /** @type {string | null} */
+  let sent = null;
+  let timer = 0;
 
-  function answered() {
-    clearTimeout(patience);
-    asked = null;
+  function takeAnswer() {
+    clearTimeout(timer);
+    sent = null;
   }
 
-  function send() {
-    asked = wish;
-    model.set("selected", asked);
-    model.save_changes();
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { step: asked } }));
-    patience = setTimeout(() => {
-      answered();
+  /** @param {string} number */
+  function send(number) {
+    sent = number;
+    save(model, { selected: number });
+    announceRequest(el, { step: number });
+    timer = window.setTimeout(() => {
+      takeAnswer();
       settle();
     }, PATIENCE);
   }
 
-  /** Takes what the kernel has shown for the answer, and asks for what is wished by now. */
+  /** @param {string | null} number */
+  const isShown = (number) => number !== null && Number(number) === model.get("shown");
+
+  /** Take what the kernel has shown for the answer, and ask for what is chosen by now. */
   function settle() {
-    const { numbers } = readStops();
-    const isGone = (value) => !numbers.includes(Number(value));
-    const isShown = (value) => Number(value) === model.get("shown");
-    if (asked !== null && (isShown(asked) || isGone(asked))) answered();
-    if (wish !== null && isGone(wish)) wish = null;
-    if (wish !== null && asked === null) {
-      if (wish !== model.get("selected")) {
-        send();
-        if (isShown(wish)) answered();
+    const { numbers } = readRecords();
+    /** @param {string} number */
+    const isGone = (number) => !numbers.includes(Number(number));
+    if (sent !== null && (isShown(sent) || isGone(sent))) takeAnswer();
+    if (chosen !== null && isGone(chosen)) chosen = null;
+    if (chosen !== null && sent === null) {
+      if (chosen !== model.get("selected")) {
+        send(chosen);
+        if (isShown(chosen)) takeAnswer();
       }
-      if (asked === null && isShown(wish)) wish = null;
+      if (sent === null && isShown(chosen)) chosen = null;
     }
     changed();
   }
 
   function forget() {
-    answered();
-    wish = null;
+    takeAnswer();
+    chosen = null;
   }
 
   return {
     settle,
-    isWaiting: () => wish !== null,
+    forget,
+    isWaiting: () => chosen !== null,
     /** The number of the record that the thumb is on. */
-    number: () => (wish === null ? model.get("shown") : Number(wish)),
-    wishFor(number) {
-      wish = String(number);
+    number: () => (chosen === null ? model.get("shown") : Number(chosen)),
+    /** @param {number} number */
+    request(number) {
+      chosen = String(number);
       settle();
     },
     follow() {
       forget();
-      model.set("selected", "");
-      model.save_changes();
-      el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+      save(model, { selected: "" });
+      announceRequest(el);
     },
-    /** Another display or the kernel has chosen, unless it is what was asked here; a wish newer than that stands. */
+    /** Another display or the kernel has selected a record, unless it is the one that was sent; a newer choice stays. */
     takeSelected() {
-      if (model.get("selected") === asked) return;
+      if (model.get("selected") === sent) return;
       overruled();
-      if (wish === asked || asked === null) wish = null;
-      answered();
+      if (chosen === sent || sent === null) chosen = null;
+      takeAnswer();
       settle();
     },
-    forget,
   };
 }
 
-/** Steps from record to record, each time once the one before is on screen, and not faster than `speed`. */
-function player(model, asking, { isAtEnd, start, step, changed }) {
+/** Steps from record to record, each time when the last one is shown, and not faster than `speed`.
+ * @param {Model<Traits>} model
+ * @param {ReturnType<typeof makeRequester>} requester
+ * @param {{isAtEnd: () => boolean, start: () => void, step: () => void, changed: () => void}} actions */
+function makePlayer(model, requester, { isAtEnd, start, step, changed }) {
   let playing = false;
-  let asked = 0; // ms, when the last step was made
-  let pace;
+  let steppedAt = 0; // ms
+  let timer = 0; // 0 where no step is due
 
+  /** @param {boolean} on */
   function set(on) {
-    clearTimeout(pace);
-    pace = undefined;
+    clearTimeout(timer);
+    timer = 0;
     if (playing === on) return;
     playing = on;
     changed();
   }
 
+  /** @param {() => void} move */
   function go(move) {
-    pace = undefined;
-    asked = performance.now();
+    timer = 0;
+    steppedAt = performance.now();
     move();
     proceed();
   }
 
   function proceed() {
-    if (!playing || pace !== undefined || asking.isWaiting()) return;
+    if (!playing || timer || requester.isWaiting()) return;
     if (isAtEnd()) set(false);
-    else pace = setTimeout(go, Math.max(0, asked + 1000 / model.get("speed") - performance.now()), step);
+    else timer = window.setTimeout(go, Math.max(0, steppedAt + 1000 / model.get("speed") - performance.now()), step);
   }
 
   return {
@@ -331,48 +383,53 @@ function player(model, asking, { isAtEnd, start, step, changed }) {
   };
 }
 
+/** @param {MouseEvent | KeyboardEvent} event */
+const hasModifier = (event) => event.ctrlKey || event.metaKey || event.altKey;
+
+/** @type {Render<Traits>} */
 function render({ model, el }) {
   const controller = new AbortController();
   const { signal } = controller;
   el.classList.add("we-time");
   el.dataset.lmSuppressShortcuts = "true";
-  const parts = build(el);
-  const { slider, track, speed, compare, live } = parts;
-  const readStops = stopsReader(model);
-  const drawTrack = trackDrawer(parts.picture);
-  const count = () => readStops().numbers.length;
+  const { icons, slider, track, picture, thumb, label, speed, compare, live, controls } = build(el);
+  const readRecords = recordsReader(model);
+  const drawTrack = trackDrawer(picture);
+  const count = () => readRecords().numbers.length;
 
-  const asking = asker(model, el, readStops, {
+  const requester = makeRequester(model, el, readRecords, {
     changed: () => drawPlace(),
-    overruled: () => playing.pause(),
+    overruled: () => player.pause(),
   });
-  const place = () => stopAt(readStops(), asking.number());
-  const ask = (at) => asking.wishFor(readStops().numbers[at]);
-  const playing = player(model, asking, {
+  const place = () => indexOf(readRecords(), requester.number());
+  /** @param {number} at */
+  const request = (at) => requester.request(readRecords().numbers[at]);
+  const player = makePlayer(model, requester, {
     isAtEnd: () => place() === count() - 1,
-    start: () => ask(0),
-    step: () => ask(Math.min(place() + 1, count() - 1)),
+    start: () => request(0),
+    step: () => request(Math.min(place() + 1, count() - 1)),
     changed: () => drawPlay(),
   });
 
   function drawPlace() {
-    const [stops, at] = [readStops(), place()];
-    const words = recordWords(stops, model.get("names"), asking.number());
-    if (parts.label.textContent !== words) writeLabel(parts.label, words);
+    const [records, at] = [readRecords(), place()];
+    const words = recordWords(records, model.get("names"), requester.number());
+    if (label.textContent !== words) writeLabel(label, words);
     slider.setAttribute("aria-valuemin", "0");
     slider.setAttribute("aria-valuemax", String(Math.max(0, count() - 1)));
     slider.setAttribute("aria-valuenow", String(Math.max(0, at)));
     slider.setAttribute("aria-valuetext", words);
-    parts.thumb.hidden = at < 0;
-    parts.thumb.style.left = `${(100 * Math.max(0, at)) / Math.max(1, count() - 1)}%`;
+    thumb.hidden = at < 0;
+    thumb.style.left = `${(100 * Math.max(0, at)) / Math.max(1, count() - 1)}%`;
   }
 
   function drawPlay() {
-    const on = playing.isPlaying();
-    parts.play.setAttribute("aria-label", on ? "pause" : "play");
-    parts.play.title = on ? "Pause (space)" : "Play the records (space)";
-    parts.play.classList.toggle("we-time-pause", on);
-    parts.play.querySelector("path").setAttribute("d", ICONS[on ? "pause" : "play"]);
+    const on = player.isPlaying();
+    const { button, path } = icons.play;
+    button.setAttribute("aria-label", on ? "pause" : "play");
+    button.title = on ? "Pause (space)" : "Play the records (space)";
+    button.classList.toggle("we-time-pause", on);
+    path.setAttribute("d", ICONS[on ? "pause" : "play"]);
   }
 
   function drawLive() {
@@ -384,15 +441,15 @@ function render({ model, el }) {
 
   function drawCompare() {
     const against = model.get("against");
-    const at = against === "" ? -1 : readStops().numbers.indexOf(Number(against));
-    const words = at < 0 ? `record ${against}` : momentWords(readStops(), model.get("names"), at);
+    const at = against === "" ? -1 : readRecords().numbers.indexOf(Number(against));
+    const words = at < 0 ? `record ${against}` : momentWords(readRecords(), model.get("names"), at);
     compare.setAttribute("aria-pressed", String(against !== ""));
     compare.title = against === "" ? "Compare other records with this one" : `Stop comparing with ${words}`;
   }
 
   function drawEnabled() {
     const isOff = count() < 2;
-    for (const control of el.querySelectorAll("button, select")) control.disabled = isOff;
+    for (const control of controls) control.disabled = isOff;
     slider.setAttribute("aria-disabled", String(isOff));
     slider.tabIndex = isOff ? -1 : 0;
   }
@@ -403,18 +460,18 @@ function render({ model, el }) {
     speed.value = String(model.get("speed"));
   }
 
-  let due = 0;
-  const drawTrackSoon = () => {
-    cancelAnimationFrame(due);
-    due = requestAnimationFrame(() => drawTrack(readStops(), model.get("names"), track.clientWidth, model.get("against")));
-  };
-
-  function takeShown() {
-    asking.settle();
-    playing.proceed();
+  let frame = 0;
+  function drawTrackSoon() {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => drawTrack(readRecords(), model.get("names"), track.clientWidth, model.get("against")));
   }
 
-  function takeStops() {
+  function takeShown() {
+    requester.settle();
+    player.proceed();
+  }
+
+  function takeRecords() {
     takeShown();
     drawEnabled();
     drawCompare();
@@ -422,7 +479,7 @@ function render({ model, el }) {
   }
 
   function takeSelected() {
-    asking.takeSelected();
+    requester.takeSelected();
     drawLive();
   }
 
@@ -431,54 +488,60 @@ function render({ model, el }) {
     drawTrackSoon();
   }
 
+  /** @param {number} at */
   function goTo(at) {
-    playing.pause();
-    ask(at);
+    player.pause();
+    request(at);
   }
 
+  /** @param {number} by */
   function stepBy(by) {
-    playing.pause();
+    player.pause();
     const newest = count() - 1;
     const from = place() < 0 ? newest : place();
     const to = Math.min(Math.max(from + by, 0), newest);
-    if (to !== from) ask(to); // who follows and steps forward from the newest record goes on following
+    if (to !== from) request(to); // a step forward from the newest record does not stop following
   }
 
   function toggleLive() {
     if (live.hidden) return;
-    playing.pause();
-    if (model.get("selected") !== "") asking.follow();
-    else if (model.get("shown") >= 0) asking.wishFor(model.get("shown"));
+    player.pause();
+    if (model.get("selected") !== "") requester.follow();
+    else if (model.get("shown") >= 0) requester.request(model.get("shown"));
   }
 
   function toggleCompare() {
-    const number = asking.number(); // where the thumb is, though its picture may still be on the way
+    const number = requester.number(); // where the thumb is, though its picture may not be shown yet
     if (model.get("against") === "" && number < 0) return;
-    model.set("against", model.get("against") === "" ? String(number) : "");
-    model.save_changes();
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true }));
+    save(model, { against: model.get("against") === "" ? String(number) : "" });
+    announceRequest(el);
   }
 
+  /** @param {PointerEvent} event */
   function goToPointer(event) {
     const { left, width } = track.getBoundingClientRect();
     const share = Math.min(Math.max((event.clientX - left) / Math.max(1, width), 0), 1);
     goTo(Math.round(share * (count() - 1)));
   }
 
-  const clicks = {
-    first: () => goTo(0),
-    previous: () => stepBy(-1),
-    play: () => playing.toggle(),
-    next: () => stepBy(1),
-    last: () => goTo(count() - 1),
-    compare: toggleCompare,
-    live: toggleLive,
-  };
-  for (const [name, click] of Object.entries(clicks)) parts[name].addEventListener("click", click, { signal });
+  const goToFirst = () => goTo(0);
+  const goToLast = () => goTo(count() - 1);
+  const togglePlay = () => player.toggle();
+  /** @type {[HTMLElement, () => void][]} */
+  const clicks = [
+    [icons.first.button, goToFirst],
+    [icons.previous.button, () => stepBy(-1)],
+    [icons.play.button, togglePlay],
+    [icons.next.button, () => stepBy(1)],
+    [icons.last.button, goToLast],
+    [compare, toggleCompare],
+    [live, toggleLive],
+  ];
+  for (const [button, click] of clicks) button.addEventListener("click", click, { signal });
 
   slider.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || count() < 2) return;
-    event.preventDefault(); // else a drag selects text
+    event.preventDefault(); // otherwise a drag selects text
     slider.focus({ preventScroll: true });
     slider.setPointerCapture(event.pointerId);
     goToPointer(event);
@@ -487,8 +550,8 @@ function render({ model, el }) {
     if (slider.hasPointerCapture(event.pointerId)) goToPointer(event);
   }, { signal });
 
-  const hasModifier = (event) => event.ctrlKey || event.metaKey || event.altKey;
-  const keys = { Home: clicks.first, End: clicks.last, l: toggleLive, L: toggleLive, " ": clicks.play };
+  /** @type {Record<string, () => void>} */
+  const keys = { Home: goToFirst, End: goToLast, l: toggleLive, L: toggleLive, " ": togglePlay };
   slider.addEventListener("keydown", (event) => {
     const press = event.key in STEPS ? () => stepBy(STEPS[event.key]) : keys[event.key];
     if (!press || hasModifier(event) || count() < 2) return;
@@ -499,15 +562,13 @@ function render({ model, el }) {
     if (!hasModifier(event)) event.stopPropagation();
   }, { signal });
 
-  speed.addEventListener("change", () => {
-    model.set("speed", Number(speed.value));
-    model.save_changes();
-  }, { signal });
+  speed.addEventListener("change", () => save(model, { speed: Number(speed.value) }), { signal });
 
   const observer = new ResizeObserver(drawTrackSoon);
   observer.observe(track);
+  /** @type {Record<string, () => void>} */
   const handlers = {
-    [[...BUFFERS, "names"].map((name) => `change:${name}`).join(" ")]: takeStops,
+    [[...BUFFERS, "names"].map((name) => `change:${name}`).join(" ")]: takeRecords,
     "change:shown": takeShown,
     "change:selected": takeSelected,
     "change:against": takeAgainst,
@@ -519,9 +580,9 @@ function render({ model, el }) {
   return () => {
     controller.abort();
     observer.disconnect();
-    cancelAnimationFrame(due);
-    playing.pause();
-    asking.forget();
+    cancelAnimationFrame(frame);
+    player.pause();
+    requester.forget();
     for (const [events, handler] of Object.entries(handlers)) model.off(events, handler);
   };
 }

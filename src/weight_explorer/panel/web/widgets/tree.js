@@ -1,32 +1,48 @@
-// The layer tree: https://www.w3.org/WAI/ARIA/apg/patterns/treeview/ with roving focus. State lives in the model
+// The layer tree: https://www.w3.org/WAI/ARIA/apg/patterns/treeview/ with roving focus. Its state is in the traits of the model
 // (`rows`, `selected`, `folded`, `filter`); the page only draws it, so folding and filtering need no kernel.
 
+import "./tree.css";
+import { numbersOf } from "../shared/buffers.js";
+import { closest, element } from "../shared/dom.js";
+import { announceRequest, save } from "../shared/model.js";
+
+/** @import { Render } from "@anywidget/types" */
+/** @import { Bytes, Model } from "../shared/model.js" */
+
+/** @typedef {"frozen" | "shared" | "not built"} Mark */
+/** A layer; `parent` says whether it has children.
+ * @typedef {{path: string, name: string, kind: string, count: string, level: number, parent: boolean, marks: Mark[],
+ *   label: string}} Row */
+/** `ratios` (float32), `largest` (int32), `estimated` (uint8) and `troubles` (int8) have one number for each row.
+ * @typedef {{rows: Row[], selected: string, folded: string[], filter: string, weights: string[], since: number, ratios: Bytes,
+ *   largest: Bytes, estimated: Bytes, troubles: Bytes}} Traits */
+
+/** @type {Record<Mark, string>} */
 const MARKS = { frozen: "❄", shared: "⇄", "not built": "◌" };
 const SEVERITIES = ["error", "warning", "note"];
 const DECADES = 6; // a full bar is an update ratio of 1, an empty one of 1e-6
 const ROW = 24; // px, the height of a row, as in tree.css
-const MARGIN = 40; // rows that are drawn above and below those in sight
-const TYPE_AHEAD_PAUSE = 700; // ms without a key after which typing starts anew
+const MARGIN = 40; // rows that are drawn above and below the visible ones
+const TYPE_AHEAD_PAUSE = 700; // ms without a key after which typing starts over
 
-/** @typedef {{path: string, name: string, kind: string, count: string, level: number, parent: boolean,
- *             marks: string[], label: string}} Row */
-
-/** Rows that a filter leaves, with everything above them; null where there is no filter.
+/** Paths of the rows that match a filter, with everything above them; null where there is no filter.
  * @param {Row[]} rows @param {string} filter */
 function matching(rows, filter) {
-  const wanted = filter.trim().toLowerCase();
-  if (!wanted) return null;
+  const text = filter.trim().toLowerCase();
+  if (!text) return null;
+  /** @type {Set<string>} */
   const found = new Set();
+  /** @type {string[]} */
   const above = [];
   for (const row of rows) {
     above.length = row.level - 1;
     above.push(row.path);
-    if (`${row.name} ${row.kind}`.toLowerCase().includes(wanted)) above.forEach((path) => found.add(path));
+    if (`${row.name} ${row.kind}`.toLowerCase().includes(text)) above.forEach((path) => found.add(path));
   }
   return found;
 }
 
-/** Rows on screen: what the filter leaves, or else what no folded row hides.
+/** Rows on screen: those that match the filter, or else those that no folded row hides.
  * @param {Row[]} rows @param {Set<string>} folded @param {string} filter */
 function visible(rows, folded, filter) {
   const found = matching(rows, filter);
@@ -41,271 +57,280 @@ function visible(rows, folded, filter) {
   return shown;
 }
 
-/** Each row's place among its siblings. @param {Row[]} rows @returns {Map<string, [number, number]>} */
-function places(rows) {
+/** The position of each row among its siblings, from 1, and these siblings.
+ * @param {Row[]} rows */
+function siblingsOf(rows) {
+  /** @type {string[][]} */
   const groups = [];
+  /** @type {Map<string, {position: number, group: string[]}>} */
   const siblings = new Map();
   for (const row of rows) {
     groups.length = row.level;
     const group = (groups[row.level - 1] ??= []);
     siblings.set(row.path, { position: group.push(row.path), group });
   }
-  return new Map(rows.map(({ path }) => [path, [siblings.get(path).position, siblings.get(path).group.length]]));
+  return siblings;
 }
 
-function element(tag, className, text = "") {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text;
-  return node;
-}
-
-function drawRow(row) {
-  const item = element("div", "we-tree-row");
-  item.setAttribute("role", "treeitem");
-  item.dataset.path = row.path;
-  item.tabIndex = -1;
-  item.setAttribute("aria-selected", "false");
-  const fold = element("span", "we-tree-fold");
-  fold.setAttribute("aria-hidden", "true");
-  const marks = element("span", "we-tree-marks", row.marks.map((mark) => MARKS[mark]).join(" "));
-  marks.title = row.marks.join(", ");
-  const trouble = element("span", "we-tree-trouble we-severity");
-  const bar = element("span", "we-tree-bar");
-  bar.append(element("span", "we-tree-fill"));
-  item.append(
-    fold,
-    element("span", "we-tree-name", row.name),
-    element("span", "we-tree-kind", row.kind),
-    marks,
-    element("span", "we-tree-count", row.count),
-    trouble,
+/** @param {Row} row */
+function makeItem(row) {
+  const marks = row.marks.map((mark) => MARKS[mark]).join(" ");
+  const marker = element("span", { className: "we-tree-trouble we-severity" });
+  const fill = element("span", { className: "we-tree-fill" });
+  const bar = element("span", { className: "we-tree-bar" }, fill);
+  const root = element(
+    "div",
+    {
+      className: "we-tree-row",
+      role: "treeitem",
+      tabIndex: -1,
+      title: `${row.name} (${row.kind})`,
+      "data-path": row.path,
+      "aria-selected": "false",
+      "aria-label": row.label,
+      "aria-level": String(row.level),
+    },
+    element("span", { className: "we-tree-fold", "aria-hidden": "true" }),
+    element("span", { className: "we-tree-name", textContent: row.name }),
+    element("span", { className: "we-tree-kind", textContent: row.kind }),
+    element("span", { className: "we-tree-marks", textContent: marks, title: row.marks.join(", ") }),
+    element("span", { className: "we-tree-count", textContent: row.count }),
+    marker,
     bar,
   );
-  item.setAttribute("aria-label", row.label);
-  item.setAttribute("aria-level", row.level);
-  item.style.setProperty("--level", row.level - 1);
-  item.title = `${row.name} (${row.kind})`;
-  return item;
+  root.style.setProperty("--level", String(row.level - 1));
+  return { root, marker, bar, fill, drawn: JSON.stringify(row) };
 }
 
-/** How long a bar is, from 0 to 1, on a logarithmic scale; null where no change is known. */
+/** @typedef {ReturnType<typeof makeItem>} Item */
+
+/** How long a bar is, from 0 to 1, on a logarithmic scale; null where no change is known.
+ * @param {number} ratio */
 function lengthOf(ratio) {
   if (Number.isNaN(ratio)) return null;
   return ratio > 0 ? Math.min(Math.max(1 + Math.log10(ratio) / DECADES, 0.04), 1) : 0;
 }
 
-/** Say how far the weights of a row moved last. */
-function wordsOf(ratio, weight, isEstimated, since) {
+/** How much the weights of a row changed last, in words.
+ * @param {number} ratio @param {string} weight @param {boolean} isEstimated @param {number} since */
+function changeWords(ratio, weight, isEstimated, since) {
   if (Number.isNaN(ratio)) return "";
   if (ratio === 0) return `nothing moved since record ${since}`;
   const about = isEstimated ? "≈ " : "";
   return `update ratio ${about}${ratio.toPrecision(3)} since record ${since}: ${weight}`;
 }
 
-/** What is told of each row, in the order of the rows. */
-function activityOf(model) {
-  const view = (name, type) => {
-    const { buffer, byteOffset, byteLength } = model.get(name);
-    return new type(buffer.slice(byteOffset, byteOffset + byteLength));
-  };
-  return {
-    ratios: view("ratios", Float32Array),
-    largest: view("largest", Int32Array),
-    estimated: view("estimated", Uint8Array),
-    troubles: view("troubles", Int8Array),
-  };
+/** What a new view of a model takes over from the one that it replaces.
+ * @type {WeakMap<Model<Traits>, {scroll: number, hadFocus: boolean}>} */
+const memories = new WeakMap();
+
+/** @param {Model<Traits>} model */
+function memoryOf(model) {
+  const memory = memories.get(model) ?? { scroll: 0, hadFocus: false };
+  memories.set(model, memory);
+  return memory;
 }
 
-function initialize() {
-  // What a new view of the same model takes over from the one it replaces.
-  return { scroll: 0, hadFocus: false };
+/** @param {HTMLElement} el */
+function build(el) {
+  const search = element("input", {
+    className: "we-tree-search",
+    type: "search",
+    placeholder: "filter layers",
+    "aria-label": "filter layers",
+  });
+  const rows = element("div", { className: "we-tree-rows", role: "none" });
+  const above = element("div", { className: "we-tree-undrawn", role: "none" });
+  const below = element("div", { className: "we-tree-undrawn", role: "none" });
+  const space = element("div", { className: "we-tree-space", role: "none" }, rows, above, below);
+  const list = element("div", { className: "we-tree-list", role: "tree", "aria-label": "layers" }, space);
+  const none = element("div", { className: "we-tree-none", textContent: "no layer matches" });
+  el.replaceChildren(search, list, none);
+  return { search, rows, above, below, space, list, none };
 }
 
-const carried = new WeakMap();
-
+/** @type {Render<Traits>} */
 function render({ model, el }) {
   const controller = new AbortController();
   const { signal } = controller;
-  const memory = carried.get(model) ?? carried.set(model, initialize()).get(model);
+  const memory = memoryOf(model);
 
   el.classList.add("we-tree");
   el.dataset.lmSuppressShortcuts = "true";
-  const search = element("input", "we-tree-search");
-  search.type = "search";
-  search.placeholder = "filter layers";
-  search.setAttribute("aria-label", "filter layers");
+  const { search, rows: drawnRows, above, below, space, list, none } = build(el);
   search.value = model.get("filter");
-  const list = element("div", "we-tree-list");
-  list.setAttribute("role", "tree");
-  list.setAttribute("aria-label", "layers");
-  const space = element("div", "we-tree-space");
-  const rowsDrawn = element("div", "we-tree-rows");
-  const undrawn = [element("div", "we-tree-undrawn"), element("div", "we-tree-undrawn")]; // above and below those rows
-  for (const part of [space, rowsDrawn, ...undrawn]) part.setAttribute("role", "none");
-  space.append(rowsDrawn, ...undrawn);
-  list.append(space);
-  const none = element("div", "we-tree-none", "no layer matches");
-  el.replaceChildren(search, list, none);
 
   /** @type {Row[]} */
   let shown = [];
+  /** @type {string | undefined} */
   let focused = model.get("selected");
   let typed = "";
   let typedAt = 0;
+  /** @type {Map<string, Item>} */
   const items = new Map();
-  let place = new Map();
-  let drawn = ""; // which rows are, as text
+  let siblings = siblingsOf([]);
+  let drawn = ""; // which rows are drawn, as text
   let scrolled = memory.scroll;
 
+  const isFiltered = () => Boolean(model.get("filter").trim());
   const folded = () => new Set(model.get("folded"));
-  const isOpen = (row) => Boolean(model.get("filter").trim()) || !folded().has(row.path);
+  /** @param {Row} row */
+  const isOpen = (row) => isFiltered() || !folded().has(row.path);
+  /** @param {string | undefined} path */
   const indexOf = (path) => shown.findIndex((row) => row.path === path);
+  const focusedItem = () => (focused === undefined ? undefined : items.get(focused)?.root);
 
-  function save(changes) {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  }
-
-  /** Find out which rows there are, and draw those in sight. */
+  /** Find out which rows there are, and draw the visible ones. */
   function drawRows() {
     const rows = model.get("rows");
-    place = places(rows);
+    siblings = siblingsOf(rows);
     shown = visible(rows, folded(), model.get("filter"));
     space.style.height = `${shown.length * ROW}px`;
     none.hidden = shown.length > 0;
     if (indexOf(focused) < 0) focused = indexOf(model.get("selected")) >= 0 ? model.get("selected") : shown[0]?.path;
     drawn = "";
-    drawInSight();
+    drawVisible();
   }
 
-  /** The rows in sight and some above and below: the place of the first, and that after the last. */
-  function inSight() {
+  /** The visible rows and some above and below: the index of the first, and that after the last. */
+  function visibleRange() {
     const first = Math.floor(list.scrollTop / ROW / MARGIN) - 1; // in steps, so that few scrolls draw rows
     const last = Math.ceil((list.scrollTop + list.clientHeight) / ROW / MARGIN) + 1;
     return [Math.max(first * MARGIN, 0), Math.min(last * MARGIN, shown.length)];
   }
 
-  /** The places of the rows to draw: a range, and the rows that have the focus or may get it. */
-  function wanted(first, last) {
+  /** The indexes of the rows to draw: a range, and the rows that have the focus or may get it.
+   * @param {number} first @param {number} last */
+  function indexesToDraw(first, last) {
     const range = Array.from({ length: Math.max(last - first, 0) }, (_, i) => first + i);
     const others = [indexOf(focused), indexOf(model.get("selected"))].filter((i) => i >= 0 && (i < first || i >= last));
     return [...new Set([...range, ...others])].sort((a, b) => a - b);
   }
 
+  /** @param {number} index */
   function itemAt(index) {
     const row = shown[index];
     let item = items.get(row.path);
-    if (!item || item.we !== JSON.stringify(row)) {
-      item = drawRow(row);
-      item.we = JSON.stringify(row);
+    if (item?.drawn !== JSON.stringify(row)) {
+      item = makeItem(row);
       items.set(row.path, item);
     }
-    const [position, size] = place.get(row.path);
-    item.style.top = `${index * ROW}px`;
-    item.setAttribute("aria-posinset", position);
-    item.setAttribute("aria-setsize", size);
-    if (row.parent) item.setAttribute("aria-expanded", String(isOpen(row)));
-    return item;
+    const { position, group } = siblings.get(row.path) ?? { position: 0, group: [] };
+    item.root.style.top = `${index * ROW}px`;
+    item.root.setAttribute("aria-posinset", String(position));
+    item.root.setAttribute("aria-setsize", String(group.length));
+    if (row.parent) item.root.setAttribute("aria-expanded", String(isOpen(row)));
+    return item.root;
   }
 
-  /** Draw the rows in sight, keeping those that stay as they are. */
-  function drawInSight() {
-    const [first, last] = inSight();
-    const indexes = wanted(first, last);
+  /** Draw the visible rows; those that were drawn before are not made again. */
+  function drawVisible() {
+    const [first, last] = visibleRange();
+    const indexes = indexesToDraw(first, last);
     if (indexes.join() === drawn) return;
     drawn = indexes.join();
     const rows = indexes.map(itemAt);
     const hadFocus = list.contains(document.activeElement);
+    /** @type {Set<Element>} */
     const kept = new Set(rows);
-    const { children } = rowsDrawn;
-    for (const item of [...children]) if (!kept.has(item)) item.remove();
-    rows.forEach((item, i) => { if (children[i] !== item) rowsDrawn.insertBefore(item, children[i] ?? null); });
-    undrawn[0].style.height = `${first * ROW}px`;
-    undrawn[1].style.top = `${last * ROW}px`;
-    undrawn[1].style.height = `${(shown.length - last) * ROW}px`;
+    const { children } = drawnRows;
+    for (const row of [...children]) if (!kept.has(row)) row.remove();
+    rows.forEach((row, i) => { if (children[i] !== row) drawnRows.insertBefore(row, children[i] ?? null); });
+    above.style.height = `${first * ROW}px`;
+    below.style.top = `${last * ROW}px`;
+    below.style.height = `${(shown.length - last) * ROW}px`;
     drawActivity();
     drawSelection();
-    if (hadFocus && !list.contains(document.activeElement)) items.get(focused)?.focus({ preventScroll: true });
+    if (hadFocus && !list.contains(document.activeElement)) focusedItem()?.focus({ preventScroll: true });
   }
 
-  /** Bring bars and marks up to date: rows stay as they are, and only what changed is written. */
+  /** Update bars and marks: rows stay, and only what changed is written. */
   function drawActivity() {
-    const { ratios, troubles } = activityOf(model);
+    const ratios = numbersOf(Float32Array, model.get("ratios"));
+    const severities = numbersOf(Int8Array, model.get("troubles"));
     model.get("rows").forEach(({ path, label }, i) => {
       const item = items.get(path);
-      if (item?.parentNode !== rowsDrawn) return;
-      const length = lengthOf(ratios[i] ?? NaN);
-      const severity = SEVERITIES[troubles[i]] ?? "";
-      const [bar, trouble] = [item.querySelector(".we-tree-bar"), item.querySelector(".we-tree-trouble")];
-      const drawn = length === null ? "" : length.toFixed(3);
-      if (bar.dataset.length !== drawn) {
-        bar.dataset.length = drawn;
-        bar.firstChild.style.transform = `scaleX(${drawn || 0})`;
+      if (item?.root.parentNode !== drawnRows) return;
+      const { root, marker, bar, fill } = item;
+      const length = lengthOf(ratios[i] ?? NaN)?.toFixed(3) ?? "";
+      if (bar.dataset.length !== length) {
+        bar.dataset.length = length;
+        fill.style.transform = `scaleX(${length || 0})`;
       }
-      if ((trouble.dataset.severity ?? "") === severity) return;
-      trouble.dataset.severity = severity;
-      trouble.title = severity && `${severity}, here or below`;
-      item.setAttribute("aria-label", severity ? `${label}, has ${severity === "error" ? "an" : "a"} ${severity}` : label);
+      const severity = SEVERITIES[severities[i]] ?? "";
+      if ((marker.dataset.severity ?? "") === severity) return;
+      marker.dataset.severity = severity;
+      marker.title = severity && `${severity}, here or below`;
+      root.setAttribute("aria-label", severity ? `${label}, has ${severity === "error" ? "an" : "a"} ${severity}` : label);
     });
   }
 
-  /** The words of a bar are made when somebody wants them. */
-  function tellBar(item) {
-    const place = model.get("rows").findIndex((row) => row.path === item.dataset.path);
-    const { ratios, largest, estimated } = activityOf(model);
-    const weight = model.get("weights")[largest[place]];
-    const words = wordsOf(ratios[place] ?? NaN, weight, estimated[place] > 0, model.get("since"));
-    item.querySelector(".we-tree-bar").title = words;
-    if (words) item.setAttribute("aria-description", words);
-    else item.removeAttribute("aria-description");
+  /** Write the words of a row's bar when the user asks for them.
+   * @param {HTMLElement} root */
+  function describeBar(root) {
+    const path = root.dataset.path ?? "";
+    const at = model.get("rows").findIndex((row) => row.path === path);
+    const ratio = numbersOf(Float32Array, model.get("ratios"))[at] ?? NaN;
+    const weight = model.get("weights")[numbersOf(Int32Array, model.get("largest"))[at]];
+    const isEstimated = numbersOf(Uint8Array, model.get("estimated"))[at] > 0;
+    const words = changeWords(ratio, weight, isEstimated, model.get("since"));
+    const bar = items.get(path)?.bar;
+    if (bar) bar.title = words;
+    if (words) root.setAttribute("aria-description", words);
+    else root.removeAttribute("aria-description");
   }
 
   function drawSelection() {
-    for (const item of list.querySelectorAll('[aria-selected="true"]')) item.setAttribute("aria-selected", "false");
-    for (const item of list.querySelectorAll('[tabindex="0"]')) item.tabIndex = -1;
-    items.get(model.get("selected"))?.setAttribute("aria-selected", "true");
-    const item = items.get(focused);
-    if (item) item.tabIndex = 0;
+    for (const row of list.querySelectorAll('[aria-selected="true"]')) row.setAttribute("aria-selected", "false");
+    for (const row of list.querySelectorAll('[tabindex="0"]')) row.setAttribute("tabindex", "-1");
+    items.get(model.get("selected"))?.root.setAttribute("aria-selected", "true");
+    focusedItem()?.setAttribute("tabindex", "0");
   }
 
-  /** Scroll within the list only: `scrollIntoView` would move the notebook too. */
+  /** Scroll within the list only: `scrollIntoView` would move the notebook too.
+   * @param {string} path */
   function reveal(path) {
     const index = indexOf(path);
     if (index < 0) return;
     const top = index * ROW;
     if (top < list.scrollTop) list.scrollTop = top;
     else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
-    drawInSight();
+    drawVisible();
   }
 
+  /** @param {string | undefined} path */
   function focus(path) {
     if (path === undefined) return;
     focused = path;
     reveal(path);
     drawSelection();
-    items.get(path)?.focus({ preventScroll: true });
+    focusedItem()?.focus({ preventScroll: true });
   }
 
+  /** @param {string | undefined} path */
   function select(path) {
     if (path === undefined || path === model.get("selected")) return;
-    save({ selected: path });
-    el.dispatchEvent(new CustomEvent("we-asked", { bubbles: true, detail: { layer: path } }));
+    save(model, { selected: path });
+    announceRequest(el, { layer: path });
   }
 
+  /** Fold a row or unfold it. While a filter is set, all rows are open.
+   * @param {Row} row @param {boolean} open */
   function fold(row, open) {
-    if (!row.parent || isOpen(row) === open || model.get("filter").trim()) return;
+    if (!row.parent || isOpen(row) === open || isFiltered()) return;
     const paths = folded();
     if (open) paths.delete(row.path);
     else paths.add(row.path);
-    save({ folded: [...paths] });
+    save(model, { folded: [...paths] });
   }
 
+  /** @param {number} index */
   function parentOf(index) {
     for (let i = index - 1; i >= 0; i--) if (shown[i].level < shown[index].level) return shown[i].path;
     return undefined;
   }
 
+  /** @param {string} key @param {number} time */
   function typeAhead(key, time) {
     typed = time - typedAt > TYPE_AHEAD_PAUSE ? key : typed + key;
     typedAt = time;
@@ -314,7 +339,8 @@ function render({ model, el }) {
     return order.find((row) => row.name.toLowerCase().startsWith(typed.toLowerCase()))?.path;
   }
 
-  // Walking selects, so that going down the tree is a slide show; each key returns the row to go to.
+  /** Each key returns the path of the row to go to. Moving selects, so that going down the tree is a slide show.
+   * @type {Record<string, (i: number) => string | undefined>} */
   const KEYS = {
     ArrowDown: (i) => shown[i + 1]?.path,
     ArrowUp: (i) => shown[i - 1]?.path,
@@ -331,7 +357,7 @@ function render({ model, el }) {
       return undefined;
     },
     ArrowLeft: (i) => {
-      if (shown[i].parent && isOpen(shown[i]) && !model.get("filter").trim()) {
+      if (shown[i].parent && isOpen(shown[i]) && !isFiltered()) {
         fold(shown[i], false);
         return undefined;
       }
@@ -344,19 +370,19 @@ function render({ model, el }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const index = indexOf(focused);
     if (index < 0) return;
-    const printable = event.key.length === 1 && (event.key !== " " || (typed && event.timeStamp - typedAt < TYPE_AHEAD_PAUSE));
-    const path = printable ? typeAhead(event.key, event.timeStamp) : KEYS[event.key]?.(index);
-    if (!printable && !KEYS[event.key]) return;
+    const isTyping = typed && event.timeStamp - typedAt < TYPE_AHEAD_PAUSE;
+    const isPrintable = event.key.length === 1 && (event.key !== " " || isTyping);
+    const path = isPrintable ? typeAhead(event.key, event.timeStamp) : KEYS[event.key]?.(index);
+    if (!isPrintable && !KEYS[event.key]) return;
     event.preventDefault();
     focus(path);
     select(path);
   }, { signal });
 
   list.addEventListener("click", (event) => {
-    const item = event.target.closest(".we-tree-row");
-    if (!item) return;
-    const row = shown[indexOf(item.dataset.path)];
-    if (event.target.closest(".we-tree-fold") && row.parent) {
+    const row = shown[indexOf(closest(event, ".we-tree-row")?.dataset.path)];
+    if (!row) return;
+    if (closest(event, ".we-tree-fold") && row.parent) {
       fold(row, !isOpen(row));
       focus(row.path);
       return;
@@ -366,32 +392,30 @@ function render({ model, el }) {
   }, { signal });
 
   list.addEventListener("dblclick", (event) => {
-    const item = event.target.closest(".we-tree-row");
-    if (!item || event.target.closest(".we-tree-fold")) return;
-    const row = shown[indexOf(item.dataset.path)];
-    fold(row, !isOpen(row));
+    const row = shown[indexOf(closest(event, ".we-tree-row")?.dataset.path)];
+    if (row && !closest(event, ".we-tree-fold")) fold(row, !isOpen(row));
   }, { signal });
 
   list.addEventListener("scroll", () => {
     memory.scroll = scrolled = list.scrollTop;
-    drawInSight();
+    drawVisible();
   }, { signal });
   list.addEventListener("focusin", (event) => {
     memory.hadFocus = true;
-    const item = event.target.closest(".we-tree-row");
+    const item = closest(event, ".we-tree-row");
     if (!item) return;
-    tellBar(item);
+    describeBar(item);
     if (item.dataset.path === focused) return;
     focused = item.dataset.path;
     drawSelection();
   }, { signal });
   list.addEventListener("pointerover", (event) => {
-    const item = event.target.closest(".we-tree-row");
-    if (item) tellBar(item);
+    const item = closest(event, ".we-tree-row");
+    if (item) describeBar(item);
   }, { signal });
   list.addEventListener("focusout", (event) => { memory.hadFocus = !event.relatedTarget && !el.isConnected; }, { signal });
 
-  search.addEventListener("input", () => { save({ filter: search.value }); }, { signal });
+  search.addEventListener("input", () => save(model, { filter: search.value }), { signal });
   search.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "ArrowDown" && shown.length) {
@@ -399,36 +423,36 @@ function render({ model, el }) {
       focus(focused);
     } else if (event.key === "Escape" && search.value) {
       search.value = "";
-      save({ filter: "" });
+      save(model, { filter: "" });
     }
   }, { signal });
 
-  const onSelected = () => {
+  function takeSelected() {
     if (indexOf(model.get("selected")) >= 0 && !list.contains(document.activeElement)) focused = model.get("selected");
-    drawInSight();
+    drawVisible();
     drawSelection();
     if (!list.contains(document.activeElement)) reveal(model.get("selected"));
-  };
-  const onFilter = () => {
+  }
+  function takeFilter() {
     if (search.value !== model.get("filter")) search.value = model.get("filter");
     drawRows();
-  };
+  }
   model.on("change:rows change:folded", drawRows);
   model.on("change:ratios change:troubles", drawActivity);
-  model.on("change:selected", onSelected);
-  model.on("change:filter", onFilter);
+  model.on("change:selected", takeSelected);
+  model.on("change:filter", takeFilter);
   drawRows();
-  // What is not drawn comes into sight without a scroll where the list grows, and where JupyterLab takes the panel out of the page
-  // and puts it back: then the list is at its top.
+  // Rows come into view without a scroll where the list grows, and where JupyterLab takes the panel out of the page and puts it
+  // back: then the list is at its top.
   const observer = new IntersectionObserver(() => {
     if (list.scrollTop !== scrolled) list.scrollTop = scrolled;
-    drawInSight();
+    drawVisible();
   }, { root: list });
-  for (const part of undrawn) observer.observe(part);
+  for (const part of [above, below]) observer.observe(part);
   requestAnimationFrame(() => {
     list.scrollTop = memory.scroll;
-    drawInSight();
-    if (memory.hadFocus) items.get(focused)?.focus({ preventScroll: true });
+    drawVisible();
+    if (memory.hadFocus) focusedItem()?.focus({ preventScroll: true });
   });
 
   return () => {
@@ -436,8 +460,8 @@ function render({ model, el }) {
     observer.disconnect();
     model.off("change:rows change:folded", drawRows);
     model.off("change:ratios change:troubles", drawActivity);
-    model.off("change:selected", onSelected);
-    model.off("change:filter", onFilter);
+    model.off("change:selected", takeSelected);
+    model.off("change:filter", takeFilter);
   };
 }
 
