@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import ipywidgets
-from matplotlib.figure import Figure
 
 from weight_explorer import live
 from weight_explorer.catalog.elements import Elements
@@ -19,7 +18,7 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.findings import Examined
 from weight_explorer.errands import AskedDeeds, Doing, Files
 from weight_explorer.panels.export import Exported, export
-from weight_explorer.panels.figure import figure_of
+from weight_explorer.panels.figure import Figure, figure_of
 from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.events import Event

@@ -13,7 +13,7 @@ STATE = {
 
 @pytest.fixture
 def desk(page):
-    mount(page, "desk", **STATE)
+    mount(page, "edit_toolbar", **STATE)
     page.evaluate(
         """() => {
           window.model.sent = [];

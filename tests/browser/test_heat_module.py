@@ -13,7 +13,6 @@ from tests.test_overview import CHOICE, KEYS, Model, finding, hard
 from weight_explorer.diagnosis.findings import Findings
 from weight_explorer.panels import colors
 from weight_explorer.panels.heat import HeatPanel
-from weight_explorer.panels.matrix import MODULE
 from weight_explorer.views import overview
 from weight_explorer.views.choice import OVERVIEW
 
@@ -32,7 +31,7 @@ def state_of(picture):
 
 
 def mount_table(page, picture):
-    mount(page, "matrix", MODULE, **state_of(picture))
+    mount(page, "matrix", **state_of(picture))
 
 
 def update(page, picture):

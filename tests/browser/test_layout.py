@@ -1,16 +1,14 @@
 """The parts of the panel in its own grid in Chromium, at many widths: nothing lies on anything else, nothing is cut off."""
 
 import itertools
-from pathlib import Path
 
 import pytest
 
-import weight_explorer.panels
 from tests.browser.test_time_module import records, travelling
+from weight_explorer.panels.assets import BUNDLES, asset
 
-PANELS = Path(weight_explorer.panels.__file__).parent
-MODULES = {name: (PANELS / f"{name}.js").read_text() for name in ("choices", "details", "findings", "status", "time")}
-STYLE = "".join(file.read_text() for file in sorted(PANELS.glob("*.css")))
+MODULES = {name: asset(f"{name}.js") for name in ("choices", "details", "findings", "status", "time_axis")}
+STYLE = "".join(file.read_text() for file in sorted(BUNDLES.glob("*.css")))
 VIEWS = ("Matrix", "Filters", "Distribution", "Over time", "Units", "Spectrum", "Compare", "Another")
 QUANTITIES = ("Value", "Since start", "Since last record", "Since record 128")
 PROBLEM = "'04.keras' is damaged and left out: it ends early, after 3 of 96 KB. Save it again, or delete it. " * 5
@@ -33,7 +31,7 @@ PARTS = [
     ("we-stage", None, {}),
     ("we-numbers", None, {}),
     ("we-words", "details", {"label": "", "sections": [{"kind": "code", "code": "model.get_layer('reader').kernel"}]}),
-    ("we-axis", "time", travelling(**records(400, every=90), shown=389, selected="389") | {"speed": 2}),
+    ("we-axis", "time_axis", travelling(**records(400, every=90), shown=389, selected="389") | {"speed": 2}),
 ]
 HARNESS = """
 async ([modules, css, parts, width]) => {

@@ -1,17 +1,14 @@
 """The ES modules alone in Chromium, with a stand-in for the widget's model: roles, names, keys, and what stays as it was."""
 
 from base64 import b64encode
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import weight_explorer.panels
 from weight_explorer.catalog.nodes import Axis, Block
-from weight_explorer.panels.matrix import MODULE, MatrixPanel
+from weight_explorer.panels.assets import asset
+from weight_explorer.panels.matrix import MatrixPanel
 from weight_explorer.views.pictures import Marks, MatrixPicture
-
-PANELS = Path(weight_explorer.panels.__file__).parent
 
 HARNESS = """
 async ([code, css, state]) => {
@@ -46,12 +43,9 @@ async ([code, css, state]) => {
 """
 
 
-def mount(page, name, code=None, **state):
-    css = (PANELS / "panel.css").read_text()
-    own = PANELS / f"{name}.css"
-    css += own.read_text() if own.exists() else ""
+def mount(page, name, **state):
     page.goto("about:blank")
-    page.evaluate(HARNESS, [code or (PANELS / f"{name}.js").read_text(), css, state])
+    page.evaluate(HARNESS, [asset(f"{name}.js"), asset("status.css") + asset(f"{name}.css"), state])
     settle(page)
 
 
@@ -305,7 +299,7 @@ def state_of(picture):
 
 
 def mount_picture(page, picture):
-    mount(page, "matrix", MODULE, **state_of(picture))
+    mount(page, "matrix", **state_of(picture))
     page.wait_for_function("document.querySelector('canvas').width > 300")
 
 
@@ -407,7 +401,7 @@ def test_a_view_that_is_taken_away_listens_no_more(page, name):
         "status": {"title": "", "phase": "", "words": "", "problem": "", "answered": 0},
         "matrix": state_of(MatrixPicture(np.zeros((0, 0), "<f4"), (Axis("", 0),), (Axis("", 0),), (), 1, 1, 0.0, "")),
     }  # fmt: skip
-    mount(page, name, MODULE if name == "matrix" else None, **state[name])
+    mount(page, name, **state[name])
     page.evaluate("cleanup(); document.getElementById('host').replaceChildren()")
     for trait in state[name]:
         page.evaluate("trait => model.set(trait, model.get(trait))", trait)

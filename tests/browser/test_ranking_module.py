@@ -1,16 +1,14 @@
 """Rankings alone in Chromium, with a stand-in for the model: words, bars, and what a pick asks for."""
 
 from base64 import b64encode
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import weight_explorer.panels
+from weight_explorer.panels.assets import asset
 from weight_explorer.panels.ranking import RankingPanel
 from weight_explorer.views.pictures import Ranking, RankingPicture
 
-PANELS = Path(weight_explorer.panels.__file__).parent
 TRAITS = ("tables", "bars", "option", "alternative", "palette")
 
 HARNESS = """
@@ -81,8 +79,8 @@ def shown(page):
     page.on("console", lambda message: message.type in ("error", "warning") and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("about:blank")
-    css = (PANELS / "panel.css").read_text() + (PANELS / "ranking.css").read_text()
-    page.evaluate(HARNESS, [(PANELS / "ranking.js").read_text(), css, travelling(UNITS, INPUTS)])
+    css = asset("status.css") + asset("ranking.css")
+    page.evaluate(HARNESS, [asset("ranking.js"), css, travelling(UNITS, INPUTS)])
     yield page
     assert errors == []
 

@@ -66,12 +66,8 @@ def model():
 
 
 def open_page(page, model):
-    mount(page, "sketches", SketchesPanel._esm, **model.sketch())
-    page.evaluate(
-        """css => { document.querySelector('style').textContent += css;
-            document.getElementById('host').style.cssText = 'width: 1000px; height: 480px'; }""",
-        SketchesPanel._css,
-    )
+    mount(page, "previews", **model.sketch())
+    page.evaluate("document.getElementById('host').style.cssText = 'width: 1000px; height: 480px'")
 
 
 def send(page, state):

@@ -2,17 +2,15 @@
 
 from base64 import b64encode
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import weight_explorer.panels
 from tests.test_counting import MOMENTS
+from weight_explorer.panels.assets import asset
 from weight_explorer.panels.time import KEPT, SEAM, START, TimePanel
 from weight_explorer.recording.moments import moment_words
 
-PANELS = Path(weight_explorer.panels.__file__).parent
 COLUMNS = ("numbers", "epochs", "batches", "keras_epochs", "fits", "marks")
 TRAITS = (*COLUMNS, "names", "shown", "selected", "against", "speed", "may_grow")
 LABEL_PIECES = (".we-time-label", ".we-time-label > :first-child", ".we-time-label > :last-child")
@@ -95,11 +93,11 @@ def mount(page, *, width=900, **arguments):
     page.errors = []
     page.on("console", lambda message: message.type in ("error", "warning") and page.errors.append(message.text))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    css = (PANELS / "panel.css").read_text() + (PANELS / "time.css").read_text()
+    css = asset("status.css") + asset("time_axis.css")
     page.clock.install(time=0)
     page.goto("about:blank")
     page.clock.pause_at(1000)
-    page.evaluate(HARNESS, [(PANELS / "time.js").read_text(), css, travelling(**arguments), width])
+    page.evaluate(HARNESS, [asset("time_axis.js"), css, travelling(**arguments), width])
     page.clock.run_for(20)
 
 

@@ -1,14 +1,14 @@
-"""The modules and styles of the page, as text."""
+"""The page's script and style of each widget, as text."""
 
 from pathlib import Path
 
-HERE = Path(__file__).parent
+BUNDLES = Path(__file__).parent.parent / "panel" / "web" / "dist"
 
 
 def asset(name: str) -> str:
-    """Return the text of a file beside this one.
+    """Return the text of a bundle, such as `tree.js` or `tree.css`.
 
     Given a path instead, anywidget has the file hold every widget that was ever made of it, to tell it of changes, so that
     none would be freed, nor the explorer and the model behind it.
     """
-    return (HERE / name).read_text("utf-8")
+    return (BUNDLES / name).read_text("utf-8")

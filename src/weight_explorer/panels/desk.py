@@ -31,8 +31,8 @@ class DeskPanel(anywidget.AnyWidget):
         ordered: Called with the message of an order, once for each.
     """
 
-    _esm = asset("desk.js")
-    _css = asset("desk.css")
+    _esm = asset("edit_toolbar.js")
+    _css = asset("edit_toolbar.css")
 
     is_open = traitlets.Bool().tag(sync=True)
     target = traitlets.Unicode().tag(sync=True)

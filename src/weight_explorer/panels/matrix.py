@@ -15,26 +15,6 @@ from weight_explorer.views.numbers import grouped
 from weight_explorer.views.pictures import Cover, MatrixPicture, Place
 from weight_explorer.views.words import words_of
 
-# A module of the page cannot import another that stands beside it, so its parts are sent as one.
-_PARTS = (
-    "matrix_axes",
-    "matrix_cells",
-    "matrix_covers",
-    "matrix_brush",
-    "matrix_drawing",
-    "matrix_heat",
-    "matrix_hints",
-    "matrix",
-)
-
-
-def module_of(name: str) -> str:
-    """Return the module of a widget that draws on the canvas of the matrix; its part of this name says what it exports."""
-    return "\n".join(asset(f"{part}.js") for part in (*_PARTS, name))
-
-
-MODULE = module_of("matrix_widget")
-
 
 class MatrixPanel(anywidget.AnyWidget):
     """Draws cells in the browser from one float32 buffer, so the pointer needs no kernel.
@@ -50,7 +30,7 @@ class MatrixPanel(anywidget.AnyWidget):
     for none.
     """
 
-    _esm = MODULE
+    _esm = asset("matrix.js")
     _css = asset("matrix.css")
 
     cells = traitlets.Bytes().tag(sync=True)

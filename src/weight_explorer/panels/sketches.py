@@ -13,7 +13,7 @@ import traitlets
 from weight_explorer.catalog.nodes import Axis, Weight
 from weight_explorer.panels import colors
 from weight_explorer.panels.assets import asset
-from weight_explorer.panels.matrix import axis_state, module_of
+from weight_explorer.panels.matrix import axis_state
 from weight_explorer.views import facts
 from weight_explorer.views.layout import NO_AXIS, Layout, lay_out
 from weight_explorer.views.sketches import Places, Sketch, Sketches
@@ -28,8 +28,8 @@ class SketchesPanel(anywidget.AnyWidget):
     arrives in `asked`.
     """
 
-    _esm = module_of("sketches")
-    _css = "\n".join(asset(f"{name}.css") for name in ("matrix", "details", "sketches"))
+    _esm = asset("previews.js")
+    _css = asset("previews.css")
 
     packed = traitlets.Bytes().tag(sync=True)
     weights = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -20,7 +20,7 @@ class StatusPanel(anywidget.AnyWidget):
     """
 
     _esm = asset("status.js")
-    _css = asset("panel.css")
+    _css = asset("status.css")
 
     title = traitlets.Unicode().tag(sync=True)
     phase = traitlets.Unicode().tag(sync=True)

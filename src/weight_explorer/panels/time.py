@@ -41,8 +41,8 @@ class TimePanel(anywidget.AnyWidget):
     one to follow.
     """
 
-    _esm = asset("time.js")
-    _css = asset("time.css")
+    _esm = asset("time_axis.js")
+    _css = asset("time_axis.css")
 
     numbers = traitlets.Bytes().tag(sync=True)
     epochs = traitlets.Bytes().tag(sync=True)

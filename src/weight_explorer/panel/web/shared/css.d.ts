@@ -1,0 +1,2 @@
+// esbuild collects the styles that modules import.
+declare module "*.css";

@@ -1,3 +1,0 @@
-// The canvas of the matrix as a widget of its own.
-
-export default { render };
