@@ -1,7 +1,4 @@
-"""Builds, checks and lints the page's scripts: `python -m tests.web build`, `types` or `lint`.
-
-Node comes with the development group.
-"""
+"""The tools of the page: `python -m tests.web build`, `types` or `lint`. Node comes with the development group."""
 
 import os
 import shutil

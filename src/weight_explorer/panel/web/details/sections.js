@@ -40,7 +40,8 @@ function makeCheck({ text, state }) {
 
 /** @param {Pick<TableSection, "heads" | "rows">} section */
 export function makeTable({ heads, rows }) {
-  const headCells = heads.map((words) => element("th", { textContent: words }));
+  // A column without a name has no header: one that is empty would be read out.
+  const headCells = heads.map((words) => element(words ? "th" : "td", { textContent: words }));
   const lines = rows.map(([name, ...cells]) => [
     element("th", { textContent: name, scope: "row" }),
     ...cells.map((words) => element("td", { textContent: words })),
@@ -52,7 +53,8 @@ export function makeTable({ heads, rows }) {
   /** Change only the cells whose words changed: a selection, or the pointer, stays in the table.
    * @param {TableSection} changed */
   function update(changed) {
-    if (headCells.length !== changed.heads.length || lines.length !== changed.rows.length) return false;
+    if (heads.length !== changed.heads.length || lines.length !== changed.rows.length) return false;
+    if (heads.some((words, i) => Boolean(words) !== Boolean(changed.heads[i]))) return false;
     const texts = [changed.heads, ...changed.rows];
     allCells.forEach((cells, i) => cells.forEach((cell, j) => {
       if (cell.textContent !== texts[i][j]) cell.textContent = texts[i][j];

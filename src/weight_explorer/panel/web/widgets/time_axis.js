@@ -21,7 +21,8 @@ import { announceRequest, save } from "../shared/model.js";
 
 /** @typedef {keyof typeof ICONS} Icon */
 
-const BUFFERS = /** @type {const} */ (["numbers", "epochs", "batches", "keras_epochs", "fits", "marks"]);
+const INTEGERS = /** @type {const} */ (["numbers", "epochs", "batches", "keras_epochs", "fits"]);
+const BUFFERS = /** @type {const} */ ([...INTEGERS, "marks"]);
 const [KEPT, FIT_BOUNDARY, START] = [1, 2, 4];
 const EDITS = 8 | 16 | 32 | 64; // edited, restored, changed outside of training, changed at the end of a fit
 /** The class and the shape of each kind of edit. @type {Record<number, [string, string]>} */
@@ -57,7 +58,7 @@ function recordsReader(model) {
   return () => {
     const buffers = BUFFERS.map((name) => model.get(name));
     if (buffers.some((buffer, i) => buffer !== read[i])) {
-      const [numbers, epochs, batches, kerasEpochs, fits] = buffers.map((buffer) => numbersOf(Int32Array, buffer));
+      const [numbers, epochs, batches, kerasEpochs, fits] = INTEGERS.map((name) => numbersOf(Int32Array, model.get(name)));
       records = { numbers, epochs, batches, kerasEpochs, fits, marks: numbersOf(Uint8Array, model.get("marks")) };
       read = buffers;
     }
