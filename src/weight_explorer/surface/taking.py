@@ -112,9 +112,10 @@ class Taking(Standing):
         return text
 
     def code(self) -> str:
-        """Return Python that draws what is on screen with NumPy and matplotlib, without the widget.
+        """Return a short script that reads the numbers on screen and pictures them with matplotlib, without the widget.
 
-        It reads the values from `model`, or from `explorer.history` where they are of the past or a training is running.
+        It reads them from `model`, or from `explorer.history` where they are of the past or a training is running, and draws
+        them plainly: a comment says what the panel shows beyond that, such as the order of rows.
 
         Raises:
             ValueError: There is no picture; the message says why.
@@ -124,12 +125,17 @@ class Taking(Standing):
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> print(WeightExplorer(model).code())             # doctest: +ELLIPSIS
         import matplotlib.pyplot as plt
-        import numpy as np
         <BLANKLINE>
-        # The value, at the start. Colors reach ...
-        values = np.asarray(model.get_layer("dense").kernel)
+        # tiny/dense / kernel. The panel says: The value, at the start. Colors reach ...
+        values = model.get_layer("dense").kernel.numpy()
         cells = values
-        ...
+        plt.imshow(cells, cmap="RdBu_r", vmin=..., vmax=..., aspect="auto")
+        plt.colorbar()
+        plt.xlabel('units')
+        plt.ylabel('input_dim')
+        plt.suptitle('tiny/dense / kernel')
+        plt.show()
+        <BLANKLINE>
         """
         self._look()
         return self._screen.exported("code").content.decode()
