@@ -283,17 +283,6 @@ def _pixels(picture):
     return bytes(canvas.buffer_rgba())
 
 
-@pytest.mark.parametrize(("scattered", "words"), [(False, 'hatch="////"'), (True, "hatched in the panel")], ids=["few", "many"])
-def test_code_hatches_a_few_rectangles_and_says_where_there_are_too_many(scattered, words):
-    model = keras.Sequential([keras.Input((40,)), keras.layers.Dense(40, name="dense")], name="wide")
-    model.compile("sgd", "mse")
-    found = WeightExplorer(model)
-    where = np.indices((40, 40)).sum(axis=0) % 2 == 0 if scattered else "0:3, :"
-    found.freeze("wide/dense/kernel", where)
-    assert words in found.code()
-    found.close()
-
-
 # -- proof -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""What is saved is what is drawn: files, tables, words, and code that really runs."""
+"""What is saved is what is drawn: files, tables and words."""
 
 import csv
 import io
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,25 +19,19 @@ from tests.test_matrix import SORTS, chosen, draw, labeled
 from tests.test_views import CONV_NAMES
 from weight_explorer import WeightExplorer
 from weight_explorer.catalog.nodes import Axis
-from weight_explorer.panels.code import code_of
 from weight_explorer.panels.export import FORMATS
 from weight_explorer.views.names import file_name
-from weight_explorer.views.origins import Origins
 from weight_explorer.views.pictures import (
-    BoardPicture,
     Chart,
     ChartPicture,
     EmptyPicture,
     Mark,
     Marks,
     MatrixPicture,
-    RankingPicture,
     TilesPicture,
 )
 from weight_explorer.views.table import csv_of, table_of
 from weight_explorer.views.words import words_of
-
-QUANTITIES = ("value", "since_start", "since_last")
 
 
 def fitted(model, x, y, **keywords):
@@ -77,130 +70,14 @@ def large():
     return fitted(model, random.random((48, 700)), random.random((48, 2)), memory="20 MB")
 
 
-@pytest.fixture(scope="module")
-def sampled():
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((700,)), layers.Dense(1100, name="wide"), layers.Dense(2, name="out")], name="large")
-    random = np.random.default_rng(1)
-    return fitted(model, random.random((48, 700)), random.random((48, 2)), memory="4 MB")
-
-
-def run(code, explorer):
-    """Run the code in a namespace that has what its user has, and return the figure it made."""
-    plt.close("all")
-    names = {"model": explorer._source.model, "explorer": explorer}
-    exec(compile(code, "as code", "exec"), names)
-    return plt.figure(plt.get_fignums()[0])
-
-
 def seen_of(picture):
     seen = picture.seen_cells
     return picture.cells[seen.top : seen.bottom, seen.left : seen.right]
 
 
-def assert_same_image(axes, cells, limit):
-    (image,) = axes.images
-    drawn = np.ma.filled(np.ma.masked_invalid(np.asarray(image.get_array(), np.float32)), np.nan)
-    np.testing.assert_array_equal(drawn, np.where(np.isfinite(cells), cells, np.nan))
-    assert image.get_clim() == pytest.approx((-(limit or 1), limit or 1))
-
-
-def assert_matrix(figure, picture):
-    axes = figure.axes[0]
-    assert_same_image(axes, seen_of(picture), picture.limit)
-    seen = picture.seen
-    assert axes.get_xlim() == pytest.approx((seen.left - 0.5, seen.right - 0.5), abs=picture.column_step)
-    assert axes.get_ylim() == pytest.approx((seen.bottom - 0.5, seen.top - 0.5), abs=picture.row_step)
-    assert len(axes.texts) == len(picture.pins)
-
-
-def assert_mark(mark, left):
-    """What is left of a kind of matplotlib's things begins with what a mark asks for."""
-    if mark.kind == "steps":
-        values, edges, _ = next(left["stairs"]).get_data()
-        np.testing.assert_array_equal(values, mark.y)
-        np.testing.assert_array_equal(edges, mark.x)
-    elif mark.kind == "rules":
-        found = [] if not len(mark.x) else [segment[0, 0] for segment in next(left["fills"]).get_segments()]
-        np.testing.assert_array_equal(found, mark.x)
-    elif mark.kind in ("band", "ridges"):
-        for row, upper in zip(*((mark.y[:, :1], mark.y) if mark.kind == "ridges" else ([mark.y], [mark.upper])), strict=True):
-            vertices = np.concatenate([path.vertices[:, 1] for path in next(left["fills"]).get_paths()] or [np.empty(0)])
-            drawn = np.concatenate([row, upper])
-            assert np.isin(drawn[np.isfinite(drawn)].round(9), vertices.round(9)).all()
-    else:
-        line = next(left["lines"])
-        np.testing.assert_array_equal(line.get_xdata(), mark.x)
-        np.testing.assert_array_equal(line.get_ydata(), mark.y)
-
-
-def assert_chart(axes, chart):
-    stairs = [patch for patch in axes.patches if hasattr(patch, "get_data")]
-    left = {"lines": iter(axes.lines), "fills": iter(axes.collections), "stairs": iter(stairs)}
-    for mark in chart.marks:
-        assert_mark(mark, left)
-    assert [next(things, None) for things in left.values()] == [None] * 3
-    assert (axes.get_xlabel(), axes.get_ylabel()) == (chart.x_label, chart.y_label)
-    assert (axes.get_yscale() == "log") == (chart.log and any((mark.y > 0).any() for mark in chart.marks))
-
-
-def assert_charts(figure, picture):
-    for axes, chart in zip(figure.axes, picture.charts, strict=True):
-        assert_chart(axes, chart)
-
-
-def assert_tiles(figure, picture):
-    drawn = [axes for axes in figure.axes if axes.images]
-    for axes, tile, cells, limit in zip(drawn, picture.tiles, picture.cells, picture.limits, strict=True):
-        assert axes.get_title().startswith(f"{tile.number} ")
-        if cells.shape[-1] == 1:
-            assert_same_image(axes, cells[..., 0], limit)
-        else:
-            np.testing.assert_allclose(axes.images[0].get_array(), np.clip(0.5 + cells / (2 * (limit or 1)), 0, 1), atol=1e-6)
-
-
-def assert_rankings(figure, picture):
-    for axes, ranking in zip(figure.axes, picture.rankings, strict=True):
-        assert axes.get_title() == ranking.title
-        widths = [bar.get_width() for bar in axes.patches]
-        np.testing.assert_array_equal(widths, np.where(np.isfinite(ranking.values), ranking.values, 0))
-        names = [f"{place}. {name}" for place, name in zip(ranking.places, ranking.names, strict=True)]
-        assert [label.get_text() for label in axes.get_yticklabels()] == names
-
-
-def assert_board(figure, picture):
-    for axes, (title, part) in zip(figure.axes, picture.tiles, strict=False):
-        assert axes.get_title() == title
-        if isinstance(part, MatrixPicture):
-            assert_same_image(axes, part.cells, part.limit)
-        else:
-            assert_chart(axes, part.charts[0])
-
-
-ASSERT = {
-    MatrixPicture: assert_matrix,
-    ChartPicture: assert_charts,
-    TilesPicture: assert_tiles,
-    RankingPicture: assert_rankings,
-    BoardPicture: assert_board,
-}
-
-
-def assert_drawn(figure, picture):
-    """What matplotlib was given is what the picture holds, to the last bit."""
-    ASSERT[type(picture)](figure, picture)
-
-
-def assert_code_draws(explorer):
-    """The code draws what is drawn; return it."""
-    code = explorer.code()
-    assert_drawn(run(code, explorer), picture_of(explorer))
-    return code
-
-
-def views_on(explorer, *, but=()):
+def views_on(explorer):
     """Go through all views of the weight that is chosen in which something is drawn."""
-    for view in [offer.key for offer in explorer._screen.scene().views if offer.key not in but]:
+    for view in [offer.key for offer in explorer._screen.scene().views]:
         explorer.select(view=view)
         if not isinstance(picture_of(explorer), EmptyPicture):
             yield view
@@ -208,25 +85,6 @@ def views_on(explorer, *, but=()):
 
 def picture_of(explorer):
     return explorer._screen.scene().picture
-
-
-# -- code --------------------------------------------------------------------------------------------------------------
-
-WEIGHTS = [
-    ("words", "embeddings", None),
-    ("lstm", "kernel", None),
-    ("lstm", "kernel", "forget gate"),
-    ("lstm", "bias", None),
-    ("conv", "kernel", None),
-    ("norm", "moving mean", None),
-]
-
-
-@pytest.mark.parametrize("quantity", QUANTITIES)
-@pytest.mark.parametrize(("layer", "role", "block"), WEIGHTS, ids=str)
-def test_the_code_of_every_view_of_every_kind_of_weight_draws_what_is_drawn(layer, role, block, quantity, zoo):
-    zoo.select(layer, role=role, quantity=quantity, block=block or "all", step="live")
-    assert [assert_code_draws(zoo) for _ in views_on(zoo)]
 
 
 def option_choices(explorer):
@@ -238,49 +96,16 @@ def option_choices(explorer):
 
 
 @pytest.mark.parametrize(("layer", "role"), [("words", "embeddings"), ("lstm", "kernel"), ("conv", "kernel")], ids=str)
-def test_under_every_option_of_every_view_code_table_and_words_are_those_of_the_picture(layer, role, zoo):
+def test_under_every_option_of_every_view_table_and_words_are_those_of_the_picture(layer, role, zoo):
     zoo.select(layer, role=role, quantity="value", step="live", block="all")
     for view in views_on(zoo):
         for name, key in list(option_choices(zoo)):
             before = dict(zoo._screen._choice.options)
             zoo.select(view=view, **{name: key})
             if not isinstance(picture_of(zoo), EmptyPicture):
-                assert_code_draws(zoo)
                 assert list(table_of(picture_of(zoo)).rows), (view, name, key)
                 assert words_of(picture_of(zoo), "w").endswith(picture_of(zoo).caption)
             zoo._screen._choice = replace(zoo._screen._choice, options=before)
-
-
-def test_the_code_of_two_options_at_once(zoo):
-    zoo.select("conv", role="kernel", view="matrix", quantity="value", step="live", rows="norm", columns="similarity")
-    assert "row_order = " in assert_code_draws(zoo)
-    zoo.select(layout="slice", axis_0="2", columns="mean")
-    assert "values[2, 0, :, :]" in assert_code_draws(zoo)
-    zoo.select(layout="grid", rows="as_is", columns="as_is")
-
-
-def test_the_code_of_an_earlier_record_reads_the_past(dense):
-    number = dense.history.steps("small/hidden/kernel")[2]
-    dense.select("hidden", role="kernel", quantity="value", step=number)
-    for _ in views_on(dense):
-        assert "model." not in assert_code_draws(dense)
-
-
-def test_the_code_of_values_is_computed_and_not_copied(dense):
-    """Of the views that there are the code says how its numbers come about, instead of writing them out."""
-    for view, options in {"matrix": {}, "distribution": {}, "over_time": {"below": "sizes"}}.items():
-        dense.select("hidden", role="kernel", view=view, quantity="value", step="live", **options)
-        code = re.sub(r"axes.plot\(.*label='expected of the initializer'\)", "", dense.code(), flags=re.DOTALL)
-        lines = [line for line in code.splitlines() if "axes.vlines(" not in line]  # seams are no weights
-        assert "np.array(" not in "\n".join(lines), view
-
-
-@pytest.mark.parametrize("cell", ["extreme", "mean"])
-def test_the_code_of_a_reduced_matrix_draws_the_same_cells(cell, large, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    large.select("wide", role="kernel", view="matrix", quantity="value", step="live", cell=cell)
-    large.to_csv(large._screen.exported("csv").name)
-    assert_code_draws(large)
 
 
 def look_at(explorer, top, bottom, left, right):
@@ -296,7 +121,6 @@ def test_what_is_looked_at_closely_is_what_is_saved(sort, large):
     look_at(large, 10, 40, 1000, 1100)
     picture = picture_of(large)
     assert seen_of(picture).shape == (30, 100)
-    assert "model.get_layer" in assert_code_draws(large)
     text = large.to_csv()
     assert "# Only what is looked at: rows 10 to 39 of 700 and columns 1 000 to 1 099 of 1 100" in text
     frame = pd.read_csv(io.StringIO(text), comment="#", index_col=0)
@@ -305,38 +129,8 @@ def test_what_is_looked_at_closely_is_what_is_saved(sort, large):
     np.testing.assert_array_equal(frame.to_numpy(np.float32), kernel[np.ix_(rows, columns)])
     look_at(large, 0, 400, 0, 700)
     assert seen_of(picture_of(large)).size < 400 * 700
-    assert_code_draws(large)
     look_at(large, 0, 700, 0, 1100)
     large.select(rows="as_is")
-
-
-@pytest.mark.parametrize("quantity", ["value", "since_start"])
-def test_the_code_of_a_sampled_weight_draws_the_same(quantity, sampled, tmp_path, monkeypatch):
-    sampled.select("wide", role="kernel", quantity=quantity, step="live")
-    assert sampled.history.column("large/wide/kernel").sample is not None
-    monkeypatch.chdir(tmp_path)
-    for _ in views_on(sampled):
-        sampled.to_csv(sampled._screen.exported("csv").name)
-        assert_code_draws(sampled)
-
-
-def test_code_of_what_is_not_finite(dense_model):
-    explorer = WeightExplorer(dense_model)
-    values = dense_model.get_layer("hidden").kernel.numpy()
-    values[0, :3] = np.nan, np.inf, -np.inf
-    dense_model.get_layer("hidden").kernel.assign(values)
-    explorer.select("hidden", role="kernel")
-    assert {"matrix", "distribution", "units"} <= {view for view in views_on(explorer) if assert_code_draws(explorer)}
-
-
-def test_code_of_weights_that_are_not_float32():
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(5, name="half", dtype="bfloat16"), layers.Dense(4, name="int")])
-    model.get_layer("int").quantize("int8")
-    explorer = WeightExplorer(model)
-    for layer in ("half", "int"):
-        explorer.select(layer, role="kernel")
-        assert [assert_code_draws(explorer) for _ in views_on(explorer)]
 
 
 @dataclass(frozen=True)
@@ -352,10 +146,6 @@ OTHER = OtherPicture(
 
 
 def test_a_kind_of_picture_without_a_writer_is_listed_number_by_number():
-    names = {}
-    exec(code_of(OTHER, "other", Origins(), "other.csv"), names)
-    np.testing.assert_array_equal(names["arrays"]["tiles"], OTHER.tiles)
-    np.testing.assert_array_equal(names["arrays"]["charts.0.marks.0.y"], [1, 1])
     rows = list(table_of(OTHER).rows)
     assert ("tiles", "1 2", 5.0) in rows
     assert len(rows) == 10
@@ -579,20 +369,6 @@ def test_a_message_that_is_no_order_does_nothing(message, dense):
     dense._screen.answer()
     del panel.send
     assert sent == []
-
-
-def test_while_a_training_runs_code_reads_the_past(dense_model, training_data):
-    explorer = WeightExplorer(dense_model, record_every=1)
-    codes = []
-
-    class During(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            codes.append(explorer.code())
-
-    dense_model.fit(*training_data, verbose=0, callbacks=[explorer.callback, During()])
-    assert "explorer.history.value('dense_model/hidden/kernel'" in codes[-1]
-    assert "model.get_layer" not in codes[-1]
-    assert "model.get_layer" in explorer.code()
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -874,10 +874,10 @@ class WeightExplorer(ipywidgets.VBox):
         return self._screen.exported_text("csv", path)
 
     def code(self) -> str:
-        """Return Python code that draws the picture on screen with NumPy and matplotlib, without this package's widgets.
+        """Return a short script that reads the numbers on screen and draws them with matplotlib.
 
-        The code reads the values from `model`, or from `explorer.history` if they are of an earlier record or a training is
-        running.
+        The script reads the values from `model`, or from `explorer.history` if they are of an earlier record or a training is
+        running. It draws them plainly: a comment says what the panel shows in addition, such as the order of rows.
 
         Raises:
             ValueError: There is no picture; the message says why.
@@ -887,12 +887,17 @@ class WeightExplorer(ipywidgets.VBox):
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> print(WeightExplorer(model).code())             # doctest: +ELLIPSIS
         import matplotlib.pyplot as plt
-        import numpy as np
         <BLANKLINE>
-        # The value, at the start. Colors reach ...
-        values = np.asarray(model.get_layer("dense").kernel)
+        # tiny/dense / kernel. The panel says: The value, at the start. Colors reach ...
+        values = model.get_layer("dense").kernel.numpy()
         cells = values
-        ...
+        plt.imshow(cells, cmap="RdBu_r", vmin=..., vmax=..., aspect="auto")
+        plt.colorbar()
+        plt.xlabel('units')
+        plt.ylabel('input_dim')
+        plt.suptitle('tiny/dense / kernel')
+        plt.show()
+        <BLANKLINE>
         """
         self._tracker.update()
         return self._screen.exported_text("code")

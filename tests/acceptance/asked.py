@@ -1,6 +1,5 @@
 """What the acceptance tests share: running the code that an explorer gives, and reading its CSV."""
 
-import contextlib
 import csv
 
 import matplotlib.pyplot as plt
@@ -10,8 +9,7 @@ def run_code(explorer, model):
     """Run `explorer.code()` as a user would in a cell of their own, and return its names."""
     names = {"model": model, "explorer": explorer}
     exec(explorer.code(), names)
-    with contextlib.suppress(KeyError):
-        plt.close(names["figure"])
+    plt.close("all")
     return names
 
 

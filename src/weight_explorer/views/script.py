@@ -47,14 +47,17 @@ class _Subject:
         choice = replace(self.choice, quantity=quantity or self.choice.quantity)
         return quantity_lines(self.weight, self.history, choice, is_live=self.is_live)
 
-    def read_beside(self, *numbers: int | None) -> dict[str, list[str]]:
-        """Write the lines that read values at the start and at other records, by name; none where a change is shown."""
-        kept = kept_steps(self.weight, self.history)
-        shown = chosen_step(self.weight, self.history, self.choice)
-        if shown is None or self.choice.quantity != "value":
-            return {}
-        found = {number for number in (start_step(self.weight, self.history, shown), *numbers) if number in kept} - {shown}
-        return {f"record_{number}": record_lines(f"record_{number}", self.weight, self.history, number) for number in found}
+    def read_beside(self, *numbers: int | None) -> tuple[list[str], list[str]]:
+        """Write the lines that read `values` and, where no change is shown, the start and other records; and their names."""
+        kept, shown = kept_steps(self.weight, self.history), chosen_step(self.weight, self.history, self.choice)
+        others: set[int] = set()
+        if shown is not None and self.choice.quantity == "value":
+            others = {start_step(self.weight, self.history, shown), *numbers} & {*kept} - {shown}
+        lines, names = self.read(), ["values"]
+        for number in sorted(others):
+            names.append(f"record_{number}")
+            lines += record_lines(names[-1], self.weight, self.history, number)
+        return lines, names
 
 
 def script_of(scene: Scene, history: Past, choice: Choice) -> str:
@@ -69,7 +72,13 @@ def script_of(scene: Scene, history: Past, choice: Choice) -> str:
     imports = ["import matplotlib.pyplot as plt", *(["import numpy as np"] if any("np." in line for line in body) else [])]
     comment = f"{scene.name}. The panel says: {scene.picture.caption}"
     comments = textwrap.wrap(comment, LINE_LENGTH, initial_indent="# ", subsequent_indent="# ")
-    return "\n".join([*imports, "", *comments, *body, f"plt.suptitle({scene.name!r}, parse_math=False)", "plt.show()", ""])
+    title = f"plt.suptitle({scene.name!r}{_plain(scene.name)})"
+    return "\n".join([*imports, "", *comments, *body, title, "plt.show()", ""])
+
+
+def _plain(*texts: str) -> str:
+    """Write the argument by which matplotlib does not read dollar signs as math."""
+    return ", parse_math=False" if "$" in "".join(texts) else ""
 
 
 def _image(cells: str, limit: float) -> str:
@@ -175,14 +184,13 @@ def _filters(subject: _Subject) -> list[str]:
 
 
 def _histogram(subject: _Subject) -> list[str]:
-    read, beside = subject.read(), subject.read_beside(subject.choice.against)
+    read, names = subject.read_beside(subject.choice.against)
     charts = subject.picture.charts if isinstance(subject.picture, ChartPicture) else ()
     edges = next((mark.x.tolist() for chart in charts for mark in chart.marks if mark.kind == "steps"), [])
     return [
         *read,
-        *(line for lines in beside.values() for line in lines),
         f"bins = np.linspace({edges[0]}, {edges[-1]}, {len(edges)})" if edges else "bins = 50",
-        *(f'plt.hist({name}[np.isfinite({name})], bins, alpha=0.5, label="{name}")' for name in ("values", *beside)),
+        *(f'plt.hist({name}[np.isfinite({name})], bins, alpha=0.5, label="{name}")' for name in names),
         "plt.legend()",
     ]
 
@@ -217,25 +225,24 @@ def _over_time(subject: _Subject) -> list[str]:
         draw[1:] = [f'plt.plot(rows.positions, rows["{name}"], label="{name}")' for name in ("minimum", "mean", "maximum")]
     elif share := curves.STATISTICS[statistic].quantile:
         draw = ["rows = explorer.history.histograms(key)", f"plt.plot(rows.numbers, rows.quantiles([{share}]), label=name)"]
+    found = [f"{name!r}, {key!r}, {_index(index)}" for name, key, index in _lines(subject, lines)]
+    loop = ["lines = [", *(f"    ({line})," for line in found), "]", "for name, key, part in lines:"]
+    draw = [f"name, key, part = {found[0]}", *draw] if len(found) == 1 else [*loop, *(f"    {line}" for line in draw)]
     return [
-        "# The panel also marks epochs, and draws the loss or the size of each change below.",
-        "lines = {",
-        *(f"    {name!r}: ({key!r}, {_index(index)})," for name, (key, index) in _lines(subject, lines).items()),
-        "}",
-        "for name, (key, part) in lines.items():",
-        *(f"    {line}" for line in draw),
+        "# The panel also draws the spread and the ends of epochs, and the loss or the size of each change below.",
+        *draw,
         "plt.legend()",
     ]
 
 
-def _lines(subject: _Subject, lines: str) -> dict[str, tuple[str, Index]]:
-    """Return what is drawn over time by its name: the key of a weight, and the index of a part of it."""
+def _lines(subject: _Subject, lines: str) -> list[tuple[str, str, Index]]:
+    """Return what is drawn over time: its name, the key of a weight, and the index of a part of it."""
     weight, history = subject.weight, subject.history
     if lines == "pins":
-        return {curves.pin_name(weight, index): (weight.whole, index) for index in curves.pins_of(weight, subject.choice)}
+        return [(curves.pin_name(weight, index), weight.whole, index) for index in curves.pins_of(weight, subject.choice)]
     several = {"blocks": curves.blocks_of, "layer": curves.weights_of_layer, "role": curves.same_role}
     found = several[lines](weight, history) if lines in several else {weight.name: weight}
-    return {name: (each.whole, each.index) for name, each in curves.largest(found, weight).items()}
+    return [(name, each.whole, each.index) for name, each in curves.largest(found, weight).items()]
 
 
 def _index(index: Index) -> str:
@@ -251,12 +258,11 @@ def _spectrum(subject: _Subject) -> list[str]:
         number = subject.chosen(spectrum.VECTOR)
         read = [*subject.read(), f"left, sizes, right = {svd.format('values', 'full_matrices=False')}"]
         return [*read, *_bars(subject.picture, f"left[:, {number}]", f"right[{number}]")]
-    beside = subject.read_beside()
+    read, names = subject.read_beside()
     return [
-        *subject.read(),
-        *(line for lines in beside.values() for line in lines),
+        *read,
         "# The panel also draws what is expected of a random matrix.",
-        *(f'plt.plot({svd.format(name, "compute_uv=False")}, label="{name}")' for name in ("values", *beside)),
+        *(f'plt.plot({svd.format(name, "compute_uv=False")}, label="{name}")' for name in names),
         "plt.legend()",
     ]
 
@@ -278,7 +284,8 @@ def _units(subject: _Subject) -> list[str]:
         ranking = subject.picture.rankings[0]
         unit = f"rows[{ranking.picks[ranking.picked]}]"
         numbers.append(together.format(unit, 1) if others > 1 else unit)
-    read = subject.read("since_start" if by == "change" else "") or [*subject.read(), "values = 0 * values"]
+    read = subject.read("since_start" if by == "change" else "")
+    read = read or [*subject.read(), "values = 0 * values  # the start: nothing has changed yet"]
     rows = f"rows = values{_arranged(weight.shape, sizes, (*grouping.own, *grouping.other, *rest), shape)}"
     return [*read, rows, *_bars(subject.picture, *numbers, by="-numbers" if by == "value" else "-np.abs(numbers)")]
 
@@ -294,7 +301,7 @@ def _bars(picture: RankingPicture, *numbers: str, by: str = "-np.abs(numbers)") 
         f"    plt.subplot(1, {len(numbers)}, place)",
         "    plt.barh(order.astype(str), numbers[order])",
         "    plt.gca().invert_yaxis()",
-        "    plt.title(title, parse_math=False)",
+        f"    plt.title(title{_plain(*(ranking.title for ranking in picture.rankings))})",
     ]
 
 
@@ -305,7 +312,7 @@ _FORMULAS = {
     "update_ratio": ("since_last", 'rows["update_ratio"]'),
     "batch_ratio": ("since_last", 'rows["update_ratio"]'),
     "change": ("since_last", 'rows["norm"]'),
-    "largest_change": ("since_last", 'rows["largest"]'),
+    "largest_change": ("since_last", 'rows["largest"].abs()'),
     "moved": ("since_last", '100 * rows["moved"] / rows["count"]'),
     "since_start": ("since_start", 'rows["norm"] / rows["key"].map(frame.groupby("key")["norm"].first())'),
     "zeros": ("", '100 * rows["zeros"] / rows["count"]'),
@@ -323,10 +330,11 @@ def _overview(subject: _Subject) -> list[str]:
         + (", and divides by the batches between records." if measure.per_batch else "."),
         "frame = explorer.history.to_frame()",
         f'rows = frame[(frame["quantity"] == "{quantity or "value"}") & (frame["role"] != "seed state")]',
+        'rows = rows[(rows["kind"] != "epoch") | ~rows.duplicated(["key", "position"])]  # what repeats the last batch',
         f"rows = rows.assign(shown={formula})",
         'table = rows.pivot(index="key", columns="step", values="shown").reindex(rows["key"].unique())',
         f'plt.imshow({"np.log10(table.where(table > 0))" if measure.is_log else "table"}, aspect="auto")',
-        "plt.yticks(range(len(table)), table.index, parse_math=False)",
+        f"plt.yticks(range(len(table)), table.index{_plain(*subject.picture.keys)})",
         f"plt.colorbar(label={('log10 of ' if measure.is_log else '') + measure.label!r})",
     ]
 

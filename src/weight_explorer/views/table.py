@@ -282,21 +282,23 @@ _PARTS: dict[type, Callable[[Any], Iterator[Row]]] = {MatrixPicture: _matrix_par
 def _every_array(picture: object) -> Table:
     """List every number of every array of a picture: the name of its field, its index there, and the number."""
     rows = (
-        (name, " ".join(map(str, index)), value) for name, array in arrays_of(picture) for index, value in np.ndenumerate(array)
+        (name, " ".join(map(str, index)), value)
+        for name, array in _arrays_of(picture)
+        for index, value in np.ndenumerate(array)
     )
     return Table(("array", "index", "value"), rows)
 
 
-def arrays_of(part: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
+def _arrays_of(part: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
     """Yield all arrays in a picture and what it is made of, each with the way that leads to it: `charts.0.marks.1.x`."""
     if isinstance(part, np.ndarray):
         yield name, part
     elif is_dataclass(part):
         for field in fields(part):
-            yield from arrays_of(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))
+            yield from _arrays_of(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))
     elif isinstance(part, tuple | list):
         for i, item in enumerate(part):
-            yield from arrays_of(item, f"{name}.{i}".lstrip("."))
+            yield from _arrays_of(item, f"{name}.{i}".lstrip("."))
 
 
 def _nothing(picture: EmptyPicture) -> Table:

@@ -24,11 +24,11 @@ from weight_explorer.views.pictures import MatrixPicture
 # More windows than this along a side are not told apart by lines: there would be more line than picture.
 MOST_WINDOWS = 64
 
-# Of what is frozen: in a legend and in code, and in pixels.
+# Of what is frozen: in a legend, and in pixels.
 HATCH = "////"
 HATCHED, HATCH_PERIOD = (600, 1200), 16
 
-# More rectangles of frozen elements than this are not outlined or written out.
+# More rectangles of frozen elements than this are not outlined.
 MOST_RECTANGLES = 64
 
 # What no color of the map stands for: its field in `Marks`, its name and its color.
