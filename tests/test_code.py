@@ -261,6 +261,37 @@ def test_every_option_of_every_view_has_one(key, trained):
             trained._screen._choice = replace(trained._screen._choice, options=before)
 
 
+KERNELS = {
+    "1-D": ((9, 3), layers.Conv1D(4, 5)),
+    "1-D of one channel": ((9, 1), layers.Conv1D(4, 5)),
+    "3-D": ((4, 4, 4, 2), layers.Conv3D(3, 2)),
+    "depthwise": ((5, 5, 3), layers.DepthwiseConv2D(3, depth_multiplier=2)),
+    "transposed": ((4, 4, 2), layers.Conv2DTranspose(3, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_the_filters_of_every_convolution_have_one(kind):
+    shape, layer = KERNELS[kind]
+    keras.utils.set_random_seed(1)
+    explorer = without_panel(WeightExplorer(keras.Sequential([keras.Input(shape), layer])))
+    explorer.select(layer, role="kernel", view="filters")
+    choices = list(option_choices(explorer)) or [("colors", "common")]
+    for name, chosen in choices:
+        before = dict(explorer._screen._choice.options)
+        explorer.select(**{name: chosen})
+        assert_script(explorer)
+        explorer._screen._choice = replace(explorer._screen._choice, options=before)
+
+
+def test_a_page_of_filters_has_one():
+    layer = layers.Conv2D(70, 3)
+    explorer = without_panel(WeightExplorer(keras.Sequential([keras.Input((5, 5, 2)), layer])))
+    explorer.select(layer, role="kernel", view="filters", channels="strongest", page="1")
+    assert len(picture_of(explorer).tiles) == 6
+    assert_script(explorer)
+
+
 @pytest.mark.parametrize("statistic", MEASURES)
 def test_the_table_of_all_weights_has_one(statistic, trained):
     trained.select(trained.catalog.root.path, view="overview", statistic=statistic)
@@ -307,7 +338,7 @@ def test_pinned_elements_are_followed(trained):
     trained.select(weight="out/kernel", view="over_time", quantity="since_start", step="live", block="all")
     trained.pin("out/kernel", (3, 1))
     trained.select(lines="pins")
-    assert "'kernel[3, 1]': ('out/kernel', np.s_[3, 1])" in assert_script(trained)
+    assert "'kernel[3, 1]', 'out/kernel', np.s_[3, 1]" in assert_script(trained)
     trained.select(view="matrix")
     assert "# The panel also marks some of the elements" in trained.code()
     trained.pin("out/kernel", (3, 1))
