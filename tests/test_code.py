@@ -155,15 +155,14 @@ def assert_board(names, picture):
 
 
 def assert_charts(names, picture):
-    """Every line and every histogram that is drawn is one of the panel's."""
+    """Every line and every histogram is one of the panel's."""
     marks = [mark for chart in picture.charts for mark in chart.marks]
     lines = [line.get_ydata() for line in plt.gcf().axes[-1].lines]
     ends = [end for mark in marks if mark.kind in ("line", "dots", "band") for end in (mark.y, mark.upper)]
     shown = [end for end in ends if end is not None]
-    if any(mark.kind == "ridges" for mark in marks):
-        lines = []
+    if "histograms" in names:
         assert (names["histograms"].counts.sum(axis=1) > 0).all()
-    for line in lines:
+    for line in lines if "histograms" not in names else []:
         assert any(line.shape == other.shape and is_same(line, other) for other in shown)
     of_blocks = len(picture.charts) > 1 or any(mark.color.startswith("series") for mark in marks)
     for name in [] if of_blocks or "bins" not in names else [name for name in names if name == "values" or "record_" in name]:
@@ -180,11 +179,11 @@ def is_same(line, other):
 
 
 def assert_rankings(names, picture):
-    assert list(names["rankings"]) == [ranking.title for ranking in picture.rankings]
-    for axes, ranking in zip(plt.gcf().axes, picture.rankings, strict=True):
-        widths = [bar.get_width() for bar in axes.patches]
-        count = len(widths) if ranking.places[-1] == len(widths) else len(widths) - 1  # the last one is picked
-        np.testing.assert_allclose(widths[:count], ranking.values[:count], rtol=1e-4)
+    ranking = picture.rankings[0]
+    if "numbers" in names:  # else the singular values, whose vectors the panel shows
+        count = len(ranking.values) - (ranking.places[-1] > len(ranking.places))  # the last one may be one that was picked
+        np.testing.assert_allclose(names["numbers"][names["order"]][:count], ranking.values[:count], rtol=1e-4)
+        assert names["order"].tolist()[:count] == [int(pick) for pick in ranking.picks[:count]] or not ranking.picks
 
 
 def assert_table(names, picture):
@@ -261,6 +260,37 @@ def test_every_option_of_every_view_has_one(key, trained):
             trained._screen._choice = replace(trained._screen._choice, options=before)
 
 
+KERNELS = {
+    "1-D": ((9, 3), layers.Conv1D(4, 5)),
+    "1-D of one channel": ((9, 1), layers.Conv1D(4, 5)),
+    "3-D": ((4, 4, 4, 2), layers.Conv3D(3, 2)),
+    "depthwise": ((5, 5, 3), layers.DepthwiseConv2D(3, depth_multiplier=2)),
+    "transposed": ((4, 4, 2), layers.Conv2DTranspose(3, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_the_filters_of_every_convolution_have_one(kind):
+    shape, layer = KERNELS[kind]
+    keras.utils.set_random_seed(1)
+    explorer = without_panel(WeightExplorer(keras.Sequential([keras.Input(shape), layer])))
+    explorer.select(layer, role="kernel", view="filters")
+    choices = list(option_choices(explorer)) or [("colors", "common")]
+    for name, chosen in choices:
+        before = dict(explorer._screen._choice.options)
+        explorer.select(**{name: chosen})
+        assert_script(explorer)
+        explorer._screen._choice = replace(explorer._screen._choice, options=before)
+
+
+def test_a_page_of_filters_has_one():
+    layer = layers.Conv2D(70, 3)
+    explorer = without_panel(WeightExplorer(keras.Sequential([keras.Input((5, 5, 2)), layer])))
+    explorer.select(layer, role="kernel", view="filters", channels="strongest", page="1")
+    assert len(picture_of(explorer).tiles) == 6
+    assert_script(explorer)
+
+
 @pytest.mark.parametrize("statistic", MEASURES)
 def test_the_table_of_all_weights_has_one(statistic, trained):
     trained.select(trained.catalog.root.path, view="overview", statistic=statistic)
@@ -307,7 +337,7 @@ def test_pinned_elements_are_followed(trained):
     trained.select(weight="out/kernel", view="over_time", quantity="since_start", step="live", block="all")
     trained.pin("out/kernel", (3, 1))
     trained.select(lines="pins")
-    assert "'kernel[3, 1]': ('out/kernel', np.s_[3, 1])" in assert_script(trained)
+    assert "'kernel[3, 1]', 'out/kernel', np.s_[3, 1]" in assert_script(trained)
     trained.select(view="matrix")
     assert "# The panel also marks some of the elements" in trained.code()
     trained.pin("out/kernel", (3, 1))
@@ -357,7 +387,7 @@ def test_where_no_values_are_kept_recorded_histograms_are_read():
     assert explorer.history.steps("large/wide/kernel") == ()
     explorer.select(weight="large/wide/kernel", view="distribution")
     names = run(explorer, explorer.code())
-    assert plt.gca().patches
+    assert plt.gca().lines
     assert names["histograms"].counts.sum() == 400 * 400
 
 

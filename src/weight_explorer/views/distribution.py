@@ -191,7 +191,7 @@ def _recorded(weight: Weight, history: Past, choice: Choice) -> _Counted | None:
     column = history.column(weight.whole)
     if choice.quantity != "value" or weight.source or weight.size < LARGE or column is None or not len(column.numbers):
         return None
-    number = shown_number(weight, history, choice)
+    number = _number(weight, history, choice, column)
     step = history.step(number)
     if step is None:
         return None
@@ -218,14 +218,12 @@ def _recorded_half(column: Column, place: int) -> tuple[float, float]:
     return low, high
 
 
-def shown_number(weight: Weight, history: Past, choice: Choice) -> int:
-    """Return the number of the record that is shown, also where none keeps values."""
+def _number(weight: Weight, history: Past, choice: Choice, column: Column) -> int:
     kept = chosen_step(weight, history, choice)
     if kept is not None:
         return kept
-    numbers = history.recorded(weight.whole)
-    earlier = numbers[numbers <= choice.step] if choice.step is not None else numbers
-    return int(earlier[-1] if len(earlier) else numbers[0])
+    earlier = column.numbers[column.numbers <= choice.step] if choice.step is not None else column.numbers
+    return int(earlier[-1] if len(earlier) else column.numbers[0])
 
 
 def coarsened(histograms: Histograms, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,10 +14,10 @@ from weight_explorer.recording.past import Past
 from weight_explorer.views import compare, curves, distribution, filters, lab, over_time, overview, spectrum, units
 from weight_explorer.views.array_source import quantity_lines, record_lines
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.entries import groupings, parts_of, windowed
+from weight_explorer.views.entries import groupings, parts_of
 from weight_explorer.views.measures import MEASURES
-from weight_explorer.views.options import ON, Option
-from weight_explorer.views.pictures import ChartPicture, MatrixPicture, RankingPicture
+from weight_explorer.views.options import Option
+from weight_explorer.views.pictures import BoardPicture, ChartPicture, MatrixPicture
 from weight_explorer.views.ranked import MOST_ROWS
 from weight_explorer.views.reading import chosen_step, kept_steps, start_step
 from weight_explorer.views.scene import Scene
@@ -102,9 +102,6 @@ def _arranged(shape: Sequence[int], split: Sequence[int], order: Sequence[int], 
     return written if tuple(shape) == tuple(result) else f"{written}.reshape({', '.join(map(str, result))})"
 
 
-# -- images --------------------------------------------------------------------------------------------------------------
-
-
 def _laid_out(picture: MatrixPicture, shape: tuple[int, ...]) -> str:
     """Write how an array is laid out as rows and columns."""
     fixed, left = dict(picture.fixed_at), sorted(picture.axis_order)
@@ -130,22 +127,17 @@ def _matrix(subject: _Subject) -> list[str]:
 
 
 def _compare(subject: _Subject) -> list[str]:
-    weight, history, picture = subject.weight, subject.history, subject.picture
-    step = history.step(chosen_step(weight, history, subject.choice) or 0)
-    other, number = compare.other_of(weight, history, subject.choice, step) if step else (weight, None)
-    read = [*subject.read(), *(record_lines("other", other, history, number) if number is not None else [])]
-    dots = 'plt.plot(other.ravel(), values.ravel(), ".")'
-    if isinstance(picture, ChartPicture):
-        return [*read, dots]
-    matrix = picture.tiles[0][1]
-    return [
-        *read,
-        "for place, cells in enumerate((values, other, values - other), 1):",
-        "    plt.subplot(2, 2, place)",
-        f"    {_image(f'cells{_laid_out(matrix, weight.shape)}', matrix.limit)}",
-        "plt.subplot(2, 2, 4)",
-        dots,
-    ]
+    step = subject.history.step(chosen_step(subject.weight, subject.history, subject.choice) or 0)
+    other, number = compare.other_of(subject.weight, subject.history, subject.choice, step) if step else (subject.weight, 0)
+    lines = [*subject.read(), *record_lines("other", other, subject.history, number or 0)]
+    if isinstance(subject.picture, BoardPicture) and isinstance(matrix := subject.picture.tiles[0][1], MatrixPicture):
+        lines += [
+            "for place, cells in enumerate((values, other, values - other), 1):",
+            "    plt.subplot(2, 2, place)",
+            f"    {_image(f'cells{_laid_out(matrix, subject.weight.shape)}', matrix.limit)}",
+            "plt.subplot(2, 2, 4)",
+        ]
+    return [*lines, 'plt.plot(other.ravel(), values.ravel(), ".")']
 
 
 def _filters(subject: _Subject) -> list[str]:
@@ -180,9 +172,6 @@ def _filters(subject: _Subject) -> list[str]:
     ]
 
 
-# -- charts --------------------------------------------------------------------------------------------------------------
-
-
 def _histogram(subject: _Subject) -> list[str]:
     read, names = subject.read_beside(subject.choice.against)
     charts = subject.picture.charts if isinstance(subject.picture, ChartPicture) else ()
@@ -196,17 +185,13 @@ def _histogram(subject: _Subject) -> list[str]:
 
 
 def _distribution(subject: _Subject) -> list[str]:
-    form = subject.chosen(distribution.FORM)
-    if form == "histogram" and subject.read():
+    if subject.chosen(distribution.FORM) == "histogram" and subject.read():
         is_split = subject.chosen(distribution.BLOCKS) not in ("", distribution.TOGETHER)
         return [*(["# The panel draws each block by itself."] if is_split else []), *_histogram(subject)]
-    number = distribution.shown_number(subject.weight, subject.history, subject.choice)
-    ways = {
-        "ridges": "plt.plot(histograms.edges[1:], histograms.counts.T)",
-        "percentiles": "plt.plot(histograms.numbers, histograms.quantiles())",
-        "histogram": f"plt.stairs(histograms.counts[histograms.numbers == {number}][0], histograms.edges)",
-    }
-    return [f"histograms = explorer.history.histograms({subject.weight.whole!r})", ways[form]]
+    return [
+        f"histograms = explorer.history.histograms({subject.weight.whole!r})  # one for each of histograms.numbers",
+        "plt.plot(histograms.edges[1:], histograms.counts.T)  # histograms.quantiles() has the percentiles",
+    ]
 
 
 def _over_time(subject: _Subject) -> list[str]:
@@ -252,62 +237,36 @@ def _index(index: Index) -> str:
 def _spectrum(subject: _Subject) -> list[str]:
     rows, columns, grouping = spectrum.sides_of(subject.weight)
     sizes = [part.size for part in parts_of(subject.weight.axes)]
-    turned = _arranged(subject.weight.shape, sizes, (*grouping.own, *grouping.other), (rows.size, columns.size))
-    svd = f"np.linalg.svd({{}}{turned}, {{}})"
-    if isinstance(subject.picture, RankingPicture):
-        number = subject.chosen(spectrum.VECTOR)
-        read = [*subject.read(), f"left, sizes, right = {svd.format('values', 'full_matrices=False')}"]
-        return [*read, *_bars(subject.picture, f"left[:, {number}]", f"right[{number}]")]
+    matrix = _arranged(subject.weight.shape, sizes, (*grouping.own, *grouping.other), (rows.size, columns.size))
     read, names = subject.read_beside()
     return [
         *read,
-        "# The panel also draws what is expected of a random matrix.",
-        *(f'plt.plot({svd.format(name, "compute_uv=False")}, label="{name}")' for name in names),
+        "# The panel also draws those of a random matrix, or the singular vectors (svd without compute_uv=False).",
+        *(f'plt.plot(np.linalg.svd({name}{matrix}, compute_uv=False), label="{name}")' for name in names),
         "plt.legend()",
     ]
 
 
-# -- rankings ------------------------------------------------------------------------------------------------------------
-
-
 def _units(subject: _Subject) -> list[str]:
     weight, by, grouping = subject.weight, subject.chosen(units.BY), groupings(subject.weight)[subject.chosen(units.RANK)]
-    if subject.chosen(units.WINDOW) == ON:
-        grouping = windowed(weight, grouping)
     sizes = [part.size for part in parts_of(weight.axes)]
-    rest = tuple(i for i in range(len(sizes)) if i not in (*grouping.own, *grouping.other))
-    own, other, others = (math.prod(sizes[i] for i in places) for places in (grouping.own, grouping.other, rest))
-    shape = [own, *([other] if grouping.other else []), *([others] if others > 1 else [])]
-    together = "{}.mean(axis={})" if by == "value" else "np.linalg.norm({}, axis={})"
-    numbers = [together.format("rows", "(1, 2)" if len(shape) > 2 else 1) if other * others > 1 else "rows.ravel()"]
-    if grouping.other:
-        ranking = subject.picture.rankings[0]
-        unit = f"rows[{ranking.picks[ranking.picked]}]"
-        numbers.append(together.format(unit, 1) if others > 1 else unit)
+    others = [i for i in range(len(sizes)) if i not in grouping.own]
+    shape = (math.prod(sizes[i] for i in grouping.own), math.prod(sizes[i] for i in others))
+    together = "rows.mean(axis=1)" if by == "value" else "np.linalg.norm(rows, axis=1)"
     read = subject.read("since_start" if by == "change" else "")
-    read = read or [*subject.read(), "values = 0 * values  # the start: nothing has changed yet"]
-    rows = f"rows = values{_arranged(weight.shape, sizes, (*grouping.own, *grouping.other, *rest), shape)}"
-    return [*read, rows, *_bars(subject.picture, *numbers, by="-numbers" if by == "value" else "-np.abs(numbers)")]
-
-
-def _bars(picture: RankingPicture, *numbers: str, by: str = "-np.abs(numbers)") -> list[str]:
-    """Write rankings beside each other, of all the numbers that are ranked and what they are sorted by."""
+    ranking = subject.picture.rankings[0]
     return [
-        "rankings = {",
-        *(f"    {ranking.title!r}: {python}," for ranking, python in zip(picture.rankings, numbers, strict=True)),
-        "}",
-        "for place, (title, numbers) in enumerate(rankings.items(), 1):",
-        f'    order = np.argsort({by}, kind="stable")[:{MOST_ROWS}]',
-        f"    plt.subplot(1, {len(numbers)}, place)",
-        "    plt.barh(order.astype(str), numbers[order])",
-        "    plt.gca().invert_yaxis()",
-        f"    plt.title(title{_plain(*(ranking.title for ranking in picture.rankings))})",
+        *(read or [*subject.read(), "values = 0 * values  # the start: nothing has changed yet"]),
+        f"rows = values{_arranged(weight.shape, sizes, (*grouping.own, *others), shape)}  # one for each {ranking.heads[0]}",
+        *([f"# The panel also ranks what rows[{ranking.picks[ranking.picked]}] is made of."] if ranking.picks else []),
+        f"numbers = {together if shape[1] > 1 else 'rows[:, 0]'}",
+        f'order = np.argsort({"-numbers" if by == "value" else "-np.abs(numbers)"}, kind="stable")[:{MOST_ROWS}]',
+        "plt.barh(order.astype(str), numbers[order])",
+        "plt.gca().invert_yaxis()",
     ]
 
 
-# -- all weights ---------------------------------------------------------------------------------------------------------
-
-# How a statistic comes of the recorded ones where it is not one of them: the quantity, "" for the chosen one, and the formula.
+# Statistics that are not recorded by their own names: the quantity ("" for the chosen one) and how they are computed.
 _FORMULAS = {
     "update_ratio": ("since_last", 'rows["update_ratio"]'),
     "batch_ratio": ("since_last", 'rows["update_ratio"]'),
@@ -330,7 +289,7 @@ def _overview(subject: _Subject) -> list[str]:
         + (", and divides by the batches between records." if measure.per_batch else "."),
         "frame = explorer.history.to_frame()",
         f'rows = frame[(frame["quantity"] == "{quantity or "value"}") & (frame["role"] != "seed state")]',
-        'rows = rows[(rows["kind"] != "epoch") | ~rows.duplicated(["key", "position"])]  # what repeats the last batch',
+        'rows = rows[(rows["kind"] != "epoch") | ~rows.duplicated(["key", "position"])]  # none twice',
         f"rows = rows.assign(shown={formula})",
         'table = rows.pivot(index="key", columns="step", values="shown").reindex(rows["key"].unique())',
         f'plt.imshow({"np.log10(table.where(table > 0))" if measure.is_log else "table"}, aspect="auto")',
