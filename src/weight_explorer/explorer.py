@@ -1,4 +1,9 @@
-"""`WeightExplorer`: the class that users call. It makes the parts, says which event goes to which handler, and delegates."""
+"""`WeightExplorer`: the class that users call. It makes the parts, says which event goes to which handler, and delegates.
+
+* A batch: callback → session → tracker → history. Then `session.changed` → examiner → screen.
+* A click: panel → screen, which takes the choice. Then `screen.answering` → tracker → examiner, and the screen draws.
+* An edit: explorer or panel → editor → history. Then the screen draws.
+"""
 
 from __future__ import annotations
 
