@@ -290,7 +290,8 @@ def hold_weakly(widget: ipywidgets.Widget) -> None:
 
 def _register(widget: ipywidgets.Widget, entry: Any, handle: Callable[[Any], None]) -> None:
     """Enter a widget where ipywidgets keeps every one: its messages are handled, and a page that is loaded again shows it."""
-    widget.comm.on_msg(handle)
+    comm: Any = widget.comm
+    comm.on_msg(handle)
     ipywidgets.widgets.widget._instances[widget.model_id] = entry  # noqa: SLF001 - there is no public way
 
 
