@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 from jupyter_client.manager import KernelManager
@@ -198,3 +199,48 @@ def test_a_closed_explorer_that_is_shown_again_shows_its_picture_and_no_panel(ru
         "print(sorted(captured.outputs[0].data))"
     )
     assert shown == "['image/png', 'text/html', 'text/plain']\n"
+
+
+def test_what_a_callback_or_an_error_holds_stays_open_until_it_is_let_go(run):
+    run(SHOW + "\ncallbacks = [explorer.callback]\nexplorer", "a")
+    run("import weakref\nseen = weakref.ref(explorer)")
+    run(SHOW, "a")
+    assert run("print(seen().comm is not None, callbacks[0].explorer is seen())") == "True True\n"
+    run("callbacks.clear()")
+    assert run("gc.collect()\nprint(seen() is None)") == "True\n"
+
+
+def test_an_explorer_that_lives_on_is_shown_again_by_a_page_that_is_loaded_again_and_hears_it(run):
+    run(SHOW, "a")
+    run("held = explorer\nmodel_id = held.model_id")
+    run(SHOW, "a")
+    assert run("print(model_id in ipywidgets.Widget.get_manager_state()['state'])") == "True\n"
+    run("held.comm.handle_msg({'content': {'data': {'method': 'update', 'state': {'tooltip': 'heard'}}}, 'buffers': []})")
+    assert run("print(held.tooltip)") == "heard\n"
+    run("from IPython.utils.capture import capture_output\nwith capture_output():\n    display(held)", "b")
+    run("del held")
+    assert run("gc.collect()\nprint(model_id in ipywidgets.widgets.widget._instances)") == "True\n"  # cell b shows it
+    run("pass", "b")
+    assert run("gc.collect()\nprint(model_id in ipywidgets.widgets.widget._instances)") == "False\n"
+
+
+def test_what_out_remembers_of_a_cell_that_ran_again_is_forgotten_and_names_are_not(run):
+    run("WeightExplorer(model)", "a")
+    run("mine = _")
+    run("WeightExplorer(model)", "a")
+    assert run("print(sum(isinstance(each, WeightExplorer) for each in Out.values()), mine.comm is not None)") == "1 True\n"
+
+
+def test_while_a_cell_is_running_no_other_thread_changes_weights(run):
+    run("import threading\nexplorer, errors = WeightExplorer(model), []")
+    run("def change():\n    try:\n        explorer.assign('small/out/bias', 0, 1.0)\n"
+        "    except RuntimeError as error:\n        errors.append(str(error))\n")  # fmt: skip
+    run("def later():\n    may_begin.wait(60)\n    time.sleep(0.5)\n    change()\n")
+    run("thread = threading.Thread(target=change)\nthread.start()\nthread.join()")
+    assert run("print(errors)") == "['A cell is running, and may be training the model. Assign when it has ended.']\n"
+    run("change()")
+    run("import time\nmay_begin = threading.Event()\nthread = threading.Thread(target=later)\nthread.start()\nmay_begin.set()")
+    time.sleep(2)
+    assert run("print(len(errors), explorer.undo(), explorer.undo())") == (
+        "1 assigned 1 to 1 element (0) of small/out/bias assigned 1 to 1 element (0) of small/out/bias\n"
+    )

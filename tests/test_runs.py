@@ -79,6 +79,29 @@ def test_a_loaded_run_shows_the_same_pictures(trained, tmp_path):
     assert theirs.status == "a recorded run"
 
 
+class Titled(WeightExplorer):
+    """What a teacher derives for a course."""
+
+    def __init__(self, model, *, heading="no heading", **options):
+        super().__init__(model, **options)
+        self.heading = heading
+
+
+def test_a_subclass_opens_runs_and_checkpoints_with_its_own_constructor(dense_model, tmp_path):
+    live = Titled(dense_model, heading="mine", memory="3 MB")
+    live.history.save(tmp_path / "run.h5")
+    dense_model.save(tmp_path / "model.keras")
+    loaded = Titled.load(tmp_path / "run.h5", dense_model)
+    played = Titled.from_checkpoints(dense_model, tmp_path / "model.keras")
+    assert live.heading == "mine"
+    for explorer in (loaded, played):
+        assert type(explorer) is Titled
+        assert explorer.heading == "no heading"
+        np.testing.assert_array_equal(explorer.history.value(KERNEL, 0), live.history.value(KERNEL, 0))
+        with pytest.raises(ValueError, match="training that is over"):
+            _ = explorer.callback
+
+
 def test_number_types_that_hdf5_does_not_have_come_back(tmp_path):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2, dtype="bfloat16", name="dense")], name="m")
     explorer = WeightExplorer(model)

@@ -115,6 +115,31 @@ def test_a_loop_has_ended_when_its_cell_has_and_its_last_state_is_a_record(monke
         InteractiveShell.clear_instance()
 
 
+BREAK_OFF = """
+class BreakOff(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
+x, y = np.ones((4, 3)), np.ones((4, 2))
+"""
+
+
+def test_a_fit_that_breaks_off_is_noticed_when_its_cell_has_ended_also_after_one_in_the_background(monkeypatch):
+    shell = InteractiveShell()
+    monkeypatch.setattr("weight_explorer.live._shell", lambda: shell)
+    try:
+        shell.run_cell(CELLS + BREAK_OFF)
+        explorer = shell.user_ns["explorer"]
+        for before in ("", "_ = explorer.fit(x, y).wait(60)"):
+            shell.run_cell(before)
+            shell.run_cell("_ = model.fit(x, y, verbose=0, callbacks=[explorer.callback])")
+            assert explorer.callback.status.phase == "finished"
+            shell.run_cell("model.fit(x, y, verbose=0, callbacks=[explorer.callback, BreakOff()])")
+            assert explorer.callback.status.phase == "interrupted"
+    finally:
+        shell.history_manager.end_session()
+        InteractiveShell.clear_instance()
+
+
 def test_fits_and_loops_are_on_one_axis_with_their_seams(dense_model, training_data):
     explorer = WeightExplorer(dense_model, record_every="epoch")
     for _ in range(2):

@@ -1,4 +1,9 @@
-"""`WeightExplorer`: the class that users call. It makes the parts, says which event goes to which handler, and delegates."""
+"""`WeightExplorer`: the class that users call. It makes the parts, says which event goes to which handler, and delegates.
+
+* A batch: callback → session → tracker → history. Then `session.changed` → examiner → screen.
+* A click: panel → screen, which takes the choice. Then `screen.answering` → tracker → examiner, and the screen draws.
+* An edit: explorer or panel → editor → history. Then the screen draws.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ from weight_explorer.copies import CANNOT_BE_COPIED, CopyRecipe, ExplorerCallbac
 from weight_explorer.diagnosis.findings import Findings
 from weight_explorer.dock import Dock
 from weight_explorer.examiner import Examiner, Subject
-from weight_explorer.panels.figure import png_of
+from weight_explorer.panels.figure import figure_of, png_of
 from weight_explorer.panels.panel import Panel
 from weight_explorer.recording.frozen import Proof, proofs
 from weight_explorer.recording.history import parse_memory
@@ -810,7 +815,8 @@ class WeightExplorer(ipywidgets.VBox):
         [8.0, 4.5]
         """
         self._tracker.update()
-        return self._screen.figure()
+        scene = self._screen.scene()
+        return figure_of(scene.picture, scene.name)
 
     def film(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
         """Save an animated GIF of the picture on screen, with one frame for each record that keeps values.

@@ -305,6 +305,8 @@ def _forget_output(widget: ipywidgets.Widget) -> None:
         _drop(widget, names, outputs)
     for memory in (shell.user_ns["_oh"], vars(shell.displayhook)):
         _drop(widget, memory, list(memory))
+    if getattr(shell.last_execution_result, "result", None) is widget:
+        shell.last_execution_result = None
 
 
 def _drop(widget: ipywidgets.Widget, memory: dict[Any, Any], names: list[Any]) -> None:

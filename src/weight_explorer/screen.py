@@ -18,7 +18,6 @@ from weight_explorer.catalog.nodes import Catalog
 from weight_explorer.diagnosis.findings import Examined
 from weight_explorer.errands import AskedDeeds, Doing, Files
 from weight_explorer.panels.export import Exported, export
-from weight_explorer.panels.figure import Figure, figure_of
 from weight_explorer.panels.film import check_film, save_film
 from weight_explorer.panels.panel import Control, Panel
 from weight_explorer.recording.events import Event
@@ -190,11 +189,6 @@ class Screen:
     def scene(self) -> Scene:
         """Compose what the choice asks for."""
         return self._compose(self._choice, self._source.catalog)
-
-    def figure(self) -> Figure:
-        """Draw what the choice asks for as a matplotlib figure."""
-        scene = self.scene()
-        return figure_of(scene.picture, scene.name)
 
     def exported_text(self, format: str, path: str | os.PathLike[str] | None = None) -> str:  # noqa: A002 - as savefig calls it
         """Return what `exported` makes of it as text, written to a file if one is given."""

@@ -19,7 +19,8 @@ from weight_explorer import live
 class _Place:
     """The cells that show an explorer, each with the run that did; before any does, the cell that made it.
 
-    `replaced_in` is the number of the run of a cell since which no cell shows it, "" while one does.
+    `replaced_in` is the number of the run of a cell since which no cell shows it, "" while one does, and once it was seen that
+    it lives on all the same.
     """
 
     runs: dict[str, str]
@@ -86,5 +87,9 @@ def _let_go(is_meant: Callable[[_Place], bool]) -> None:
 
 def _free_replaced(run: live.Run) -> None:
     """Have Python look for garbage now: an explorer and its callback hold each other, and with them a whole model."""
-    if any(place.replaced_in == run.number for place in list(_places.values())):
-        gc.collect()
+    if not any(place.replaced_in == run.number for place in list(_places.values())):
+        return
+    gc.collect()
+    for explorer, place in list(_places.items()):
+        if place.replaced_in == run.number:  # something holds it; to look for garbage again would be in vain
+            _places[explorer] = replace(place, replaced_in="")
