@@ -1,5 +1,6 @@
-// A matrix on a canvas. Row 0 is the top one, column 0 the left one. The numbers are in the browser already, so the pointer, the
-// arrow keys and zooming need no kernel; where there are more numbers than cells, the kernel is asked for those that are in view.
+// A matrix on a canvas. Row 0 is the top one, column 0 the left one. The numbers are in the browser already, so the pointer,
+// the arrow keys and zooming need no kernel; where there are more numbers than cells, the kernel is asked for those that are in
+// view.
 
 import "./matrix.css";
 import { contextOf, prepareCanvas, scheduleDrawing } from "../shared/canvas.js";
@@ -23,8 +24,8 @@ import { moved, showing, whole, zoomed } from "./viewport.js";
 /** @import { Frame, Style } from "./frame.js" */
 /** @import { State, Traits } from "./state.js" */
 
-/** The pointer while its button is pressed: where that happened, the view at that time, whether the pointer has moved since, and
- * the entries where a selection begins.
+/** The pointer while its button is pressed: where that happened, the view at that time, whether the pointer has moved since,
+ * and the entries where a selection begins.
  * @typedef {{x: number, y: number, view: Rectangle, isDragging: boolean, start: Rectangle | null}} Press */
 
 const ZOOM = 1.5;
@@ -33,10 +34,13 @@ const FOOT = 24; // px
 const HEAT_FOOT = 40; // px, for two lines
 const END = 2 ** 31 - 1;
 const FROZEN = ["", " · some frozen", " · frozen"];
-const EVENTS = ["cells", "shape", "size", "origin", "steps", "overview", "rows", "columns", "row_order", "column_order", "limit",
-  "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "shades", "ticks", "seams", "edits",
-  "troubles", "chosen", "tops", "frozen", "overview_frozen", "frozen_words", "selected", "overview_selected", "selected_words",
-  "brush"].map((name) => `change:${name}`).join(" ");
+const TRAITS = [
+  "cells", "shape", "size", "origin", "steps", "overview", "rows", "columns", "row_order", "column_order",
+  "limit", "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "brush",
+  "frozen", "overview_frozen", "frozen_words", "selected", "overview_selected", "selected_words",
+  "shades", "ticks", "seams", "edits", "troubles", "chosen", "tops",
+];
+const EVENTS = TRAITS.map((name) => `change:${name}`).join(" ");
 
 /** A number in full; or one that was rounded by at most so much, with how far it may be from the true one.
  * @param {number} value @param {number} rounding */
@@ -271,7 +275,8 @@ export function renderMatrix({ model, el }) {
    * @param {number} x @param {number} y */
   function entryAt(x, y) {
     if (!frame || x < frame.left || y < frame.top || x >= frame.right || y >= frame.bottom) return null;
-    return { row: Math.floor(view.top + (y - frame.top) / frame.scaleY), column: Math.floor(view.left + (x - frame.left) / frame.scaleX) };
+    const [down, across] = [(y - frame.top) / frame.scaleY, (x - frame.left) / frame.scaleX];
+    return { row: Math.floor(view.top + down), column: Math.floor(view.left + across) };
   }
 
   /** @param {number} factor */

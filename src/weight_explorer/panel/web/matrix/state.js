@@ -20,15 +20,16 @@ import { numbersOf } from "../shared/buffers.js";
  * @typedef {{shades: Scale, ticks: [number, string][], seams: number[], edits: [number, string][], troubles: Markers,
  *   chosen: number, weights: string[], tops: Bytes, asked: string}} HeatTraits */
 
-/** Where the elements of a matrix are in the whole weight. @typedef {{weight: string, base: number[], axes: number[], down: number}} Place */
+/** Where the elements of a matrix are in the whole weight.
+ * @typedef {{weight: string, base: number[], axes: number[], down: number}} Place */
 
 /** The traits of a matrix. `pins` are number, row and column. `window`, `pin` and `brush` carry what the user asks for.
  * @typedef {{cells: Bytes, shape: number[], size: number[], origin: number[], steps: number[], overview: Bytes,
  *   overview_shape: number[], overview_steps: number[], rows: Axis[], columns: Axis[], order: number[], row_order: Bytes,
  *   column_order: Bytes, limit: number, limit_words: string, counts: number[], shows: string, fixed: string, key: string,
- *   place: Place, seen: number[], pins: [number, number, number][], frozen: Bytes, overview_frozen: Bytes, frozen_words: string,
- *   selected: Bytes, overview_selected: Bytes, selected_words: string, alternative: string, window: string, pin: string,
- *   brush: string, palette: Bytes, special: string[], rounding?: number}} MatrixTraits */
+ *   place: Place, seen: number[], pins: [number, number, number][], frozen: Bytes, overview_frozen: Bytes,
+ *   frozen_words: string, selected: Bytes, overview_selected: Bytes, selected_words: string, alternative: string,
+ *   window: string, pin: string, brush: string, palette: Bytes, special: string[], rounding?: number}} MatrixTraits */
 
 /** @typedef {MatrixTraits & Partial<HeatTraits>} Traits */
 
@@ -36,10 +37,11 @@ import { numbersOf } from "../shared/buffers.js";
  * @typedef {{scale: Scale, ticks: [number, string][], fitBoundaries: number[], edits: [number, string][], markers: Markers,
  *   chosen: number, weights: string[], tops: Float32Array}} HeatTable */
 
-/** A matrix as it is drawn. `rounding` is by how much its numbers may be wrong, 0 for not at all.
- * @typedef {{heat: HeatTable | null, range: ColorRange, layers: Layer[], size: number[], rows: Side, columns: Side, order: number[],
- *   limit: number, limitWords: string, counts: number[], palette: Uint8Array, special: string[], shows: string, fixed: string,
- *   pins: [number, number, number][], frozenWords: string, selectedWords: string, rounding: number}} State */
+/** A matrix, ready to be drawn. `rounding` is by how much its numbers may be wrong, 0 for not at all.
+ * @typedef {{heat: HeatTable | null, range: ColorRange, layers: Layer[], size: number[], rows: Side, columns: Side,
+ *   order: number[], limit: number, limitWords: string, counts: number[], palette: Uint8Array, special: string[],
+ *   shows: string, fixed: string, pins: [number, number, number][], frozenWords: string, selectedWords: string,
+ *   rounding: number}} State */
 
 /** Return a function that reads the state; arrays that did not change are not made again.
  * @param {Model<Traits>} model

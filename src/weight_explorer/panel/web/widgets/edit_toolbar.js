@@ -22,6 +22,8 @@ const TEXTS = {
   initialize: { label: "Apply", title: "Give these elements what was drawn for them" },
   undo: { label: "Undo", title: "" },
 };
+const OPEN = "Freeze, set or initialize what is shown";
+const CLOSE = "Close the row of what can be done to the weight";
 const CHOOSE_INITIALIZER = "Choose an initializer, and see what it would draw";
 const NO_INITIALIZERS = "Initializers give fractions, which this weight does not hold";
 
@@ -52,14 +54,20 @@ function build(el) {
   const choose = element("button", { type: "button", textContent: "Initialize …" });
   const answer = element("div", { className: "we-desk-said", role: "status" });
   const { freeze, unfreeze, set, initialize, undo } = buttons;
-  const commands = element("div", { className: "we-desk-deeds" }, target, freeze, unfreeze, label, set, choose, initialize, undo);
+  const controls = [target, freeze, unfreeze, label, set, choose, initialize, undo];
+  const commands = element("div", { className: "we-desk-deeds" }, ...controls);
   const row = element(
     "div",
     { className: "we-desk-row", id: uniqueId("we-desk"), role: "group", "aria-label": "change the weight" },
     commands,
     answer,
   );
-  const toggle = element("button", { type: "button", className: "we-desk-toggle", textContent: "Edit", "aria-controls": row.id });
+  const toggle = element("button", {
+    type: "button",
+    className: "we-desk-toggle",
+    textContent: "Edit",
+    "aria-controls": row.id,
+  });
   el.replaceChildren(toggle, row);
   return { toggle, row, target, field, choose, answer, buttons };
 }
@@ -93,7 +101,7 @@ function render({ model, el }) {
     const isOpen = model.get("is_open") && !refusal;
     row.hidden = !isOpen;
     toggle.setAttribute("aria-expanded", String(isOpen));
-    enable(toggle, refusal, isOpen ? "Close the row of what can be done to the weight" : "Freeze, set or initialize what is shown");
+    enable(toggle, refusal, isOpen ? CLOSE : OPEN);
     target.textContent = target.title = model.get("meant");
     for (const command of COMMANDS) enable(buttons[command], refusal, TEXTS[command].title);
     enable(buttons.undo, refusal || (undo ? "" : "There is nothing to undo"), `Undo: ${undo}`);

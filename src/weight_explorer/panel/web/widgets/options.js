@@ -1,5 +1,5 @@
-// The options of a view in a row: menus, switches, sliders and buttons, all of them the browser's own. They are changed in place,
-// so that a menu stays open, and a slider stays under the pointer, while the training draws.
+// The options of a view in a row: menus, switches, sliders and buttons, all of them the browser's own. They are changed in
+// place, so that a menu stays open, and a slider stays under the pointer, while the training draws.
 
 import "./options.css";
 import { element } from "../shared/dom.js";

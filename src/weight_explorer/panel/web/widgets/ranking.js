@@ -8,8 +8,8 @@ import { announceRequest, save } from "../shared/model.js";
 /** @import { Render } from "@anywidget/types" */
 /** @import { Bytes } from "../shared/model.js" */
 
-/** Rows are the place, the name, the number and how far the entry moved. `picks` are what the user can choose, one for each row,
- * and `left` is how many entries are not sent.
+/** Rows are the place, the name, the number and how far the entry moved. `picks` are what the user can choose, one for each
+ * row, and `left` is how many entries are not sent.
  * @typedef {{title: string, heads: [string, string, string], rows: [number, string, string, string][], picks: string[],
  *   picked: number, left: number}} Ranking */
 /** @typedef {{tables: Ranking[], bars: Bytes, option: string, alternative: string, asked: string, palette: string[]}} Traits */
@@ -62,7 +62,8 @@ function showTexts(row, [place, name, number, move]) {
 
 function buildTable() {
   const title = element("h4", { className: "we-ranking-title" });
-  const heads = ["place", "name", "bar", "number", "move"].map((name) => element("th", { className: `we-rank-${name}`, scope: "col" }));
+  const columns = ["place", "name", "bar", "number", "move"];
+  const heads = columns.map((name) => element("th", { className: `we-rank-${name}`, scope: "col" }));
   const head = element("tr", {}, ...heads);
   const body = element("tbody");
   const table = element("table", {}, element("thead", {}, head), body);
@@ -72,7 +73,8 @@ function buildTable() {
   const words = element("span");
   const find = element("label", {}, words, input);
   const foot = element("div", { className: "we-ranking-foot" }, find, left);
-  return { root: element("section", { className: "we-ranking" }, title, box, foot), title, heads, head, body, table, box, left, input, words, find };
+  const root = element("section", { className: "we-ranking" }, title, box, foot);
+  return { root, title, heads, head, body, table, box, left, input, words, find };
 }
 
 /** @param {(value: string) => void} request Called with what the user chooses. */

@@ -1,6 +1,6 @@
-// The head of the panel. It also says when a click has to wait: every control of the panel sends `we-asked` up the page, and each
-// answer of the kernel counts `answered` up, which the page hears as `we-answered`. Pictures of a training are not answers.
-// The style of the whole panel comes with it.
+// The head of the panel. It also says when a click has to wait: every control of the panel sends `we-asked` up the page, and
+// each answer of the kernel counts `answered` up, which the page hears as `we-answered`. Pictures of a training are not
+// answers. The style of the whole panel comes with it.
 
 import "./panel.css";
 import { element, holdsTarget } from "../shared/dom.js";
@@ -11,7 +11,8 @@ import { announceRequest, save } from "../shared/model.js";
 /** @typedef {{title: string, phase: string, words: string, problem: string, answered: number, seen: boolean,
  *   orders: string[]}} Traits */
 
-/** What a button says, and is called, for each command that it may send. @typedef {Record<string, {label: string, title: string}>} Commands */
+/** What a button says, and is called, for each command that it may send.
+ * @typedef {Record<string, {label: string, title: string}>} Commands */
 
 const EVENTS = "change:title change:words change:problem change:phase change:orders";
 const DELAY = 500; // ms until a click that is not answered is said to be waiting
@@ -81,7 +82,8 @@ function render({ model, el }) {
       button.setAttribute("aria-disabled", String(name === "stopping"));
     }
     // A button that disappears leaves the focus in the panel: elsewhere keys are the notebook's.
-    const isGone = group.hidden || buttons.some(({ button }) => button === el.ownerDocument.activeElement && button.style.visibility);
+    const focused = buttons.find(({ button }) => button === el.ownerDocument.activeElement)?.button;
+    const isGone = group.hidden || focused?.style.visibility === "hidden";
     if (hadFocus && isGone) el.focus({ preventScroll: true });
   }
 
@@ -93,7 +95,8 @@ function render({ model, el }) {
     }, { signal });
   }
 
-  /** The kernel asks how messages come: those that JupyterLab sends before it has a thread for clicks say nothing about later ones.
+  /** The kernel asks how messages come: those that JupyterLab sends before it has a thread for clicks say nothing about later
+   * ones.
    * @param {{reply?: boolean}} message */
   function reply({ reply: isAsked }) {
     if (isAsked) model.send({ heard: true });
