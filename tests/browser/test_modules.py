@@ -279,7 +279,7 @@ def test_details_show_markup_as_text_and_copy_code(page):
     mount(page, "details", sections=sections, label="numbers")
     assert page.locator("img").count() == 0
     assert page.get_by_text(evil).count() == 2
-    cell = page.locator("td").element_handle()
+    cell = page.locator("tbody td").element_handle()
     page.evaluate("s => { s[1].rows[0][1] = '0.6'; model.set('sections', s) }", sections)
     assert cell.text_content() == "0.6"
 
