@@ -1,4 +1,7 @@
-"""Compiles `recording/scan.c` into the wheel, where there is a C compiler. Without it the package is whole all the same."""
+"""Compiles `recording/statistics/statistics.c` into the wheel, where there is a C compiler.
+
+Without it the package is whole all the same.
+"""
 
 import os
 import shutil
@@ -9,8 +12,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "src/weight_explorer/recording/scan.c"
-LIBRARY = "src/weight_explorer/recording/scan.so"
+SOURCE = "src/weight_explorer/recording/statistics/statistics.c"
+LIBRARY = "src/weight_explorer/recording/statistics/statistics.so"
 FLAGS = ("-O3", "-std=gnu11", "-fopenmp-simd", "-Wall", "-shared", "-fPIC", "-pthread", "-fvisibility=hidden")
 
 

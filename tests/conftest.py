@@ -17,8 +17,9 @@ import pytest
 from hypothesis import settings
 from keras import layers
 
-from weight_explorer import WeightExplorer, live
-from weight_explorer.recording import compiled
+from weight_explorer import WeightExplorer
+from weight_explorer.jupyter import kernel
+from weight_explorer.recording.statistics import native
 
 # How long an example takes is the machine's affair.
 settings.register_profile("promises", deadline=None)
@@ -48,7 +49,7 @@ def _seen():
         _ = self.children
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live, "may_be_seen", lambda: True)
+        patch.setattr(kernel, "may_have_page", lambda: True)
         patch.setattr(WeightExplorer, "__init__", make_with_panel)
         yield
 
@@ -64,11 +65,11 @@ def _nothing_left():
 @pytest.fixture(params=["compiled", "NumPy"], scope="module")
 def each_kind_of_pass(request):
     """Run all tests of a module with the passes that were compiled, and with those of NumPy, which stand in for them."""
-    if request.param == "compiled" and compiled.passes is None:
+    if request.param == "compiled" and native.library is None:
         pytest.skip("the package was built without a compiler")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "NumPy":
-            patch.setattr(compiled, "passes", None)
+            patch.setattr(native, "passes", None)
         yield
 
 

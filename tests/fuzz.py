@@ -139,7 +139,7 @@ def grown_since(before):
 
 
 def fuzz(read, source, numbers):
-    """Read damaged copies of a file, one for each number; return a `Report`."""
+    """Read damaged copies of a file, one for each number; return a `ErrorHandler`."""
     whole, report, left = source.read_bytes(), Report(), list(numbers)
     path = source.with_name("damaged" + source.name[source.name.index(".") :])
 

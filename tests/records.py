@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
-from weight_explorer.recording.history import History
+from weight_explorer.catalog.schema import Axis, Catalog, LayerNode, Weight
+from weight_explorer.recording.live_history import LiveHistory
 from weight_explorer.recording.recorder import Recorder
-from weight_explorer.recording.time import Step
+from weight_explorer.recording.records import Record
 
 
 def weight_of(key, values):
@@ -23,7 +23,7 @@ def catalog_of(live):
 def record(recorder, catalog, *, epoch=0, batch=0, kind="batch"):
     """Make one record."""
     keras_epoch = 0 if kind == "start" else epoch + (batch > 0)
-    return recorder.record(catalog, Step(0, epoch, batch, 0.0, kind, keras_epoch=keras_epoch))
+    return recorder.record(catalog, Record(0, epoch, batch, 0.0, kind, keras_epoch=keras_epoch))
 
 
 class Variable:
@@ -35,7 +35,7 @@ class Variable:
 
 def history_of(*records, memory=10**8, key="w"):
     """A history of one weight that had these values, one after the other, at the ends of epochs."""
-    history, variable = History(memory), Variable(np.asarray(records[0]))
+    history, variable = LiveHistory(memory), Variable(np.asarray(records[0]))
     recorder = Recorder(history, lambda variables: [each.values for each in variables])
     weights = {key: weight_of(key, variable.values)}
     catalog = Catalog(LayerNode("m", "m", "Sequential", weights=(key,)), weights, {key: variable})

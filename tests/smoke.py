@@ -7,7 +7,7 @@ import numpy as np
 
 import weight_explorer
 from weight_explorer import WeightExplorer
-from weight_explorer.recording import compiled
+from weight_explorer.recording.statistics import native
 
 
 def main():
@@ -21,7 +21,7 @@ def main():
 
     package = Path(weight_explorer.__file__).parent
     # If the package contains the C library, it loads on this machine.
-    assert (compiled.passes is not None) == any(package.rglob("*.so"))
+    assert (native.library is not None) == any(package.rglob("*.so"))
     print(package)
 
 

@@ -92,7 +92,7 @@ def test_weights_that_a_step_of_jax_took_with_it_are_missed_in_words_and_come_ba
     assert explorer.history.num_recorded == last + 1
     explorer.restore(last)
     for key, variable in explorer.catalog.variables.items():
-        assert same(engines.values_of(variable), explorer.history.value(key, last))
+        assert same(engines.values_of(variable), explorer.history.values_at(key, last))
     assert not explorer.callback.status.problem
     assert explorer._panel.status.problem == ""
     model.compile("sgd", "mse")

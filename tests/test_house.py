@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from weight_explorer import WeightExplorer
-from weight_explorer.catalog.nodes import Axis, Catalog, LayerNode, Weight
-from weight_explorer.panels.assets import BUNDLES
-from weight_explorer.recording import compiled
-from weight_explorer.recording.past import Past
-from weight_explorer.training import Training
+from weight_explorer.catalog.schema import Axis, Catalog, LayerNode, Weight
+from weight_explorer.pictures.assets import BUNDLES
+from weight_explorer.recording.history import History
+from weight_explorer.recording.statistics import native
+from weight_explorer.training.background import BackgroundTraining
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("keras", "tensorflow", "ipywidgets", "anywidget", "bqplot", "matplotlib")
@@ -36,7 +36,7 @@ def public(owner):
 
 
 @pytest.mark.parametrize(
-    "owner", [WeightExplorer, Past, Training, Catalog, Weight, Axis, LayerNode], ids=lambda owner: owner.__name__
+    "owner", [WeightExplorer, History, BackgroundTraining, Catalog, Weight, Axis, LayerNode], ids=lambda owner: owner.__name__
 )
 def test_all_that_is_public_is_explained(owner):
     assert inspect.getdoc(owner)
@@ -68,7 +68,7 @@ def test_import_contracts():
 
 
 @pytest.mark.parametrize(
-    "module", ["views.registry", "views.scene", "recording.recorder", "catalog.nodes", "diagnosis.registry"]
+    "module", ["views.registry", "views.state", "recording.recorder", "catalog.schema", "diagnosis.registry"]
 )
 def test_pure_parts_load_neither_keras_nor_widgets(module):
     code = f"import sys, weight_explorer.{module}; print([name for name in {HEAVY} if name in sys.modules])"
@@ -92,7 +92,7 @@ def test_every_module_of_the_page_stands_alone():
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
 def test_what_was_built_with_a_compiler_uses_it():
-    assert compiled.passes is not None
+    assert native.library is not None
 
 
 def test_the_wheel_holds_the_bundles_and_not_what_they_are_built_from(tmp_path):
@@ -102,7 +102,7 @@ def test_the_wheel_holds_the_bundles_and_not_what_they_are_built_from(tmp_path):
     assert bundles
     assert {name for name in names if "/panel/web/" in name} == bundles
     assert "weight_explorer/py.typed" in names
-    assert ("weight_explorer/recording/scan.so" in names) == (shutil.which("cc") is not None)
+    assert ("weight_explorer/recording/statistics/statistics.so" in names) == (shutil.which("cc") is not None)
 
 
 @pytest.mark.long

@@ -27,7 +27,7 @@ def test_the_first_line_is_whole_whether_or_not_the_callback_was_passed_to_fit(d
     first = str(explorer).splitlines()[0]
     assert first.endswith("; changed, but not by fit with this callback; records: 2")
     assert repr(explorer) == f"<{first}>"
-    assert explorer._screen.scene().status == "changed, but not by fit with this callback · pass to fit:"
+    assert explorer._screen.state().status == "changed, but not by fit with this callback · pass to fit:"
 
 
 def test_the_version_is_that_of_the_package_and_only_public_names_are_listed():
@@ -56,7 +56,7 @@ def test_catalog_history_and_series_are_short_and_say_what_they_have(dense_model
     assert repr(explorer.catalog).startswith("<Catalog of 'dense_model': 2 layers and 4 weights; ")
     for past in (history, history.snapshot()):
         assert repr(past).startswith(f"<{type(past).__name__} of 4 weights: 3 of 3 records are kept; ")
-    series = history.series("hidden/kernel")
+    series = history.statistics("hidden/kernel")
     assert repr(series).startswith("<Series of 3 records, 0 to 2: ")
     assert "mean" in repr(series)
     assert repr(series.__class__(np.empty(0), np.empty(0), np.empty((0, 0)))).startswith("<Series of 0 records: ")

@@ -14,8 +14,9 @@ import pytest
 from keras import layers
 
 from tests.backends import BACKEND, needs_many_steps, not_on
-from weight_explorer import WeightExplorer, live
-from weight_explorer.recording.callback import shielded
+from weight_explorer import WeightExplorer
+from weight_explorer.jupyter import kernel
+from weight_explorer.training.callback import never_raises
 
 
 def train(data, *, explore, clicker=None, **options):
@@ -92,7 +93,7 @@ def break_hook(hook, callback, monkeypatch):
         work(self, *args, **options)
         raise RuntimeError(f"broken in {hook}")
 
-    monkeypatch.setattr(type(callback), hook, shielded(broken))
+    monkeypatch.setattr(type(callback), hook, never_raises(broken))
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -110,7 +111,7 @@ def test_an_error_in_a_hook_is_shown_and_the_training_goes_on(hook, dense_model,
 
 
 @pytest.mark.parametrize(
-    "part", ["_source.recorder.record", "history.append", "_panel.show", "_screen.draw", "_source.refresh"]
+    "part", ["_source.recorder.record", "history.append", "_panel.show", "_screen.draw", "_source.refresh_catalog"]
 )
 def test_an_error_in_any_part_never_reaches_fit(part, dense_model, training_data, monkeypatch):
     explorer = WeightExplorer(dense_model, record_every=1)
@@ -194,7 +195,7 @@ def test_a_script_without_a_kernel_records_all_the_same(dense_model, training_da
     explorer = WeightExplorer(dense_model)
     dense_model.fit(*training_data, epochs=3, verbose=0, callbacks=[explorer.callback])
     values = explorer.history.values("dense_model/hidden/kernel")
-    assert not explorer.history.value("dense_model/hidden/kernel", 0).flags.writeable
+    assert not explorer.history.values_at("dense_model/hidden/kernel", 0).flags.writeable
     assert np.array_equal(values[-1], dense_model.get_layer("hidden").kernel.numpy())
     assert not np.array_equal(values[0], values[-1])
     assert explorer.figure().axes
@@ -202,7 +203,7 @@ def test_a_script_without_a_kernel_records_all_the_same(dense_model, training_da
 
 @pytest.mark.parametrize("is_displayed", [False, True])
 def test_what_nobody_can_see_is_not_drawn_in_the_middle_of_a_training(is_displayed, dense_model, training_data, monkeypatch):
-    monkeypatch.setattr(live, "may_be_seen", live.is_in_kernel)
+    monkeypatch.setattr(kernel, "may_have_page", kernel.is_in_kernel)
     explorer = WeightExplorer(dense_model, record_every=1)
     if is_displayed:  # in a host that shows widgets and has no kernel that is known
         explorer._ipython_display_()
@@ -235,7 +236,7 @@ def test_a_part_of_the_model_may_be_trained_in_its_turn(dense_model, training_da
     explorer = WeightExplorer(dense_model)
     part.fit(training_data[0], np.zeros((96, 5)), verbose=0, callbacks=[explorer.callback])
     assert not explorer.callback.status.problem
-    assert explorer.history.series("dense_model/hidden/kernel", "since_start")["moved"][-1] > 0
+    assert explorer.history.statistics("dense_model/hidden/kernel", "since_start")["moved"][-1] > 0
 
 
 def test_the_explorer_in_place_of_its_callback_is_answered_with_what_to_pass(dense_model, training_data):
@@ -274,7 +275,7 @@ def test_layers_that_are_built_by_the_first_batch_are_recorded_from_then_on(trai
     explorer = WeightExplorer(model)
     model.fit(*training_data, batch_size=8, verbose=0, callbacks=[explorer.callback])
     key = next(key for key, weight in explorer.catalog.weights.items() if weight.layer == "late/head")
-    first = explorer.history.records[explorer.history.steps(key)[0]]
+    first = explorer.history.records[explorer.history.records_with_values(key)[0]]
     # Keras on TensorFlow builds them in the first step, on the others before the training begins.
     assert (first.epoch, first.batch) == ((0, 1) if BACKEND == "tensorflow" else (0, 0))
 

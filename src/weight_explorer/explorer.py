@@ -1,4 +1,9 @@
-"""`WeightExplorer`: the class that users call. It makes the parts, says which event goes to which handler, and delegates."""
+"""`WeightExplorer`: the class that users call. It makes the parts, says which event goes to which handler, and delegates.
+
+* A batch: callback → session → tracker → history. Then `session.changed` → examiner → screen.
+* A click: panel → screen, which takes the choice. Then `screen.answering` → tracker → examiner, and the screen draws.
+* An edit: explorer or panel → editor → history. Then the screen draws.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +22,35 @@ import keras
 import traitlets
 from matplotlib.figure import Figure
 
-from weight_explorer import live, shown
-from weight_explorer.catalog.elements import Elements
-from weight_explorer.catalog.labels import Given, check_labels
-from weight_explorer.catalog.names import refusal
-from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.copies import CANNOT_BE_COPIED, CopyRecipe, ExplorerCallback, Settings, WarningLog
+from weight_explorer.catalog.labels import LabelsArgument, parse_labels
+from weight_explorer.catalog.lookup import unknown_name_message
+from weight_explorer.catalog.schema import Catalog
+from weight_explorer.catalog.selection import ElementSelection
 from weight_explorer.diagnosis.findings import Findings
-from weight_explorer.dock import Dock
-from weight_explorer.examiner import Examiner, Subject
-from weight_explorer.panels.figure import png_of
-from weight_explorer.panels.panel import Panel
-from weight_explorer.recording.frozen import Proof, proofs
-from weight_explorer.recording.history import parse_memory
-from weight_explorer.recording.past import Past
-from weight_explorer.screen import Screen
-from weight_explorer.source import Paths, check_model, checkpoints_of, run_of
+from weight_explorer.diagnosis.worker import DiagnosisInput, DiagnosisWorker
+from weight_explorer.editing.weight_editor import FreezeResult
+from weight_explorer.jupyter import cells, kernel
+from weight_explorer.jupyter.dock import Dock
+from weight_explorer.panel import summary
+from weight_explorer.panel.choice_from_args import choice_from_args, choice_from_compare_args, choice_from_pin_args
+from weight_explorer.panel.controller import PanelController
+from weight_explorer.panel.widget import Panel
+from weight_explorer.pictures.figure import figure_png
+from weight_explorer.recording.freeze_checks import FreezeCheck, check_frozen_parts
+from weight_explorer.recording.history import History
+from weight_explorer.recording.live_history import parse_memory
+from weight_explorer.source import PathsArgument, check_model, open_checkpoints, open_run
 from weight_explorer.tracker import IS_OVER, LiveTracker, Tracker, track_files
-from weight_explorer.training import Training
-from weight_explorer.views import summary
-from weight_explorer.views.asked import choice_of, comparison_of, pinned
+from weight_explorer.training.background import BackgroundTraining
+from weight_explorer.training.callback_copies import (
+    NOT_COPYABLE_MESSAGE,
+    CallbackCopier,
+    ExplorerCallback,
+    ExplorerSettings,
+    OneTimeWarnings,
+)
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.differences import Differences, differences_of
-from weight_explorer.workbench import Frozen
+from weight_explorer.views.differences import Differences, compare_records
 
 KEYWORDS = ("record_every", "max_overhead", "memory", "labels")
 
@@ -57,8 +68,8 @@ class WeightExplorer(ipywidgets.VBox):
     | look at weights | the panel; `select`, `compare`, `pin`, `selection`, `findings`, `dock`, `print(explorer)` |
     | train | `callback` with `model.fit`; `fit` in the background; `record` and `training` in your own loop |
     | read | `catalog` (what the model holds), `history` (every record: values, statistics, histograms, `to_frame`, `save`) |
-    | change weights | `freeze`, `unfreeze`, `frozen`; `assign`, `reinitialize`, `undo`, `initializers`; `restore` |
-    | export | `figure`, `to_csv`, `code`, `film` |
+    | change weights | `freeze`, `unfreeze`, `check_frozen`; `assign`, `reinitialize`, `undo`, `initializers`; `restore` |
+    | export | `figure`, `to_csv`, `code`, `save_animation` |
     | look at an earlier training | `from_checkpoints`, `load` |
 
     Args:
@@ -96,27 +107,27 @@ class WeightExplorer(ipywidgets.VBox):
         record_every: str | int = "auto",
         max_overhead: float = 0.02,
         memory: int | str = "256 MB",
-        labels: Given | None = None,
+        labels: LabelsArgument | None = None,
         **unknown: Any,
     ) -> None:
         if unknown:
-            raise TypeError("WeightExplorer: " + refusal("keyword", next(iter(unknown)), KEYWORDS))
+            raise TypeError("WeightExplorer: " + unknown_name_message("keyword", next(iter(unknown)), KEYWORDS))
         self._callback: ExplorerCallback | None = None
         if isinstance(model, Tracker):  # from `from_checkpoints` and `load`, which a subclass inherits with this constructor
             self._track(model)
         else:
             check_model(model)
-            settings = Settings(record_every, max_overhead, memory, check_labels(labels))
+            settings = ExplorerSettings(record_every, max_overhead, memory, parse_labels(labels))
             tracker = LiveTracker(model, settings)
-            recipe = CopyRecipe(type(self), settings, WarningLog())
-            self._callback = ExplorerCallback(tracker.session, explorer=self, recipe=recipe)
+            recipe = CallbackCopier(type(self), settings, OneTimeWarnings())
+            self._callback = ExplorerCallback(tracker.session, explorer=self, copier=recipe)
             self._track(tracker)
             self._follow(tracker, self._callback)
         self._open()
 
     @classmethod
     def from_checkpoints(
-        cls, model: keras.Model, files: Paths, *, memory: int | str = "256 MB", labels: Given | None = None
+        cls, model: keras.Model, files: PathsArgument, *, memory: int | str = "256 MB", labels: LabelsArgument | None = None
     ) -> WeightExplorer:
         """Explore a training from its checkpoint files: each file becomes one record, sorted by epoch.
 
@@ -147,12 +158,12 @@ class WeightExplorer(ipywidgets.VBox):
         ...     explorer.history.values("tiny/dense/bias")[:, 1].tolist()
         [1.0, 2.0, 3.0]
         """
-        source = checkpoints_of(model, files, parse_memory(memory), check_labels(labels))
+        source = open_checkpoints(model, files, parse_memory(memory), parse_labels(labels))
         return cls._over(track_files(source, "checkpoints"))
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], model: keras.Model | None = None, *, labels: Given | None = None
+        cls, path: str | os.PathLike[str], model: keras.Model | None = None, *, labels: LabelsArgument | None = None
     ) -> WeightExplorer:
         """Explore a run that `explorer.history.save(path)` wrote, with or without its model.
 
@@ -176,7 +187,7 @@ class WeightExplorer(ipywidgets.VBox):
         ...     WeightExplorer.load(f"{folder}/run.h5").history.values("tiny/dense/kernel").shape
         (1, 3, 2)
         """
-        return cls._over(track_files(run_of(path, model, check_labels(labels)), "run"))
+        return cls._over(track_files(open_run(path, model, parse_labels(labels)), "run"))
 
     @classmethod
     def _over(cls, tracker: Any) -> WeightExplorer:
@@ -191,22 +202,24 @@ class WeightExplorer(ipywidgets.VBox):
         self._source = source = tracker.source
         self._session = session = tracker.session
         self._deeds = tracker.deeds
-        self._examiner = examiner = Examiner(
-            lambda: Subject(source.catalog, source.past, source.facts), report=session.note, share=tracker.examining_share
+        self._examiner = examiner = DiagnosisWorker(
+            lambda: DiagnosisInput(source.catalog, source.history, source.facts),
+            on_error=session.note_error,
+            max_time_share=tracker.examining_share,
         )
-        self._screen = screen = Screen(source, session, findings=lambda: examiner.latest, deeds=tracker.deeds)
+        self._screen = screen = PanelController(source, session, findings=lambda: examiner.latest, edits=tracker.deeds)
         # There is a record, or the status changed:
         session.changed.subscribe(tracker.update_at_rest, self._examine, screen.draw_if_seen)
         # A click is about to be answered, which draws:
         screen.answering.subscribe(tracker.update_at_rest, self._examine)
         # There are new findings:
-        examiner.examined.subscribe(session.spent_beside, lambda _: screen.draw(wait=False))
+        examiner.examined.subscribe(session.add_background_time, lambda _: screen.draw(wait=False))
 
     def _follow(self, tracker: LiveTracker, callback: ExplorerCallback) -> None:
         """Say what a training's events lead to."""
-        tracker.session.sketch = self._screen.sketch
+        tracker.session.sketch = self._screen.send_previews
         callback.began.subscribe(self._await_end_of_cell, tracker.begin)
-        callback.stepped.subscribe(tracker.source.training.note_step)
+        callback.stepped.subscribe(tracker.source.facts_reader.note_step)
         tracker.background.ended.subscribe(tracker.session.changed.publish, self._renew_output)
 
     def _open(self) -> None:
@@ -229,11 +242,11 @@ class WeightExplorer(ipywidgets.VBox):
     def _examine(self) -> None:
         """Have what is new examined, if somebody may see the findings: at once, or as the pace of a running training allows."""
         with self._session.noted():
-            if self._screen.is_watched and self._source.is_light:
+            if self._screen.is_watched and self._source.is_small:
                 is_at_rest = not self._session.is_training
                 if is_at_rest:
                     self._tracker.refresh_facts()
-                self._examiner.ask(at_once=is_at_rest)
+                self._examiner.request(immediately=is_at_rest)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -251,8 +264,8 @@ class WeightExplorer(ipywidgets.VBox):
         return self._tracker.catalog
 
     @property
-    def history(self) -> Past:
-        """What was recorded: `steps(key)`, `values(key)`, `series(key)`, `histograms(key)`, `to_frame()`, `save(path)`.
+    def history(self) -> History:
+        """What was recorded: `records`, `values(key)`, `statistics(key)`, `histograms(key)`, `to_frame()`, `save(path)`.
 
         Unless a training is running, reading the history first records the model as it is now, if its weights changed.
 
@@ -271,7 +284,7 @@ class WeightExplorer(ipywidgets.VBox):
     # -- looking ---------------------------------------------------------------------------------------------------
 
     @property
-    def selection(self) -> Elements | None:
+    def selection(self) -> ElementSelection | None:
         """The elements selected in the matrix, or None: their `key`, `words` and `mask`, which has the shape of the weight.
 
         `freeze`, `unfreeze` and `assign` accept it: `explorer.freeze(explorer.selection.key, explorer.selection)`.
@@ -303,12 +316,12 @@ class WeightExplorer(ipywidgets.VBox):
         >>> explorer = WeightExplorer(model)
         >>> x = np.array([[1.0, 0.0, 2.0]] * 8)
         >>> history = model.fit(x, np.ones((8, 2)), batch_size=2, callbacks=[explorer.callback], verbose=0)
-        >>> [(finding.rule, finding.places[0].entries) for finding in explorer.findings]
+        >>> [(finding.rule, finding.axis_entries[0].entries) for finding in explorer.findings]
         [('rows not moving', (1,))]
         """
         self._tracker.update()
         self._tracker.refresh_facts()
-        return self._examiner.examine()
+        return self._examiner.diagnose()
 
     def select(
         self,
@@ -330,7 +343,8 @@ class WeightExplorer(ipywidgets.VBox):
             view: "matrix", "filters", "distribution", "over_time", "units", "compare", "spectrum" or "initializer"; which of
                 them there are depends on the weight. "overview" shows the whole model: a row per weight, a column per record.
             quantity: "value", "since_start", "since_last", or "since_record" once a record to compare with is selected.
-            step: The number of a record whose values are kept (see `history.steps`), or "live" to follow the newest record.
+            step: The number of a record whose values are kept (see `history.records_with_values`), or "live" to follow the
+                newest record.
             block: A part of the weight, such as "forget gate", "head 1" or "input bias", or several; "all" for the whole.
             **options: The options of the view, as they appear above the picture; see the table. Each role remembers its own.
 
@@ -370,13 +384,13 @@ class WeightExplorer(ipywidgets.VBox):
         """
         asked = {"layer": layer, "role": role, "weight": weight, "block": block}
         asked |= {"view": view, "quantity": quantity, "step": step, "options": options}
-        self._choose(lambda before: choice_of(self._source.catalog, self._source.past.snapshot(), before, asked))
+        self._choose(lambda before: choice_from_args(self._source.catalog, self._source.history.snapshot(), before, asked))
 
     def compare(self, against: int | None, step: int | str | None = None) -> Differences | None:
         """Compare the weights with those of an earlier record: the panel shows it, as its Compare button does.
 
         Args:
-            against: The number of a record whose values are kept (see `history.steps`). None stops comparing.
+            against: The number of a record whose values are kept (see `history.records_with_values`). None stops comparing.
             step: The record to compare with it, as for `select`; by default the newest, which is the model as it is now.
 
         Returns:
@@ -400,7 +414,11 @@ class WeightExplorer(ipywidgets.VBox):
         tiny/dense/bias    2 of 2   ...
         """
         self._tracker.update()
-        self._choose(lambda before: comparison_of(self._source.catalog, self._source.past.snapshot(), before, against, step))
+        self._choose(
+            lambda before: choice_from_compare_args(
+                self._source.catalog, self._source.history.snapshot(), before, against, step
+            )
+        )
         return self._differences(against)
 
     def pin(self, weight: str, index: tuple[int, ...]) -> None:
@@ -423,7 +441,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> explorer.pin("tiny/dense/kernel", (2, 1))
         >>> explorer.select("dense", role="kernel", view="over_time")
         """
-        self._choose(lambda before: pinned(self._source.catalog, before, weight, index))
+        self._choose(lambda before: choice_from_pin_args(self._source.catalog, before, weight, index))
 
     def dock(self, where: str = "right") -> None:
         """Show the panel beside the notebook in JupyterLab, where it stays in sight while you run cells below.
@@ -450,13 +468,13 @@ class WeightExplorer(ipywidgets.VBox):
 
     def _choose(self, change: Callable[[Choice], Choice]) -> None:
         _ = self.catalog  # reads the layers of the model again, if they changed
-        self._screen.choose(change)
+        self._screen.update_choice(change)
         self._screen.answer()
 
     def _differences(self, against: int | None) -> Differences | None:
         if against is None:
             return None
-        return differences_of(self._source.catalog, self._source.past.snapshot(), against, self._screen.choice.step)
+        return compare_records(self._source.catalog, self._source.history.snapshot(), against, self._screen.choice.record)
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -485,7 +503,7 @@ class WeightExplorer(ipywidgets.VBox):
             raise ValueError(IS_OVER)
         return self._callback
 
-    def fit(self, *args: Any, **options: Any) -> Training:
+    def fit(self, *args: Any, **options: Any) -> BackgroundTraining:
         """Train in the background: like `model.fit`, but the cell ends at once and the panel follows the training.
 
         Use it if clicks are not answered while a cell runs, or to keep working during the training. The explorer's callback
@@ -586,7 +604,7 @@ class WeightExplorer(ipywidgets.VBox):
         """Put the values of a record back into the model, bit by bit.
 
         Args:
-            step: The number of a record that keeps the values of every weight (see `history.steps`).
+            step: The number of a record that keeps the values of every weight (see `history.records_with_values`).
 
         Raises:
             ValueError: The record does not keep all values, or there is no model; the message says what is missing. The model
@@ -609,7 +627,7 @@ class WeightExplorer(ipywidgets.VBox):
 
     # -- changing weights ------------------------------------------------------------------------------------------
 
-    def freeze(self, key: str, where: Any = None) -> Frozen:
+    def freeze(self, key: str, where: Any = None) -> FreezeResult:
         """Keep elements of a weight exactly as they are, bit by bit, while the rest trains.
 
         It adds a constraint to the variable, which the optimizer applies at every step, on top of the constraint that the
@@ -641,17 +659,17 @@ class WeightExplorer(ipywidgets.VBox):
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> model.compile("adam", "mse")
         >>> explorer = WeightExplorer(model, record_every="epoch")
-        >>> explorer.freeze("tiny/dense/kernel", "0:2, :").count
+        >>> explorer.freeze("tiny/dense/kernel", "0:2, :").num_frozen
         4
         >>> history = model.fit(np.ones((8, 3)), np.zeros((8, 2)), callbacks=[explorer.callback], verbose=0)
-        >>> print(explorer.frozen()[0])
+        >>> print(explorer.check_frozen()[0])
         tiny/dense/kernel: 0 of 4 frozen elements moved from record 0 to record 1 (0:2, :)
         """
         frozen = self._tracker.live.editor.freeze(key, where)
         self._session.changed.publish()
         return frozen
 
-    def unfreeze(self, key: str | None = None, where: Any = None) -> tuple[Frozen, ...]:
+    def unfreeze(self, key: str | None = None, where: Any = None) -> tuple[FreezeResult, ...]:
         """Let frozen elements train again. Once none is left, the weight has its own constraint back.
 
         Args:
@@ -670,14 +688,14 @@ class WeightExplorer(ipywidgets.VBox):
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> explorer = WeightExplorer(model)
         >>> _ = explorer.freeze("tiny/dense/kernel", "0:2, :")
-        >>> [frozen.count for frozen in explorer.unfreeze("tiny/dense/kernel", "0, :")]
+        >>> [frozen.num_frozen for frozen in explorer.unfreeze("tiny/dense/kernel", "0, :")]
         [2]
         """
         left = self._tracker.live.editor.unfreeze(key, where)
         self._session.changed.publish()
         return left
 
-    def frozen(self, step: int | None = None) -> tuple[Proof, ...]:
+    def check_frozen(self, step: int | None = None) -> tuple[FreezeCheck, ...]:
         """Check in the records that frozen elements did not move, whether by `freeze` or by a layer's `trainable = False`.
 
         The check covers what was frozen at that record. Elements that were unfrozen since are checked up to their last frozen
@@ -694,10 +712,10 @@ class WeightExplorer(ipywidgets.VBox):
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
         >>> explorer = WeightExplorer(model)
         >>> _ = explorer.freeze("tiny/dense/bias")
-        >>> print(explorer.frozen()[0])
+        >>> print(explorer.check_frozen()[0])
         tiny/dense/bias: 0 of 2 frozen elements moved from record 0 to record 0 (all)
         """
-        return proofs(self.history.snapshot(), step)  # reading the history also notes which layers are frozen now
+        return check_frozen_parts(self.history.snapshot(), step)  # reading the history also notes which layers are frozen now
 
     def assign(self, key: str, where: Any, value: Any) -> None:
         """Set elements of a weight to a value. The edit becomes a record on the time axis, and `undo` takes it back.
@@ -812,7 +830,7 @@ class WeightExplorer(ipywidgets.VBox):
         self._tracker.update()
         return self._screen.figure()
 
-    def film(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
+    def save_animation(self, path: str | os.PathLike[str], *, frames_per_second: float = 5) -> None:
         """Save an animated GIF of the picture on screen, with one frame for each record that keeps values.
 
         All frames have the same scale. It covers the numbers of all records, except those that reach more than ten times as far
@@ -838,7 +856,7 @@ class WeightExplorer(ipywidgets.VBox):
         >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with contextlib.redirect_stdout(io.StringIO()):  # hides the progress bar
-        ...         explorer.film(f"{folder}/kernel.gif")
+        ...         explorer.save_animation(f"{folder}/kernel.gif")
         ...     os.listdir(folder)
         ['kernel.gif']
         """
@@ -958,33 +976,33 @@ class WeightExplorer(ipywidgets.VBox):
                 part.close()
             if self._own_layout:
                 self._own_layout.close()
-        shown.leave(self)
+        cells.unregister(self)
         super().close()
 
     # -- in a notebook ---------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return f"<{summary.one_line(self._source.catalog, self._source.past, self._session.status)}>"
+        return f"<{summary.one_line_summary(self._source.catalog, self._source.history, self._session.status)}>"
 
     def __str__(self) -> str:
         self._tracker.update()
-        return summary.plain_text(self._source.catalog, self._source.past, self._session.status)
+        return summary.text_summary(self._source.catalog, self._source.history, self._session.status)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         self.open()
         bundle: dict[str, Any] = (super()._repr_mimebundle_(**kwargs) or {}) if self.comm is not None else {}
         bundle["text/plain"] = str(self)
-        png = base64.b64encode(png_of(self.figure())).decode()
-        bundle["text/html"] = summary.html_line(self._source.catalog, self._source.past, self._session.status, png)
+        png = base64.b64encode(figure_png(self.figure())).decode()
+        bundle["text/html"] = summary.html_summary(self._source.catalog, self._source.history, self._session.status, png)
         bundle["image/png"] = png
         return bundle
 
     def _ipython_display_(self) -> None:
-        if live.is_in_terminal():
-            live.display_bundle({"text/plain": str(self)}, self._display_id)
+        if kernel.is_in_terminal():
+            kernel.display_bundle({"text/plain": str(self)}, self._display_id)
             return
         # Under an id, so that the picture and the text in the saved notebook can be renewed when training ends.
-        live.display_bundle(type(self)._repr_mimebundle_(self), self._display_id)
+        kernel.display_bundle(type(self)._repr_mimebundle_(self), self._display_id)
         if self.comm is None:
             return  # it was closed, so there is a picture and text, but no panel
         self._screen.is_displayed = True
@@ -993,36 +1011,36 @@ class WeightExplorer(ipywidgets.VBox):
 
     def _take_place(self, *, is_shown: bool) -> None:
         """Note that the running cell made or shows this explorer, in place of those that it showed in an earlier run."""
-        with self._session.reported():
-            shown.take_place(self, is_shown=is_shown, is_docked=self._dock.is_open)
+        with self._session.reporting_errors():
+            cells.register_display(self, is_displayed=is_shown, is_docked=self._dock.is_open)
 
     def _await_end_of_cell(self, *_: object) -> None:
         """When a training begins in a cell, have the end of the cell noticed."""
         if not self._awaits_end_of_cell and threading.current_thread() is threading.main_thread():
-            self._awaits_end_of_cell = live.call_after_cell(self._cell_ended)
+            self._awaits_end_of_cell = kernel.call_after_cell(self._cell_ended)
 
     def _cell_ended(self, succeeded: bool) -> None:
         """Notice a training that ended without a word, by Ctrl-C or an error, and renew what the notebook saves."""
         self._awaits_end_of_cell = False
-        with self._session.reported():
+        with self._session.reporting_errors():
             self._tracker.live.session.leave_cell(succeeded=succeeded)
             self._renew_output()
 
     def _renew_output(self) -> None:
         """Renew the picture and the text that the notebook saves."""
         if self._screen.is_displayed:
-            live.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
+            kernel.display_bundle(self._repr_mimebundle_(), self._display_id, update=True)
 
     # -- what an explorer is not -----------------------------------------------------------------------------------
 
     def __copy__(self) -> NoReturn:
-        raise TypeError(CANNOT_BE_COPIED)
+        raise TypeError(NOT_COPYABLE_MESSAGE)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
-        raise TypeError(CANNOT_BE_COPIED)
+        raise TypeError(NOT_COPYABLE_MESSAGE)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(CANNOT_BE_COPIED)
+        raise TypeError(NOT_COPYABLE_MESSAGE)
 
     # Keras on JAX asks for it before `set_model`, and otherwise complains about methods that a callback would have.
     async_safe = True

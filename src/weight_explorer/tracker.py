@@ -9,24 +9,24 @@ from typing import Any
 
 import keras
 
-from weight_explorer import live
-from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.catalog.walk import WeightsLostError, share_layers
-from weight_explorer.copies import Settings
-from weight_explorer.deeds import Deeds
-from weight_explorer.examiner import SHARE
-from weight_explorer.recording.callback import NotFollowedError, TrainingCallback, fit_runs_here, still_trains
-from weight_explorer.recording.facts import Activity
-from weight_explorer.recording.history import History, parse_memory
-from weight_explorer.recording.pace import Pace, check_pace
-from weight_explorer.recording.past import Past
-from weight_explorer.recording.session import Reporter, Session
-from weight_explorer.recording.status import Status
-from weight_explorer.recording.time import Step
-from weight_explorer.source import LiveSource, Source, StillSource
-from weight_explorer.tensors import Reader
-from weight_explorer.training import Background, Training
-from weight_explorer.workbench import Obstacle, Workbench
+from weight_explorer.catalog.builder import WeightsLostError, share_layers
+from weight_explorer.catalog.schema import Catalog
+from weight_explorer.diagnosis.worker import MAX_TIME_SHARE
+from weight_explorer.editing.commands import EditCommands
+from weight_explorer.editing.weight_editor import Obstacle, WeightEditor
+from weight_explorer.jupyter import kernel
+from weight_explorer.recording.facts import TrainingKind
+from weight_explorer.recording.history import History
+from weight_explorer.recording.live_history import LiveHistory, parse_memory
+from weight_explorer.recording.records import Record
+from weight_explorer.recording.status import TrainingStatus
+from weight_explorer.source import LiveSource, ReadOnlySource, Source
+from weight_explorer.training.background import BackgroundRunner, BackgroundTraining
+from weight_explorer.training.callback import FitNotRecordedError, TrainingCallback, is_called_by_fit, may_be_training
+from weight_explorer.training.callback_copies import ExplorerSettings
+from weight_explorer.training.scheduler import RecordScheduler, check_schedule_arguments
+from weight_explorer.training.session import StatusReporter, TrainingSession
+from weight_explorer.training.variable_reader import VariableReader
 
 IS_OVER = (
     "This explorer shows a training that is over, so it cannot record or change anything. To train or change its model, "
@@ -50,13 +50,13 @@ class Tracker:
         examining_share: The share of the time of a training that the search for findings may take.
     """
 
-    deeds: Deeds | None = None
-    examining_share = SHARE
+    deeds: EditCommands | None = None
+    examining_share = MAX_TIME_SHARE
 
-    def __init__(self, source: Source, session: Reporter) -> None:
+    def __init__(self, source: Source, session: StatusReporter) -> None:
         self.source = source
         self.session = session
-        self._cells = live.CellWatch()
+        self._cells = kernel.CellWatch()
 
     @property
     def live(self) -> LiveTracker:
@@ -71,14 +71,14 @@ class Tracker:
     def catalog(self) -> Catalog:
         """What the model holds now; during a training, what it held at the last record."""
         if not self.is_training():
-            self.source.refresh(self.session.report)
+            self.source.refresh_catalog(self.session.report_error)
         return self.source.catalog
 
     @property
-    def history(self) -> Past:
+    def history(self) -> History:
         """What is recorded, including the model as it is now, unless a training is running."""
         self.update()
-        return self.source.past
+        return self.source.history
 
     def is_training(self) -> bool:
         """Whether a training is running, other than the one that calls this."""
@@ -89,7 +89,7 @@ class Tracker:
 
         Any explorer knows of a training that it follows. Of any other, known is only that it may be what a cell is doing.
         """
-        if self.is_training() or fit_runs_here() or any(other.trains(self.source.model) for other in list(_live_trackers)):
+        if self.is_training() or is_called_by_fit() or any(other.trains(self.source.model) for other in list(_live_trackers)):
             return Obstacle.TRAINING
         return Obstacle.CELL if self._cells.is_running_elsewhere() else None
 
@@ -112,16 +112,21 @@ class Tracker:
             raise obstacle.refusal("Restore")
         if self.source.model is None:
             raise ValueError("There is no model to restore into. Give it: WeightExplorer.load(path, model).")
-        self.source.refresh(self.session.report)
+        self.source.refresh_catalog(self.session.report_error)
         self.source.restore(step)
 
     def close(self) -> None:
         """Stop what runs."""
 
 
-def track_files(source: StillSource, phase: str) -> Tracker:
+def track_files(source: ReadOnlySource, phase: str) -> Tracker:
     """Track what files hold of a training; `phase` is "checkpoints" or "run"."""
-    return Tracker(source, Reporter(Status(phase, problem=" ".join(source.past.notes), records=source.past.num_recorded)))
+    return Tracker(
+        source,
+        StatusReporter(
+            TrainingStatus(phase, problem=" ".join(source.history.read_warnings), num_records=source.history.num_recorded)
+        ),
+    )
 
 
 class LiveTracker(Tracker):
@@ -136,21 +141,21 @@ class LiveTracker(Tracker):
     """
 
     source: LiveSource
-    session: Session
-    deeds: Deeds
+    session: TrainingSession
+    deeds: EditCommands
 
-    def __init__(self, model: keras.Model, settings: Settings) -> None:
-        check_pace(settings.record_every, settings.max_overhead)
-        history = History(parse_memory(settings.memory))
-        pace = Pace(settings.record_every, settings.max_overhead)
-        source = LiveSource(model, history, settings.labels, Reader())
-        session = Session(history, pace, record=self.record, between=live.pump())
+    def __init__(self, model: keras.Model, settings: ExplorerSettings) -> None:
+        check_schedule_arguments(settings.record_every, settings.max_overhead)
+        history = LiveHistory(parse_memory(settings.memory))
+        pace = RecordScheduler(settings.record_every, settings.max_overhead)
+        source = LiveSource(model, history, settings.labels, VariableReader())
+        session = TrainingSession(history, pace, record=self.record, between_batches=kernel.make_message_pump())
         super().__init__(source, session)
-        self.background = Background(session)
-        self.editor = Workbench(source, session, self.is_training, self.obstacle)
-        self.deeds = Deeds(self.editor)
-        self.examining_share = min(SHARE, settings.max_overhead / 2)
-        session.epoch_ending.subscribe(source.training.note_rates)
+        self.background = BackgroundRunner(session)
+        self.editor = WeightEditor(source, session, self.is_training, self.obstacle)
+        self.deeds = EditCommands(self.editor)
+        self.examining_share = min(MAX_TIME_SHARE, settings.max_overhead / 2)
+        session.epoch_ending.subscribe(source.facts_reader.note_learning_rates)
         _live_trackers.add(self)
 
     @property
@@ -162,26 +167,26 @@ class LiveTracker(Tracker):
         """Whether a training is running, other than the one that calls this; notices a `fit` that broke off without a word."""
         session = self.session
         if not session.is_training:
-            return self.background.is_unseen
-        if session.is_loop:
+            return self.background.is_unreported
+        if session.is_custom_loop:
             return threading.current_thread() is not threading.main_thread()
-        if still_trains(session.thread):
+        if may_be_training(session.thread):
             return True
         session.finish("interrupted")
         return False
 
     def trains(self, model: Any) -> bool:
         """Whether a training that this follows is running elsewhere, and trains layers of that model."""
-        with self.session.reported():
+        with self.session.reporting_errors():
             return model is not None and self.is_training() and share_layers(self.source.model, model)
         return False
 
     # -- recording -------------------------------------------------------------------------------------------------
 
-    def record(self, step: Step) -> bool:
+    def record(self, step: Record) -> bool:
         """Copy all weights into the history; called in training. Says whether there is nothing to wait for."""
-        is_done = self.source.record(step, self.session.report)
-        self.session.spent_beside(self.source.recorder.seconds_beside())
+        is_done = self.source.record(step, self.session.report_error)
+        self.session.add_background_time(self.source.recorder.take_background_seconds())
         return is_done
 
     def update(self, kind: str = "outside") -> None:
@@ -189,55 +194,55 @@ class LiveTracker(Tracker):
         if self.is_training():
             return
         session = self.session
-        self.source.refresh(session.report)
+        self.source.refresh_catalog(session.report_error)
         try:
             self._record_change(kind)
         except WeightsLostError as error:
-            session.note(error)  # what was recorded can be looked at all the same
+            session.note_error(error)  # what was recorded can be looked at all the same
         else:
-            session.overcome(WeightsLostError)
+            session.clear_error(WeightsLostError)
 
     def _record_change(self, kind: str) -> None:
         session = self.session
-        if session.broke_off() or session.is_training:  # a loop of the user's own, which asks in between
-            self.source.record_rest(session.place, session.report)
-        elif changed := self.source.record_if_changed(session.place, kind):
-            session.noticed(changed)
+        if session.take_interruption() or session.is_training:  # a loop of the user's own, which asks in between
+            self.source.record_remaining(session.progress, session.report_error)
+        elif changed := self.source.record_if_changed(session.progress, kind):
+            session.note_change(changed)
 
     def restore(self, step: int) -> None:
         """Put the values of a record back into the model; frozen elements are held at them from now on."""
         super().restore(step)
         self.update("restored")
-        self.editor.follow()
+        self.editor.update_frozen_values()
 
     # -- trainings -------------------------------------------------------------------------------------------------
 
-    def begin(self, model: Any, activity: Activity) -> None:
+    def begin(self, model: Any, activity: TrainingKind) -> None:
         """Make ready for a training that begins; `model` is the one that `fit` trains, None in a loop of the user's own.
 
         Raises:
-            NotFollowedError: It trains another model, or another training runs in the background.
+            FitNotRecordedError: It trains another model, or another training runs in the background.
         """
-        self.background.check_alone()
+        self.background.check_not_training()
         ours = self.source.model
         if model is not None and not share_layers(model, ours):
-            raise NotFollowedError(
+            raise FitNotRecordedError(
                 f"this callback belongs to the explorer of {ours.name!r}, but fit trains another model, {model.name!r}: "
                 f"make a WeightExplorer of that model and pass its callback. Nothing of this fit is recorded"
             )
-        self.source.training.begin(activity, model)
+        self.source.facts_reader.begin(activity, model)
 
-    def fit(self, callback: TrainingCallback, args: tuple[Any, ...], options: dict[str, Any]) -> Training:
+    def fit(self, callback: TrainingCallback, args: tuple[Any, ...], options: dict[str, Any]) -> BackgroundTraining:
         """Train in the background; see `WeightExplorer.fit`."""
         self.check_idle()
         return self.background.fit(self.source.model, callback, args, options)
 
     def step(self, callback: TrainingCallback, epoch: int | None, logs: Mapping[str, Any] | None, optimizer: Any) -> None:
         """Note a step of a loop of the user's own; see `WeightExplorer.record`."""
-        with self.session.reported():
+        with self.session.reporting_errors():
             if self.is_training():
                 raise ValueError("fit runs with the callback, which records already: record() is for loops of your own")
-            callback.step(epoch, logs, optimizer)
+            callback.loop_step(epoch, logs, optimizer)
 
     def check_idle(self) -> None:
         """Refuse to begin another training.

@@ -44,7 +44,7 @@ def test_the_array_is_explained(trained):
     weight = explorer.catalog.weights[KERNEL]
     assert weight.shape_text == "(3, 3, 1, 32) = (kernel_height, kernel_width, in_channels, filters)"
     assert "is 3 rows by 3 columns by 1 channel by 32 filters" in weight.explanation
-    assert weight.number_text == "get_weights()[0] of conv"
+    assert weight.get_weights_text == "get_weights()[0] of conv"
     np.testing.assert_array_equal(explorer.history.values(KERNEL)[-1], kernel(model))
 
 

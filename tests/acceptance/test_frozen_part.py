@@ -90,12 +90,12 @@ def test_the_part_stayed_frozen_at_every_record_and_the_rest_moved(trained):
     assert now[2:5].tobytes() == start[2:5].tobytes()
     assert (np.delete(now, slice(2, 5), axis=0) != np.delete(start, slice(2, 5), axis=0)).all()
     for record in explorer.history.records:
-        assert explorer.history.value(KERNEL, record.number)[2:5].tobytes() == start[2:5].tobytes()
-    (proof,) = explorer.frozen()
-    assert (proof.key, proof.moved, proof.of, proof.seen, proof.since) == (KERNEL, 0, 9, 9, 0)
+        assert explorer.history.values_at(KERNEL, record.number)[2:5].tobytes() == start[2:5].tobytes()
+    (proof,) = explorer.check_frozen()
+    assert (proof.key, proof.num_changed, proof.num_frozen, proof.num_compared, proof.frozen_at) == (KERNEL, 0, 9, 9, 0)
     last = explorer.history.records[-1].number
     assert str(proof) == f"{KERNEL}: 0 of 9 frozen elements moved from record 0 to record {last} (2:5)"
-    assert explorer.history.series(KERNEL, "since_start")["moved"][-1] == 15
+    assert explorer.history.statistics(KERNEL, "since_start")["moved"][-1] == 15
     line = next(line for line in str(explorer).splitlines() if line.startswith(KERNEL))
     assert line.endswith("62.5 %")
 
@@ -116,10 +116,10 @@ def test_a_proof_fails_where_something_moved(trained):
     kernel = model.get_layer("shift").kernel
     before = kernel.numpy()
     kernel.assign(before + np.eye(8, 3, k=-3, dtype="float32"))  # rows 3, 4 and 5; the last is free
-    (proof,) = explorer.frozen()
-    assert (proof.moved, proof.of) == (2, 9)
+    (proof,) = explorer.check_frozen()
+    assert (proof.num_changed, proof.num_frozen) == (2, 9)
     kernel.assign(before)
-    assert explorer.frozen()[0].moved == 0
+    assert explorer.check_frozen()[0].moved == 0
 
 
 def test_what_is_let_go_moves_and_an_explorer_without_a_freeze_changes_no_bit(trained):
@@ -131,5 +131,5 @@ def test_what_is_let_go_moves_and_an_explorer_without_a_freeze_changes_no_bit(tr
     with explorer.training():
         train(watched, explorer)
     assert [w.tobytes() for w in watched.get_weights()] == [w.tobytes() for w in plain.get_weights()]
-    assert explorer.frozen() == ()
+    assert explorer.check_frozen() == ()
     explorer.close()

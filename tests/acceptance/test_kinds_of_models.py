@@ -91,7 +91,7 @@ def test_every_variable_is_there_once_with_the_expression_that_reads_it(trained)
     assert [key.removeprefix("net/") for key in weights] == KEYS
     read = [eval(weight.expression, {"model": model}) for weight in weights.values()]
     assert [id(variable) for variable in read] == [id(variable) for variable in model.weights]
-    assert [weight.number for weight in weights.values()] == [0, 1] * 3
+    assert [weight.get_weights_index for weight in weights.values()] == [0, 1] * 3
     for key, variable in zip(KEYS, model.weights, strict=True):
         np.testing.assert_array_equal(explorer.history.values(key)[-1], variable)
     assert all(key in str(explorer) for key in KEYS)
@@ -174,7 +174,7 @@ def test_one_variable_in_two_places_is_one_weight_that_both_layers_hold(tied):
     assert explorer.catalog.root.num_params == 11 * 4 + 4 * 4 + 4
     assert eval(table.expression, {"model": model}) is model.get_layer("tokens").embeddings
     holders = [node for _, node in explorer.catalog.root.walk() if table.key in node.weights]
-    assert [(node.path, node.shared) for node in holders] == [(path, True) for path in table.shared_by]
+    assert [(node.path, node.shared_axes) for node in holders] == [(path, True) for path in table.shared_by]
     for path in table.shared_by:
         explorer.select(path, view="matrix", quantity="value")
         np.testing.assert_array_equal(run_code(explorer, model)["values"], model.get_layer("tokens").embeddings)

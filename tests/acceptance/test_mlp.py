@@ -48,7 +48,7 @@ def test_get_weights_is_explained_array_by_array(trained):
         assert [kernel.number_text, bias.number_text] == [f"get_weights()[0] of {name}", f"get_weights()[1] of {name}"]
         for weight in (kernel, bias):
             shown = explorer.history.values(weight.key)[-1]
-            np.testing.assert_array_equal(shown, model.get_layer(name).get_weights()[weight.number])
+            np.testing.assert_array_equal(shown, model.get_layer(name).get_weights()[weight.get_weights_index])
             assert eval(weight.expression, {"model": model}) is explorer.catalog.variables[weight.key]
 
 
@@ -63,7 +63,7 @@ def test_every_layer_is_watched_from_the_start_to_the_end(trained):
         now = model.get_layer(name).get_weights()[0]
         np.testing.assert_array_equal(values[0], start[name][0])
         np.testing.assert_array_equal(values[-1], now)
-        series = explorer.history.series(f"mlp/{name}/kernel", "since_start")
+        series = explorer.history.statistics(f"mlp/{name}/kernel", "since_start")
         assert series["moved"][-1] == np.count_nonzero(now != start[name][0]) > 0
         assert series["norm"][-1] == pytest.approx(np.linalg.norm(now - start[name][0]), rel=1e-5)
 
@@ -76,15 +76,15 @@ def test_rows_of_the_first_layer_that_did_not_change_are_those_of_the_dark_pixel
     np.testing.assert_array_equal(np.flatnonzero(~changed), dark)
     (finding,) = [finding for finding in explorer.findings if finding.key == "mlp/first/kernel"]
     assert (finding.rule, finding.severity) == ("rows not moving", "note")
-    (place,) = finding.places
+    (place,) = finding.axis_entries
     assert (place.axis, place.entries) == (0, tuple(dark.tolist()))
     assert (finding.evidence["rows_still"], finding.evidence["rows"]) == (384, 784)
     bias = model.get_layer("first").get_weights()[1]
     assert finding.evidence["bias_moved"] == np.count_nonzero(bias != start["first"][1]) > 0
-    assert "384 of 784 rows of the kernel of first did not move" in finding.sentence
-    assert "inputs 0 to 115" in finding.sentence
-    assert "a row whose input is always 0 does not move" in finding.sentence
-    assert "(x == 0).all(axis=0)" in finding.cure
+    assert "384 of 784 rows of the kernel of first did not move" in finding.message
+    assert "inputs 0 to 115" in finding.message
+    assert "a row whose input is always 0 does not move" in finding.message
+    assert "(x == 0).all(axis=0)" in finding.suggestion
     assert not [finding for finding in explorer.findings if finding.severity != "note"]
 
 
@@ -96,7 +96,7 @@ def test_rows_that_stay_in_later_layers_belong_to_units_that_put_out_zero(traine
     assert set(rows) >= {"second", "third", "digit"}
     end, states = model.get_weights(), [record.number for record in explorer.history.records if record.kind != "epoch"]
     for batch, number in enumerate(states[:-1]):  # as the model was before each batch
-        model.set_weights([explorer.history.value(key, number) for key in explorer.catalog.weights])
+        model.set_weights([explorer.history.values_at(key, number) for key in explorer.catalog.weights])
         outputs = probe(pixels[batch % 8 * 64 :][:64])
         for name, output in zip(("second", "third", "digit"), outputs, strict=True):
             assert not np.asarray(output)[:, rows[name]].any()

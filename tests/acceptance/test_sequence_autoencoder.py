@@ -73,7 +73,7 @@ def test_the_four_gates_are_columns_of_twenty_in_the_order_of_keras(checkpoints)
         (name, 20 * number, 20 * number + 20) for number, name in enumerate(GATES)
     ]
     for weight, number in ((kernel, 0), (recurrent, 1), (bias, 2)):
-        part = weight.part("forget gate")
+        part = weight.select_blocks("forget gate")
         assert part.shape == (*weight.shape[:-1], 20)
         now = explorer.history.values(part.whole, part.index)
         np.testing.assert_array_equal(now, [arrays[number][..., 20:40] for arrays in kept])
@@ -92,7 +92,7 @@ def test_checkpoints_are_the_time_axis(checkpoints):
     for number, weight in enumerate(encoder(explorer)):
         values = explorer.history.values(weight.key)
         np.testing.assert_array_equal(values, [arrays[number] for arrays in kept])
-        norms = explorer.history.series(weight.key, "since_start")["norm"]
+        norms = explorer.history.statistics(weight.key, "since_start")["norm"]
         np.testing.assert_allclose(norms[1:], [np.linalg.norm(each - values[0]) for each in values[1:]], rtol=1e-5)
     text = str(explorer)
     assert "3 checkpoints" in text

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from weight_explorer.catalog.walk import read_catalog
+from weight_explorer.catalog.builder import read_catalog
 
 ROUNDS = 9
 

@@ -13,7 +13,7 @@ import numpy as np
 from tests.benchmarks.overhead import make_model, seconds
 from tests.benchmarks.record_cost import change, record_of
 from weight_explorer import WeightExplorer
-from weight_explorer.recording.facts import Activity
+from weight_explorer.recording.facts import TrainingKind
 
 ROUNDS = 40
 
@@ -40,14 +40,14 @@ def measure(name: str, optimizer: str) -> str:
     explorer = WeightExplorer(model)
     model.fit(x, np.zeros(len(x)), verbose=0, callbacks=[explorer.callback])
     record, reader, catalog = record_of(explorer), explorer._source.training, explorer.catalog
-    reader.begin(Activity.FIT)
+    reader.begin(TrainingKind.FIT)
     records, reads = [], []
     for _ in range(ROUNDS):
         change(model)
         records.append(seconds(record))
-        reads.append(seconds(lambda: reader.read(catalog)))
-    reader.begin(Activity.FIT)
-    first = seconds(lambda: reader.read(catalog))
+        reads.append(seconds(lambda: reader.visit(catalog)))
+    reader.begin(TrainingKind.FIT)
+    first = seconds(lambda: reader.visit(catalog))
     explorer.close()
     shares = [read / whole for read, whole in zip(reads, records, strict=True)]
     middle = statistics.median(reads)

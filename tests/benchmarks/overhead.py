@@ -141,7 +141,7 @@ def main():
         model = make_model()
         explorer = WeightExplorer(model, **options)
         ratios = fit_ratio(model, explorer.callback, *(LONG if options["record_every"] == "auto" else SHORT))
-        write_ratio(options, ratios, f", the panel says {explorer.callback.status.cost:.1%}")
+        write_ratio(options, ratios, f", the panel says {explorer.callback.status.overhead:.1%}")
     models = {"MLP, 109 386 parameters": make_model(), "ResNet50, 25.6 M": keras.applications.ResNet50(weights=None)}
     for name, model in models.items():
         made = seconds(lambda model=model: WeightExplorer(model))

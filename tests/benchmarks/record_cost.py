@@ -27,7 +27,7 @@ from keras import layers
 from tests.benchmarks import overhead
 from tests.benchmarks.overhead import make_model, seconds
 from weight_explorer import WeightExplorer
-from weight_explorer.recording.time import Step
+from weight_explorer.recording.records import Record
 from weight_explorer.tracker import LiveTracker
 
 ROUNDS = 7
@@ -79,7 +79,7 @@ def change(model: keras.Model) -> None:
 def record_of(explorer: WeightExplorer) -> Work:
     """Return what makes the next record, as the callback does between two epochs."""
     numbers = itertools.count(1)
-    return lambda: explorer._tracker.record(Step(0, 0, next(numbers), 0.0, "batch"))
+    return lambda: explorer._tracker.record(Record(0, 0, next(numbers), 0.0, "batch"))
 
 
 def compare(model: keras.Model, rivals: dict[str, Work], num_rounds: int) -> dict[str, Pairs]:

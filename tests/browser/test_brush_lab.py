@@ -17,11 +17,11 @@ frozen = []
 model.fit(x, y, epochs=100_000, verbose=0, callbacks=[explorer.callback, FreezeSelection()])
 """
 REPORT = """
-(proof,) = [proof for proof in explorer.frozen() if proof.key == "zoo/hidden/kernel"]
-mask, steps = explorer.selection.mask, explorer.history.steps(proof.key)
-first, last = (explorer.history.value(proof.key, min(step for step in steps if step >= at)) for at in (proof.since, steps[-1]))
-same = first == last
-print(json.dumps([proof.of, int(mask.sum()), proof.moved, bool(same[mask].all()), bool(same.all())]))
+(proof,) = [proof for proof in explorer.check_frozen() if proof.key == "zoo/hidden/kernel"]
+mask, steps = explorer.selection.mask, explorer.history.records_with_values(proof.key)
+first, last = (explorer.history.values_at(proof.key, min(step for step in steps if step >= at)) for at in (proof.frozen_at,
+steps[-1])) same = first == last
+print(json.dumps([proof.num_frozen, int(mask.sum()), proof.num_changed, bool(same[mask].all()), bool(same.all())]))
 """
 
 

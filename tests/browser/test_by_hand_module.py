@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.browser.test_time_module import mount, records, slider
-from weight_explorer.panels.time import EDITED, ENDED, OUTSIDE, RESTORED
+from weight_explorer.panel.widgets.record_slider import EDITED, ENDED, OUTSIDE, RESTORED
 
 OUT_OF_SIGHT, AVERAGED = "changed outside of training at epoch 1", "moving average of the weights (use_ema)"
 NAMES = ["", "", "assigned 1 to <b>all</b>", "", "restored at epoch 1", "", OUT_OF_SIGHT, AVERAGED]

@@ -39,7 +39,7 @@ SHORT = "_ = model.fit(x, y, epochs=2, verbose=0, callbacks=[explorer.callback])
 LONG = "_ = model.fit(x, y, epochs=100_000, verbose=0, callbacks=[explorer.callback])"
 REPORT = """
 kinds = [(step.kind, step.name) for step in explorer.history.records if step.kind == "edited"]
-print(json.dumps([kinds, float(np.abs(model.get_layer('hidden').kernel.numpy() - 77).min()), str(explorer.frozen()[0])]))
+print(json.dumps([kinds, float(np.abs(model.get_layer('hidden').kernel.numpy() - 77).min()), str(explorer.check_frozen()[0])]))
 """
 
 

@@ -132,11 +132,11 @@ def test_initialize_leads_to_the_view_and_there_apply_takes_its_place(desk):
     open_row(desk)
     button(desk, "Initialize …").click()
     assert desk.evaluate("window.model.saved.at(-1).view") == "initializer"
-    update(desk, lab="shown")
+    update(desk, initializer_view="shown")
     assert not button(desk, "Initialize …").is_visible()
     button(desk, "Apply").click()
     assert sent(desk)[-1][0] == "initialize"
-    update(desk, lab="")
+    update(desk, initializer_view="")
     assert button(desk, "Initialize …").get_attribute("title") == "Initializers give fractions, which this weight does not hold"
 
 

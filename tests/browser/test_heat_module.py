@@ -9,19 +9,19 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.test_matrix_module import at, canvas_box, pixels_of, put, zoom_in
 from tests.browser.test_modules import mount, readout, settle
-from tests.test_overview import CHOICE, KEYS, Model, finding, hard
+from tests.views.test_overview import CHOICE, KEYS, Model, finding, hard
 from weight_explorer.diagnosis.findings import Findings
-from weight_explorer.panels import colors
-from weight_explorer.panels.heat import HeatPanel
-from weight_explorer.views import overview
+from weight_explorer.pictures import colors
+from weight_explorer.pictures.heatmap.widget import HeatmapWidget
 from weight_explorer.views.choice import OVERVIEW
+from weight_explorer.views.overview import overview_view
 
 END = 2**31 - 1
 OWN = ("_", "layout", "tabbable", "tooltip")
 
 
 def state_of(picture):
-    panel = HeatPanel()
+    panel = HeatmapWidget()
     panel.show(picture, "m / every weight")
     state = {name: value for name, value in panel.get_state().items() if not name.startswith(OWN)}
     return {
@@ -81,7 +81,7 @@ def test_a_click_goes_to_the_weight_of_the_row_and_dragging_does_not(page):
 def test_zero_and_nan_and_infinite_have_colors_of_their_own_and_what_has_no_value_has_none(page):
     model, found = hard()
     mount_table(page, model.draw(found))
-    for color in (colors.ZERO, colors.NOT_A_NUMBER, colors.INFINITE):
+    for color in (colors.EXACT_ZERO, colors.NOT_A_NUMBER, colors.INFINITE):
         assert pixels_of(page, color)[2] > 50
     press(page, "ArrowDown")
     readout(page, "first / kernel, record 0 (start):  update ratio no value")
@@ -134,24 +134,24 @@ def test_the_end_of_a_growing_table_is_asked_for_as_its_end(page):
     press(page, "ArrowDown")
     zoom_in(page, 400, 60, 3)
     page.wait_for_function("model.saved.length > 0")
-    page.evaluate("model.set('window', '')")
+    page.evaluate("model.set('viewport', '')")
     page.mouse.move(*at(page, 400, 60))
     page.mouse.down()
     page.mouse.move(*at(page, -900, 60), steps=3)
     page.mouse.up()
-    page.evaluate("model.set('window', '')")
+    page.evaluate("model.set('viewport', '')")
     page.wait_for_function("model.saved.length > 1 && JSON.parse(model.saved.at(-1).window)[1][3] > 1e9")
     key, (top, bottom, left, _) = json.loads(page.evaluate("model.saved.at(-1).window"))
     assert key == OVERVIEW
-    drawn = overview.draw(
+    drawn = overview_view.draw(
         model.catalog, model.history.snapshot(), replace(CHOICE, window=(key, (top, bottom, left, END))), Findings()
     )
-    assert drawn.seen.right == 1200
+    assert drawn.visible.right == 1200
     model.train(3)
-    drawn = overview.draw(
+    drawn = overview_view.draw(
         model.catalog, model.history.snapshot(), replace(CHOICE, window=(key, (top, bottom, left, END))), Findings()
     )
-    assert (drawn.seen.left, drawn.seen.right) == (left, 1203)
+    assert (drawn.visible.left, drawn.visible.right) == (left, 1203)
 
 
 def test_axe_finds_nothing(page):

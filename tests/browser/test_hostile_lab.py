@@ -2,7 +2,7 @@
 
 from tests.browser.jupyter import Notebook
 from tests.browser.test_lab import open_lab
-from tests.test_hostile_names import NAMES
+from tests.catalog.test_hostile_names import NAMES
 
 SETUP = f"""
 import keras

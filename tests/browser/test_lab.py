@@ -35,7 +35,7 @@ model.fit(x, y, epochs=100_000, verbose=0, callbacks=[explorer.callback])
 """
 # What is on screen, against NumPy on the values that were recorded for it.
 REPORT = """
-values = np.asarray(explorer.history.value(explorer._panel.weights.selected, {number}), np.float64)
+values = np.asarray(explorer.history.values_at(explorer._panel.weights.selected, {number}), np.float64)
 print(json.dumps([values.min(), values.mean(), values.std(), values.max(), float(np.sqrt((values ** 2).sum()))]))
 """
 NOW = """
@@ -87,7 +87,7 @@ def use_the_time_axis(page):
 def test_clicks_are_answered_while_fit_runs_and_ctrl_c_leaves_a_panel_that_works(version, page, tmp_path, request):
     kernels = None if version == "installed" else request.getfixturevalue("older_kernel")(version)
     kernel = f"ipykernel-{version}" if kernels else "python3"
-    cells = [SETUP, TRAIN, "import ipykernel; print(ipykernel.__version__, explorer._panel.sketches.is_used)", NOW, REPORT]
+    cells = [SETUP, TRAIN, "import ipykernel; print(ipykernel.__version__, explorer._panel.previews.has_previews)", NOW, REPORT]
     with open_lab(page, tmp_path, cells, kernel=kernel, kernels=kernels) as server:
         notebook = Notebook(page, server, "demo.ipynb")
         notebook.run(0)

@@ -24,10 +24,10 @@ explorer
 """
 TRAIN = "_ = model.fit(pixels / 16, names, epochs=100_000, verbose=0, callbacks=[explorer.callback])"
 TRUTH = """
-pace = explorer._session._pace
-found = [f.words for f in explorer.findings if "digits/inner/hidden/kernel" in f.keys or "hidden/kernel" in f.key]
+pace = explorer._session._scheduler
+found = [f.text for f in explorer.findings if "digits/inner/hidden/kernel" in f.keys or "hidden/kernel" in f.key]
 ratios = np.frombuffer(explorer._panel.tree.ratios, np.float32)
-print(json.dumps([found, ratios.tolist(), pace._spent_beside, pace._clock() - pace._began]))
+print(json.dumps([found, ratios.tolist(), pace._background_seconds, pace._clock() - pace._begin_time]))
 """
 LENGTHS = """() => Object.fromEntries([...document.querySelectorAll('.we-tree-row')].map(row =>
     [row.dataset.path, row.querySelector('.we-tree-bar').dataset.length]))"""

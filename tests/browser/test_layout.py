@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 from tests.browser.test_time_module import records, travelling
-from weight_explorer.panels.assets import BUNDLES, asset
+from weight_explorer.pictures.assets import BUNDLES, read_asset
 
-MODULES = {name: asset(f"{name}.js") for name in ("choices", "details", "findings", "status", "time_axis")}
+MODULES = {name: read_asset(f"{name}.js") for name in ("choices", "details", "findings", "status", "time_axis")}
 STYLE = "".join(file.read_text() for file in sorted(BUNDLES.glob("*.css")))
 VIEWS = ("Matrix", "Filters", "Distribution", "Over time", "Units", "Spectrum", "Compare", "Another")
 QUANTITIES = ("Value", "Since start", "Since last record", "Since record 128")

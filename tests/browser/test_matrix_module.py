@@ -9,11 +9,11 @@ import pytest
 
 from tests.browser.test_modules import mount_picture, readout, settle, state_of, walk_to
 from tests.records import history_of
-from tests.test_matrix import chosen, draw, labeled, looking, pin
-from tests.test_views import CONV_NAMES, weight_of
-from weight_explorer.panels import colors
-from weight_explorer.views import matrix
+from tests.views.test_matrix import chosen, draw, labeled, looking, pin
+from tests.views.test_views import CONV_NAMES, weight_of
+from weight_explorer.pictures import colors
 from weight_explorer.views.choice import Choice
+from weight_explorer.views.matrix import matrix_view
 
 LARGE = (3000, 900)
 # Whether a number is read, not a hint.
@@ -112,7 +112,7 @@ def test_a_hot_cell_is_red_where_its_index_is_read_in_every_order(page, shape, n
     hot = tuple(int(size - 1 - i % 2) for i, size in enumerate(shape))
     values[hot] = 0.625
     mount_picture(page, draw(values, chosen(**options), labeled(shape, names)))
-    x, y, count = pixels_of(page, f"#{colors.palette()[-3:].hex()}")
+    x, y, count = pixels_of(page, f"#{colors.colormap_bytes()[-3:].hex()}")
     assert count > 50
     assert hover(page, x, y) == (hot, "0.625")
 
@@ -230,13 +230,13 @@ def test_what_has_no_color_is_marked_and_counted(page, place):
 def test_of_a_large_matrix_the_finer_numbers_are_asked_for_once_and_then_shown(page):
     values = np.random.default_rng(1).normal(size=LARGE).astype(np.float32)
     history, weight = history_of(values), weight_of(LARGE)
-    whole = matrix.draw(weight, history, Choice())
+    whole = matrix_view.draw(weight, history, Choice())
     mount_picture(page, whole)
     page.mouse.click(*at(page, 250, 150))
     readout(page, "zoom in until it is one")
     zoom_in(page, 250, 150, 60)
     readout(page, "farthest from zero")  # what the browser has is shown at once
-    num_asked = answer_windows(page, lambda window: matrix.draw(weight, history, looking(Choice(), whole, *window)))
+    num_asked = answer_windows(page, lambda window: matrix_view.draw(weight, history, looking(Choice(), whole, *window)))
     assert 1 <= num_asked <= 2
     assert {json.loads(asked)[0] for asked in page.evaluate("model.saved.map(state => state.window)")} == {whole.key}
     index, number = hover(page, 250, 150)
@@ -257,7 +257,7 @@ def test_another_weight_is_shown_whole_and_what_is_looked_at_of_one_stays_throug
     assert after == before
     assert np.float32(number) == 2 * values[after]
     other = weight_of((40, 60))
-    update(page, matrix.draw(other, history_of(values), chosen(layout="grid")))
+    update(page, matrix_view.draw(other, history_of(values), chosen(layout="grid")))
     assert page.get_by_role("button", name="show all").is_enabled()
     update(page, draw(values[:30]))
     page.wait_for_function("document.querySelectorAll('button')[3].disabled")

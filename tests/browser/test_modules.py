@@ -5,10 +5,10 @@ from base64 import b64encode
 import numpy as np
 import pytest
 
-from weight_explorer.catalog.nodes import Axis, Block
-from weight_explorer.panels.assets import asset
-from weight_explorer.panels.matrix import MatrixPanel
-from weight_explorer.views.pictures import Marks, MatrixPicture
+from weight_explorer.catalog.schema import Axis, Block
+from weight_explorer.pictures.assets import read_asset
+from weight_explorer.pictures.data import MatrixPicture, SpecialCounts
+from weight_explorer.pictures.matrix.widget import MatrixWidget
 
 HARNESS = """
 async ([code, css, state]) => {
@@ -45,7 +45,7 @@ async ([code, css, state]) => {
 
 def mount(page, name, **state):
     page.goto("about:blank")
-    page.evaluate(HARNESS, [asset(f"{name}.js"), asset("status.css") + asset(f"{name}.css"), state])
+    page.evaluate(HARNESS, [read_asset(f"{name}.js"), read_asset("status.css") + read_asset(f"{name}.css"), state])
     settle(page)
 
 
@@ -290,9 +290,9 @@ def base64(array):
 
 def state_of(picture):
     """What a picture sends to the page."""
-    panel = MatrixPanel()
+    panel = MatrixWidget()
     panel.show(picture, "a picture")
-    own = [name for name, trait in MatrixPanel.class_own_traits().items() if not name.startswith("_")]
+    own = [name for name, trait in MatrixWidget.class_own_traits().items() if not name.startswith("_")]
     state = {name: getattr(panel, name) for name in own}
     panel.close()
     return {name: {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value for name, value in state.items()}
@@ -305,10 +305,12 @@ def mount_picture(page, picture):
 
 def mount_matrix(page, cells, rows, columns, order, steps=(1, 1)):
     finite = np.abs(cells[np.isfinite(cells)])
-    marks = Marks(
+    marks = SpecialCounts(
         "largest shown", 0, 0, int(np.isnan(cells).sum()), int(np.isposinf(cells).sum()), int(np.isneginf(cells).sum())
     )
-    picture = MatrixPicture(cells.astype("<f4"), rows, columns, tuple(order), *steps, float(finite.max()), "", marks=marks)
+    picture = MatrixPicture(
+        cells.astype("<f4"), rows, columns, tuple(order), *steps, float(finite.max()), "", special_counts=marks
+    )
     mount_picture(page, picture)
 
 

@@ -5,9 +5,9 @@ from base64 import b64encode
 import numpy as np
 import pytest
 
-from weight_explorer.panels.assets import asset
-from weight_explorer.panels.ranking import RankingPanel
-from weight_explorer.views.pictures import Ranking, RankingPicture
+from weight_explorer.pictures.assets import read_asset
+from weight_explorer.pictures.data import Ranking, RankingPicture
+from weight_explorer.pictures.ranking.widget import RankingWidget
 
 TRAITS = ("tables", "bars", "option", "alternative", "palette")
 
@@ -48,21 +48,21 @@ def ranking(values, *, title="units by norm", picks=True, picked=0, left=0):
     count = len(values)
     return Ranking(
         title=title,
-        heads=("unit", "norm", "was"),
-        places=tuple(range(1, count + 1)),
+        headers=("unit", "norm", "was"),
+        ranks=tuple(range(1, count + 1)),
         names=tuple(f"{i} <b>name</b>" for i in range(count)),
         values=np.array(values, float),
         numbers=tuple(f"{value:.3g}" for value in values),
-        moves=tuple("▲ 7" for _ in values),
-        picks=tuple(str(10 + i) for i in range(count)) if picks else (),
-        picked=picked if picks else -1,
-        num_left=left,
+        rank_changes=tuple("▲ 7" for _ in values),
+        pick_values=tuple(str(10 + i) for i in range(count)) if picks else (),
+        picked_row=picked if picks else -1,
+        num_more=left,
     )
 
 
 def travelling(*rankings):
     """What arrives in the browser after `show`: the real bytes of the real widget."""
-    panel = RankingPanel()
+    panel = RankingWidget()
     panel.show(RankingPicture(rankings, "units.unit", "words"), "name")
     state = {name: getattr(panel, name) for name in TRAITS}
     panel.close()
@@ -79,8 +79,8 @@ def shown(page):
     page.on("console", lambda message: message.type in ("error", "warning") and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("about:blank")
-    css = asset("status.css") + asset("ranking.css")
-    page.evaluate(HARNESS, [asset("ranking.js"), css, travelling(UNITS, INPUTS)])
+    css = read_asset("status.css") + read_asset("ranking.css")
+    page.evaluate(HARNESS, [read_asset("ranking.js"), css, travelling(UNITS, INPUTS)])
     yield page
     assert errors == []
 

@@ -9,11 +9,11 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser.test_matrix_module import wait_until_disabled
 from tests.browser.test_modules import ROWS, STILL, mount, readout, settle
 from tests.records import Variable, record
-from weight_explorer.catalog.nodes import Axis, Block, Catalog, LayerNode, Weight
-from weight_explorer.panels.sketches import SketchesPanel
-from weight_explorer.recording.history import History
+from weight_explorer.catalog.schema import Axis, Block, Catalog, LayerNode, Weight
+from weight_explorer.panel.previews import make_previews, weights_by_layer
+from weight_explorer.panel.widgets.previews import PreviewsWidget
+from weight_explorer.recording.live_history import LiveHistory
 from weight_explorer.recording.recorder import Recorder
-from weight_explorer.views.sketches import places_of, sketches_of
 
 CELLS = {"m/lstm/kernel": (100, 80), "m/lstm/bias": (80,), "m/out/kernel": (20, 5)}
 
@@ -24,7 +24,7 @@ class Model:
     def __init__(self):
         self.values = {key: np.zeros(shape, np.float32) for key, shape in CELLS.items()}
         variables = {key: Variable(values) for key, values in self.values.items()}
-        self.history, self.epoch = History(10**8), 0
+        self.history, self.epoch = LiveHistory(10**8), 0
         self.recorder = Recorder(self.history, lambda variables: [each.values for each in variables])
         gates = tuple(
             Block(name, 20 * i, 20 * i + 20) for i, name in enumerate(("input gate", "forget gate", "cell", "output gate"))
@@ -45,15 +45,15 @@ class Model:
             for name in ("lstm", "out", "drop")
         ]
         self.catalog = Catalog(LayerNode("m", "m", "Sequential", children=tuple(layers)), weights, variables)
-        self.panel = SketchesPanel()
+        self.panel = PreviewsWidget()
 
     def sketch(self):
         """Record the end of an epoch, and return what the page is sent."""
         record(self.recorder, self.catalog, epoch=self.epoch, kind="epoch" if self.epoch else "start")
         self.epoch += 1
-        self.panel.show(sketches_of(self.catalog, self.history.snapshot()), places_of(self.catalog))
+        self.panel.show(make_previews(self.catalog, self.history.snapshot()), weights_by_layer(self.catalog))
         self.panel.follow("m/lstm", "m/lstm/kernel", is_over=False)
-        own = [name for name in SketchesPanel.class_own_traits() if not name.startswith("_")]
+        own = [name for name in PreviewsWidget.class_own_traits() if not name.startswith("_")]
         state = {name: getattr(self.panel, name) for name in own}
         return {
             name: {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value for name, value in state.items()
@@ -113,7 +113,7 @@ def test_a_click_that_waits_shows_the_weight_with_its_number_and_statistics(page
     assert "cell stands for" not in page.locator(".we-sketches-words").text_content()
     rows = page.locator(".we-sketches-numbers tbody tr")
     texts = [rows.nth(i).locator("th, td").all_text_contents() for i in range(rows.count())]
-    sketch = sketches_of(model.catalog, model.history.snapshot()).all[2]
+    sketch = make_previews(model.catalog, model.history.snapshot()).previews[2]
     assert [tuple(text) for text in texts] == list(sketch.statistics.rows)
     assert "kernel is busy" in page.get_by_role("status").text_content()
     assert ": start (record 0), 64 x 64 cells of 8 bits at most" in page.get_by_role("status").text_content()

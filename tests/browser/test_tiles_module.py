@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from tests.browser.test_modules import LONG_TASK, base64, drawing_time, mount, settle
-from tests.test_filters import CONV, KERNELS, drawn, kernel_of
-from weight_explorer.panels import colors
-from weight_explorer.panels.tiles import TilesPanel
+from tests.views.test_filters import CONV, KERNELS, drawn, kernel_of
+from weight_explorer.pictures import colors
+from weight_explorer.pictures.tiles.widget import TilesWidget
 
-SYNCED = ("shape", "tiles", "axes", "rows", "columns", "is_common", "combined", "measure", "heading", "alternative")
+SYNCED = ("shape", "tiles", "axes", "rows", "columns", "has_common_scale", "combined", "measure", "heading", "alternative")
 BUFFERS = ("cells", "palette")
 
 
 def mount_tiles(page, picture, width=600):
-    panel = TilesPanel()
+    panel = TilesWidget()
     panel.show(picture, "a kernel")
     state = {name: getattr(panel, name) for name in SYNCED}
     buffers = {name: base64(np.frombuffer(getattr(panel, name), np.uint8)) for name in BUFFERS}

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.test_counting import MOMENTS
-from weight_explorer.panels.assets import asset
-from weight_explorer.panels.time import KEPT, SEAM, START, TimePanel
-from weight_explorer.recording.moments import moment_words
+from tests.recording.test_counting import MOMENTS
+from weight_explorer.panel.widgets.record_slider import FIT_BOUNDARY, KEPT, START, RecordSliderWidget
+from weight_explorer.pictures.assets import read_asset
+from weight_explorer.recording.descriptions import describe_time
 
 COLUMNS = ("numbers", "epochs", "batches", "keras_epochs", "fits", "marks")
 TRAITS = (*COLUMNS, "names", "shown", "selected", "against", "speed", "may_grow")
@@ -81,7 +81,7 @@ def records(num, *, first=0, every=4, kept=None):
 
 def travelling(**arguments):
     """What arrives in the browser after `show`: the real bytes of the real widget."""
-    panel = TimePanel()
+    panel = RecordSliderWidget()
     last = int(arguments["numbers"][-1]) if len(arguments["numbers"]) else -1
     panel.show(**{"shown": last, "selected": "", "against": ""} | arguments)
     state = {name: getattr(panel, name) for name in TRAITS}
@@ -93,11 +93,11 @@ def mount(page, *, width=900, **arguments):
     page.errors = []
     page.on("console", lambda message: message.type in ("error", "warning") and page.errors.append(message.text))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    css = asset("status.css") + asset("time_axis.css")
+    css = read_asset("status.css") + read_asset("time_axis.css")
     page.clock.install(time=0)
     page.goto("about:blank")
     page.clock.pause_at(1000)
-    page.evaluate(HARNESS, [asset("time_axis.js"), css, travelling(**arguments), width])
+    page.evaluate(HARNESS, [read_asset("time_axis.js"), css, travelling(**arguments), width])
     page.clock.run_for(20)
 
 
@@ -205,7 +205,7 @@ def columns_of(steps):
     """What the panel hands to the time axis."""
     columns = {"numbers": "number", "epochs": "epoch", "batches": "batch", "keras_epochs": "keras_epoch", "fits": "fit"}
     arrays = {name: np.array([getattr(step, field) for step in steps]) for name, field in columns.items()}
-    return arrays | {"marks": np.array([KEPT | START * step.is_start for step in steps])}
+    return arrays | {"marks": np.array([KEPT | START * step.is_initial for step in steps])}
 
 
 def test_the_page_has_the_same_words_for_a_moment_as_python(page):
@@ -213,7 +213,7 @@ def test_the_page_has_the_same_words_for_a_moment_as_python(page):
     mount(page, **columns_of(steps))
     for step in steps:
         page.evaluate("shown => model.take({shown})", step.number)
-        assert label(page).removesuffix(f" · record {step.number}") == moment_words(step)
+        assert label(page).removesuffix(f" · record {step.number}") == describe_time(step)
 
 
 @pytest.mark.parametrize(("width", "is_seen"), [(480, False), (900, True)])
@@ -401,7 +401,7 @@ def test_live_follows_and_pressed_again_stays_on_the_record_shown(axis):
 
 
 def test_records_of_files_have_no_newest_to_follow(page):
-    mount(page, **records(12), may_grow=False)
+    mount(page, **records(12), can_grow=False)
     assert not button(page, "Live").is_visible()
     slider(page).focus()
     page.keyboard.press("l")
@@ -583,7 +583,7 @@ def test_a_second_fit_has_a_seam_and_takes_no_ticks_away(page):
     at = 200
     columns = {name: np.insert(values, at, values[at]) for name, values in columns.items()}
     columns["numbers"] = np.arange(401)
-    columns["marks"][at + 1] |= SEAM
+    columns["marks"][at + 1] |= FIT_BOUNDARY
     mount(page, **columns)
     width = page.locator("#first .we-time-track").bounding_box()["width"]
     assert ticks(page, "seams") == pytest.approx([width * (at + 1) / 400], abs=1)
@@ -639,7 +639,7 @@ def test_a_view_that_is_gone_does_nothing_any_more(silent, busy):
 
 
 def test_an_update_is_one_message_and_none_where_nothing_changed(monkeypatch):
-    panel = TimePanel()
+    panel = RecordSliderWidget()
     found = []
     monkeypatch.setattr(panel, "send_state", lambda key=None: found.append(set(key or ())))
     everything = {**records(5), "shown": 4, "selected": "", "against": ""}
@@ -652,4 +652,4 @@ def test_an_update_is_one_message_and_none_where_nothing_changed(monkeypatch):
 
 def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"one entry for each record.*'numbers': 2.*0 names"):
-        TimePanel().show(**records(2) | {"epochs": [0]}, shown=-1, selected="", against="")
+        RecordSliderWidget().show(**records(2) | {"epochs": [0]}, current=-1, selected="", against="")

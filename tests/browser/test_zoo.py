@@ -145,7 +145,7 @@ def save(page, theme):
     page.get_by_role("button", name="as code").press("Enter")
     code = page.get_by_role("region", name="code of this picture")
     code.wait_for()
-    assert "values = explorer.history.value('conv/kernel', " in code.text_content()
+    assert "values = explorer.history.values_at('conv/kernel', " in code.text_content()
     page.screenshot(path=SCREENSHOTS / f"code_{theme}.png")
     assert serious(page) == []
     page.keyboard.press("Escape")

@@ -137,11 +137,11 @@ def check_training(make):
     assert len(witness.seen) == len(clicker.threads)
     for number, seen in witness.seen.items():
         for key, values in seen.items():
-            assert same(history.value(key, number), values), (key, history.records[number])
+            assert same(history.values_at(key, number), values), (key, history.records[number])
     last = history.num_recorded - 1
     for key, variable in explorer.catalog.variables.items():
-        assert same(history.value(key, last), values_of(variable)), key
-    assert not same(history.value(KERNEL, last), history.value(KERNEL, 0))
+        assert same(history.values_at(key, last), values_of(variable)), key
+    assert not same(history.values_at(KERNEL, last), history.values_at(KERNEL, 0))
     return model, explorer
 
 
@@ -157,8 +157,8 @@ def check_freezing(make):
     after = values_of(kernel)
     assert same(after[1:3], before[1:3])
     assert (after[[0, 3, 4, 5]] != before[[0, 3, 4, 5]]).any(axis=1).all()
-    (proof,) = explorer.frozen()
-    assert (proof.moved, proof.of, proof.is_estimated) == (0, 16, False)
+    (proof,) = explorer.check_frozen()
+    assert (proof.num_changed, proof.num_frozen, proof.is_estimated) == (0, 16, False)
     return model, explorer
 
 
@@ -167,7 +167,7 @@ def check_return(make):
     model = make()
     explorer = WeightExplorer(model, record_every=1)
     fit(model, explorer.callback)
-    start = explorer.history.value(KERNEL, 0)
+    start = explorer.history.values_at(KERNEL, 0)
     explorer.restore(0)
     kernel = model.get_layer("hidden").kernel
     assert same(values_of(kernel), start)
@@ -177,5 +177,5 @@ def check_return(make):
     assert same(values_of(kernel), start)
     fit(model, explorer.callback)
     assert not same(values_of(kernel), start)
-    assert same(explorer.history.value(KERNEL, explorer.history.num_recorded - 1), values_of(kernel))
+    assert same(explorer.history.values_at(KERNEL, explorer.history.num_recorded - 1), values_of(kernel))
     return model, explorer

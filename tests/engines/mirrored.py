@@ -26,7 +26,7 @@ def main():
     last = explorer.history.num_recorded - 1
     for key, variable in explorer.catalog.variables.items():
         first, second = replicas_of(variable)
-        assert same(explorer.history.value(key, last), first), key
+        assert same(explorer.history.values_at(key, last), first), key
         # What is not trained, each replica has of its own; Keras reads, shows and saves the first one's.
         assert same(first, second) or not variable.trainable, key
     moving = model.get_layer("norm").moving_mean
@@ -34,7 +34,7 @@ def main():
     assert same(model.get_layer("norm").get_weights()[2], values_of(moving))
 
     model, explorer = check_freezing(make)
-    frozen = explorer.history.value(KERNEL, explorer.frozen()[0].since)[1:3]
+    frozen = explorer.history.values_at(KERNEL, explorer.check_frozen()[0].frozen_at)[1:3]
     for values in replicas_of(model.get_layer("hidden").kernel):
         assert same(values[1:3], frozen)
 

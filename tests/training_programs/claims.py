@@ -33,9 +33,9 @@ def _code(finding):
 
 def _changed(explorer, key, since=0):
     """Say of each element of a weight whether it differs from what it was at a record, at any later one."""
-    kept = [number for number in explorer.history.steps(key) if number >= since]
-    start = explorer.history.value(key, since)
-    return np.any([explorer.history.value(key, number) != start for number in kept], axis=0)
+    kept = [number for number in explorer.history.records_with_values(key) if number >= since]
+    start = explorer.history.values_at(key, since)
+    return np.any([explorer.history.values_at(key, number) != start for number in kept], axis=0)
 
 
 def _along(changed, axis):
@@ -45,7 +45,7 @@ def _along(changed, axis):
 
 def check_rows(explorer, finding, location) -> Iterator[str]:
     """Exactly the rows that are named did not change."""
-    (place,) = location.places
+    (place,) = location.axis_entries
     changed = _along(_changed(explorer, location.key), place.axis)
     if tuple(np.flatnonzero(~changed)) != place.entries:
         yield f"other rows of {location.key} did not change: {np.flatnonzero(~changed)}"
@@ -53,7 +53,7 @@ def check_rows(explorer, finding, location) -> Iterator[str]:
 
 def check_units(explorer, finding, location) -> Iterator[str]:
     """The units that are named have not changed since the record that is named, their biases included."""
-    (place,) = location.places
+    (place,) = location.axis_entries
     changed = _along(_changed(explorer, location.key, int(finding.evidence["since"])), place.axis)
     if changed[list(place.entries)].any() or not changed.any():
         yield f"units of {location.key} changed"
@@ -90,10 +90,10 @@ def is_not_trainable(explorer, location, trained) -> Iterator[str]:
 
 def is_padding(explorer, location, trained) -> Iterator[str]:
     """Of the tokens that are named only padding occurs, and the note says that it is padding."""
-    entries, occurring = set(location.places[0].entries), set(np.unique(trained.inputs).tolist())
+    entries, occurring = set(location.axis_entries[0].entries), set(np.unique(trained.inputs).tolist())
     if entries & occurring - {0}:
         yield f"tokens {sorted(entries & occurring)} occur"
-    if 0 in entries & occurring and "Token 0 is padding (mask_zero=True)" not in location.sentence:
+    if 0 in entries & occurring and "Token 0 is padding (mask_zero=True)" not in location.message:
         yield "token 0 occurs, and is padding"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 
-def layer_before(layer: Any) -> Any | None:
+def preceding_layer(layer: Any) -> Any | None:
     """Return the nearest layer with weights whose output, and no other, comes into a layer; None where none is known.
 
     What stands between has no weights, as an activation or padding.
@@ -15,16 +15,16 @@ def layer_before(layer: Any) -> Any | None:
     >>> from keras import layers
     >>> conv, norm = layers.Conv2D(4, 3), layers.BatchNormalization()
     >>> model = keras.Sequential([keras.Input((8, 8, 1)), conv, layers.ReLU(), norm])
-    >>> layer_before(norm) is conv, layer_before(conv)
+    >>> preceding_layer(norm) is conv, preceding_layer(conv)
     (True, None)
     """
-    found = _producer(layer)
+    found = _producing_layer(layer)
     while found is not None and not found.weights:
-        found = _producer(found)
+        found = _producing_layer(found)
     return found
 
 
-def _producer(layer: Any) -> Any | None:
+def _producing_layer(layer: Any) -> Any | None:
     try:
         tensor = layer.input
     except (AttributeError, ValueError):  # not called on symbolic tensors, or more than once

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEVERITIES = ("error", "warning", "note")
-_WIDTH = 128
-_MOST_OF_LAYER = 40  # characters of a layer's path in text
+_TEXT_WIDTH = 128
+_MAX_CELL_WIDTH = 40  # characters of a layer's path in text
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AxisEntries:
     """Entries along one axis of a weight. One place for each axis, of one entry each, is a single element."""
 
     axis: int
@@ -32,15 +32,15 @@ class Location:
     Attributes:
         key: The weight.
         layer: Path of its layer.
-        sentence: What was found there, in plain words.
-        places: Which entries of the weight.
+        message: What was found there, in plain words.
+        axis_entries: Which entries of the weight.
         keys: All weights that the sentence is about.
     """
 
     key: str
     layer: str
-    sentence: str
-    places: tuple[Place, ...] = ()
+    message: str
+    axis_entries: tuple[AxisEntries, ...] = ()
     keys: tuple[str, ...] = ()
 
 
@@ -53,14 +53,14 @@ class Finding:
         severity: "error", "warning", or "note" for what is true and no trouble.
         key: The weight, or the first of those that it is true of.
         layer: Path of its layer.
-        step: Number of the record that it is said of.
+        record_number: Number of the record that it is said of.
         epoch: The epoch that record lies in or ends, as Keras printed it; 0 before the first.
-        sentence: What was found, in plain words.
+        message: What was found, in plain words.
         evidence: The numbers behind it.
         keys: All weights that it is true of.
-        places: Which entries of the weight.
-        cure: What usually helps, or "".
-        source: Where the threshold or the cure comes from, or "".
+        axis_entries: Which entries of the weight.
+        suggestion: What usually helps, or "".
+        reference: Where the threshold or the cure comes from, or "".
         cause: A code. What one rule finds with the same cause and severity is one finding; without a code it stays by itself.
         locations: Where it was found, in the order of the tree: one entry for each layer or weight.
     """
@@ -69,51 +69,51 @@ class Finding:
     severity: str
     key: str
     layer: str
-    step: int
+    record_number: int
     epoch: int
-    sentence: str
+    message: str
     evidence: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     keys: tuple[str, ...] = ()
-    places: tuple[Place, ...] = ()
-    cure: str = ""
-    source: str = ""
+    axis_entries: tuple[AxisEntries, ...] = ()
+    suggestion: str = ""
+    reference: str = ""
     cause: str = ""
     locations: tuple[Location, ...] = field(default=(), repr=False)
 
-    def at(self, key: str) -> Finding:
+    def for_weight(self, key: str) -> Finding:
         """Return the finding as it is true of one weight.
 
         >>> here, there = Location("m/a", "m", "a stands still."), Location("m/b", "m", "b stands still.")
         >>> finding = Finding("not moving", "warning", "m/a", "m", 4, 2, "a and b stand still.", locations=(here, there))
-        >>> finding.at("m/b").sentence
+        >>> finding.for_weight("m/b").message
         'b stands still.'
         """
         found = next((each for each in self.locations if key in (each.key, *each.keys)), None)
         if found is None:
             return self
-        places = found.places if key == found.key else ()
-        return replace(self, key=found.key, layer=found.layer, sentence=found.sentence, places=places)
+        places = found.axis_entries if key == found.key else ()
+        return replace(self, key=found.key, layer=found.layer, message=found.message, axis_entries=places)
 
     @property
-    def sentences(self) -> Mapping[str, str]:
+    def messages(self) -> Mapping[str, str]:
         """What was found in each weight, by its key.
 
         >>> places = Location("m/a", "m", "a stands still."), Location("m/b", "m", "b and c do.", keys=("m/b", "m/c"))
-        >>> Finding("not moving", "warning", "m/a", "m", 4, 2, "All stand still.", locations=places).sentences
+        >>> Finding("not moving", "warning", "m/a", "m", 4, 2, "All stand still.", locations=places).messages
         {'m/a': 'a stands still.', 'm/b': 'b and c do.', 'm/c': 'b and c do.'}
         """
         if not self.locations:
-            return dict.fromkeys(self.keys or (self.key,), self.sentence)
+            return dict.fromkeys(self.keys or (self.key,), self.message)
         found: dict[str, str] = {}
         for location in self.locations:
             for key in location.keys or (location.key,):
-                found.setdefault(key, location.sentence)
+                found.setdefault(key, location.message)
         return found
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The sentence, and what usually helps."""
-        return f"{self.sentence} {self.cure}".strip()
+        return f"{self.message} {self.suggestion}".strip()
 
 
 class Findings(tuple[Finding, ...]):
@@ -131,21 +131,21 @@ class Findings(tuple[Finding, ...]):
     __slots__ = ()
 
     @property
-    def severity_words(self) -> str:
+    def severity_summary(self) -> str:
         """How many there are of each severity, such as `3 warnings, 1 note`."""
         counts = {severity: sum(each.severity == severity for each in self) for severity in SEVERITIES}
         return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
 
     @property
-    def count_words(self) -> str:
+    def summary(self) -> str:
         """How many there are in all, and of each severity."""
-        return f"{len(self)} finding{'s' if len(self) > 1 else ''}: {self.severity_words}" if self else "Nothing was found."
+        return f"{len(self)} finding{'s' if len(self) > 1 else ''}: {self.severity_summary}" if self else "Nothing was found."
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each finding; `keys` is a tuple, `evidence` a dict of numbers, `locations` a count."""
         import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this function needs it
 
-        columns = ("severity", "rule", "layer", "key", "step", "epoch", "sentence", "cure", "source", "keys")
+        columns = ("severity", "rule", "layer", "key", "record_number", "epoch", "message", "suggestion", "reference", "keys")
         rows = [
             {name: getattr(each, name) for name in columns}
             | {"evidence": dict(each.evidence), "locations": len(each.locations)}
@@ -158,16 +158,16 @@ class Findings(tuple[Finding, ...]):
 
     def __str__(self) -> str:
         names, *rows = self._table()
-        rows = [names, *(tuple(map(_shortened, row[:-1])) + row[-1:] for row in rows)] if rows else []
+        rows = [names, *(tuple(map(_shorten, row[:-1])) + row[-1:] for row in rows)] if rows else []
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-        return "\n".join([self.count_words, *(_row_text(row, widths) for row in rows)])
+        return "\n".join([self.summary, *(_format_row(row, widths) for row in rows)])
 
     def _repr_html_(self) -> str:
         names, *rows = self._table()
         head = "".join(f"<th>{name}</th>" for name in names)
         body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if self else ""
-        return f"<p>{self.count_words}</p>{table}"
+        return f"<p>{self.summary}</p>{table}"
 
     def _table(self) -> list[tuple[str, ...]]:
         """Return the names of the columns, then a row for each finding; locations are counted only where one has several."""
@@ -176,18 +176,18 @@ class Findings(tuple[Finding, ...]):
         return [names, *(tuple(_COLUMNS[name](each) for name in names) for each in self)]
 
 
-NOTHING_FOUND = Findings()
+EMPTY_FINDINGS = Findings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examined:
+class DiagnosisResult:
     """Findings, and the number of the newest record that they know of, None where nothing was examined yet."""
 
-    findings: Findings = NOTHING_FOUND
-    number: int | None = None
+    findings: Findings = EMPTY_FINDINGS
+    record_number: int | None = None
 
 
-NOT_EXAMINED = Examined()
+NO_DIAGNOSIS = DiagnosisResult()
 
 
 _COLUMNS: Mapping[str, Callable[[Finding], str]] = MappingProxyType(
@@ -197,17 +197,17 @@ _COLUMNS: Mapping[str, Callable[[Finding], str]] = MappingProxyType(
         "layer": lambda finding: finding.layer,
         "locations": lambda finding: str(len(finding.locations) or 1),
         "epoch": lambda finding: str(finding.epoch),
-        "finding": lambda finding: finding.words,
+        "finding": lambda finding: finding.text,
     }
 )
 
 
-def _shortened(cell: str) -> str:
+def _shorten(cell: str) -> str:
     """Return the end of a long path: it names the layer."""
-    return cell if len(cell) <= _MOST_OF_LAYER else f"…{cell[1 - _MOST_OF_LAYER :]}"
+    return cell if len(cell) <= _MAX_CELL_WIDTH else f"…{cell[1 - _MAX_CELL_WIDTH :]}"
 
 
-def _row_text(row: tuple[str, ...], widths: list[int]) -> str:
+def _format_row(row: tuple[str, ...], widths: list[int]) -> str:
     head = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  "
-    lines = textwrap.wrap(row[-1], max(_WIDTH - len(head), 40))
+    lines = textwrap.wrap(row[-1], max(_TEXT_WIDTH - len(head), 40))
     return "\n".join((head if i == 0 else " " * len(head)) + line for i, line in enumerate(lines))

@@ -4,55 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from weight_explorer.catalog.nodes import Catalog
-from weight_explorer.diagnosis.case import Case
-from weight_explorer.diagnosis.facts import NO_FACTS, Facts
+from weight_explorer.catalog.schema import Catalog
+from weight_explorer.diagnosis.context import DiagnosisContext
 from weight_explorer.diagnosis.findings import SEVERITIES, Finding, Findings
-from weight_explorer.diagnosis.merging import merged
-from weight_explorer.diagnosis.rules.broken import FROZEN_MOVED, NOT_FINITE
-from weight_explorer.diagnosis.rules.moving import MOVING
-from weight_explorer.diagnosis.rules.norms import COLLAPSED, GROWING, SATURATING
-from weight_explorer.diagnosis.rules.rows import ROWS
-from weight_explorer.diagnosis.rules.standstill import STANDSTILL
-from weight_explorer.diagnosis.rules.units import DEAD, SYMMETRIC
-from weight_explorer.diagnosis.rules.updates import JUMPS, ROUNDED, UPDATES
-from weight_explorer.diagnosis.terms import Rule, checked
-from weight_explorer.recording.past import Past
+from weight_explorer.diagnosis.merging import merge_findings
+from weight_explorer.diagnosis.model_facts import NO_MODEL_FACTS, ModelFacts
+from weight_explorer.diagnosis.rule_types import Rule, resolve_parameters
+from weight_explorer.diagnosis.rules.moving_statistics import MOVING_STATISTICS
+from weight_explorer.diagnosis.rules.non_finite import FROZEN_CHANGED, NON_FINITE
+from weight_explorer.diagnosis.rules.norms import GROWING_NORM, RANK_COLLAPSE, SATURATION
+from weight_explorer.diagnosis.rules.unchanged_rows import UNCHANGED_ROWS
+from weight_explorer.diagnosis.rules.unchanged_weights import UNCHANGED_WEIGHTS
+from weight_explorer.diagnosis.rules.units import DEAD_UNITS, SYMMETRIC_UNITS
+from weight_explorer.diagnosis.rules.updates import BELOW_RESOLUTION, NORM_JUMPS, UPDATE_SIZE
+from weight_explorer.recording.history import History
 
 RULES: tuple[Rule, ...] = (
-    NOT_FINITE,
-    FROZEN_MOVED,
-    STANDSTILL,
-    ROWS,
-    DEAD,
-    SYMMETRIC,
-    UPDATES,
-    JUMPS,
-    ROUNDED,
-    GROWING,
-    SATURATING,
-    COLLAPSED,
-    MOVING,
+    NON_FINITE,
+    FROZEN_CHANGED,
+    UNCHANGED_WEIGHTS,
+    UNCHANGED_ROWS,
+    DEAD_UNITS,
+    SYMMETRIC_UNITS,
+    UPDATE_SIZE,
+    NORM_JUMPS,
+    BELOW_RESOLUTION,
+    GROWING_NORM,
+    SATURATION,
+    RANK_COLLAPSE,
+    MOVING_STATISTICS,
 )
 PARAMETERS = tuple({parameter.name: parameter for rule in RULES for parameter in rule.parameters}.values())
 
 
-def findings_of(
-    catalog: Catalog, past: Past, facts: Facts = NO_FACTS, parameters: Mapping[str, float] | None = None
+def diagnose(
+    catalog: Catalog, history: History, facts: ModelFacts = NO_MODEL_FACTS, parameters: Mapping[str, float] | None = None
 ) -> Findings:
     """Examine a training: what moved, what did not and why, the gravest first, and then in the order of the tree.
 
     Args:
         catalog: What the model holds.
-        past: What was recorded: a snapshot, where it is still being written.
+        history: What was recorded: a snapshot, where it is still being written.
         facts: What else is known of the model.
         parameters: Other values for some of `PARAMETERS`, by name.
 
     Raises:
         ValueError: There is no parameter of that name.
     """
-    case = Case(catalog, past, facts, checked(parameters, PARAMETERS))
-    found = merged(finding for rule in RULES for finding in rule.find(case))
+    case = DiagnosisContext(catalog, history, facts, resolve_parameters(parameters, PARAMETERS))
+    found = merge_findings(finding for rule in RULES for finding in rule.find(case))
     places = {key: place for place, key in enumerate(catalog.weights)}
 
     def rank(finding: Finding) -> tuple[int, int]:

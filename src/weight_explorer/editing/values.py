@@ -7,39 +7,39 @@ from typing import Any
 import keras
 import numpy as np
 
-from weight_explorer.editing.choosing import Chosen
+from weight_explorer.editing.selection import ResolvedSelection
 
 # Kinds of NumPy types that are no numbers, or complex ones.
-_NO_NUMBERS = "OSUMmc"
+_UNSUPPORTED_KINDS = "OSUMmc"
 
 
-def fitted(value: Any, dtype: np.dtype, what: str) -> np.ndarray:
+def cast_values(value: Any, dtype: np.dtype, name: str) -> np.ndarray:
     """Bring values to the type of a weight. NaN and infinities are values like others.
 
     Raises:
         TypeError: They are no real numbers.
         ValueError: One of them cannot be held by the type: too large, or a fraction among whole numbers.
 
-    >>> fitted([1, 0.5], np.dtype("float32"), "the bias")
+    >>> cast_values([1, 0.5], np.dtype("float32"), "the bias")
     array([1. , 0.5], dtype=float32)
     """
     try:
         array = np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value)
     except ValueError:
-        raise TypeError(f"The value for {what} is no array: its rows differ in length.") from None
-    if array.dtype.kind in _NO_NUMBERS:
-        raise TypeError(f"The value for {what} must be real numbers, and is {type(value).__name__}: {value!r:.80}.")
+        raise TypeError(f"The value for {name} is no array: its rows differ in length.") from None
+    if array.dtype.kind in _UNSUPPORTED_KINDS:
+        raise TypeError(f"The value for {name} must be real numbers, and is {type(value).__name__}: {value!r:.80}.")
     with np.errstate(over="ignore", invalid="ignore"):
         cast, wide = array.astype(dtype), array.astype(np.float64)
         back = cast.astype(np.float64)
     is_whole = dtype.kind in "biu"
     lost = (back != wide) if is_whole else (np.isfinite(wide) & ~np.isfinite(back))
     if lost.any():
-        raise ValueError(f"{wide[lost].flat[0]:g} cannot be held by {what}, whose type is {dtype}.")
+        raise ValueError(f"{wide[lost].flat[0]:g} cannot be held by {name}, whose type is {dtype}.")
     return cast
 
 
-def changed(before: np.ndarray, chosen: Chosen, value: Any, key: str) -> np.ndarray:
+def with_assigned(before: np.ndarray, selection: ResolvedSelection, value: Any, key: str) -> np.ndarray:
     """Return a copy of an array in which the chosen elements have another value, which is broadcast to them.
 
     Raises:
@@ -47,14 +47,15 @@ def changed(before: np.ndarray, chosen: Chosen, value: Any, key: str) -> np.ndar
         ValueError: Its shape does not fit the elements, or the type cannot hold it.
     """
     after = np.array(before)
-    given = fitted(value, after.dtype, repr(key))
-    if chosen.is_mask and given.shape == after.shape:
-        given = given[chosen.mask]
+    given = cast_values(value, after.dtype, repr(key))
+    if selection.is_mask and given.shape == after.shape:
+        given = given[selection.mask]
     try:
-        after[chosen.index] = given
+        after[selection.index] = given
     except ValueError:
-        expected = after[chosen.index].shape
+        expected = after[selection.index].shape
         raise ValueError(
-            f"A value of shape {given.shape} does not fit {chosen.words} of {key!r}: give one number, or the shape {expected}."
+            f"A value of shape {given.shape} does not fit {selection.description} of {key!r}: give one number, or the shape "
+            f"{expected}."
         ) from None
     return after

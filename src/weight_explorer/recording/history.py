@@ -1,597 +1,561 @@
-"""What was recorded live: statistics of every record, values as far as memory allows. Read and written from two threads."""
+"""What is known of the past, whether recorded live, read from checkpoints, or loaded from a file."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import SEED_STATE, Index
-from weight_explorer.recording.interrupts import HeldBack
-from weight_explorer.recording.past import Column, LastChange, Past, Series, Stretch
-from weight_explorer.recording.rooms import Rooms
+from weight_explorer.catalog.lookup import find_key
+from weight_explorer.catalog.schema import Catalog, IndexTuple, LayerNode
+from weight_explorer.recording.data_frame import build_frame
+from weight_explorer.recording.part_statistics import PartStatisticsCache
+from weight_explorer.recording.records import Record, Timeline
 from weight_explorer.recording.sampling import Sample
-from weight_explorer.recording.segments import Flat
-from weight_explorer.recording.sheets import Coming, Piece, Sheet, Table
-from weight_explorer.recording.slices import ROOM, SliceRows
-from weight_explorer.recording.time import Step, Timeline, placed, position_of
+from weight_explorer.recording.statistics.histograms import Histograms
+from weight_explorer.recording.statistics.summary import (
+    FIELD_INDEX,
+    FIELDS,
+    QUANTITIES,
+    UNKNOWN_ROW,
+    summarize,
+    unchanged_row,
+)
+from weight_explorer.storage.run_writer import save_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-# What Python's own objects take beside the arrays: a record's step, and each array that is kept with its key.
-RECORD_BYTES = 800
-ARRAY_BYTES = 250
-
-# The last records of which nothing is decided yet: two when somebody looks, more while nobody does, since to decide of several
-# at once takes far less time.
-UNDECIDED = 2
-MOST_UNDECIDED = 10
+    from weight_explorer.recording.freeze_checks import FrozenPart
 
 
-def parse_memory(memory: int | str) -> int:
-    """Read a bound on memory, in bytes or as text.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StatisticsSeries:
+    """Statistics of one weight over time.
 
-    Raises:
-        ValueError: It is no positive number of bytes.
-
-    >>> parse_memory("256 MB"), parse_memory("1.5GB"), parse_memory(1000)
-    (256000000, 1500000000, 1000)
+    `record_numbers` and `positions` are those of the records, and `rows` has a row of `FIELDS` for each. `is_estimated` says
+    that they are those of a sample.
     """
-    text = f"{memory} B" if isinstance(memory, int) else str(memory)
-    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([a-zA-Z]*)\s*", text)
-    unit = UNITS.get(match[2].upper(), 0) if match else 0
-    num_bytes = int(float(match[1]) * unit) if match else 0
-    if num_bytes <= 0 or isinstance(memory, bool):
-        raise ValueError(f'memory={memory!r} is no amount of memory. Give bytes or text such as "256 MB" or "2 GB".')
-    return num_bytes
+
+    record_numbers: np.ndarray
+    positions: np.ndarray
+    rows: np.ndarray
+    is_estimated: bool = False
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.rows[:, FIELD_INDEX[name]]
+
+    def __len__(self) -> int:
+        return len(self.record_numbers)
+
+    def __repr__(self) -> str:
+        ends = f", {self.record_numbers[0]} to {self.record_numbers[-1]}" if len(self) else ""
+        return f"<Series of {len(self)} records{ends}: .numbers, .positions, and [name] for each of {', '.join(FIELDS)}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Kept:
-    """Values of one record, whole or sampled, and what is remembered of their parts."""
+class LastChange:
+    """Statistics of the newest record that a change led to.
 
-    values: Mapping[str, np.ndarray]
-    slices: SliceRows = field(default_factory=SliceRows)
+    Attributes:
+        record_number: Its number, None where there is no record.
+        keys: The weights that it has something to say of, as far as that is at hand.
+        rows: Their statistics, of shape (weights, `QUANTITIES`, `FIELDS`).
+        estimated_keys: Those of which a sample tells how far they have moved.
+    """
 
-    @property
-    def nbytes(self) -> int:
-        return kept_nbytes(self.values)
+    record_number: int | None
+    keys: tuple[str, ...]
+    rows: np.ndarray
+    estimated_keys: frozenset[str] = frozenset()
 
-
-def kept_nbytes(values: Mapping[str, np.ndarray]) -> int:
-    """Bytes that values take once they are kept."""
-    nbytes = values.nbytes if isinstance(values, Flat) else sum(array.nbytes for array in values.values())
-    return nbytes + ARRAY_BYTES * len(values) + (ROOM if values else 0)
-
-
-def _is_part(array: np.ndarray) -> bool:
-    return array.base is not None and array.base.nbytes > array.nbytes
+    @classmethod
+    def from_weight_histories(cls, number: int | None, weight_histories: Iterable[WeightHistory]) -> LastChange:
+        """Take the rows of those columns that have this record."""
+        found, rows = [], [np.empty((0, len(QUANTITIES), len(FIELDS)))]
+        for column in weight_histories:
+            place = int(np.searchsorted(column.record_numbers, -1 if number is None else number))
+            if place < len(column.record_numbers) and column.record_numbers[place] == number:
+                found.append(column)
+                rows.append(column.rows(slice(place, place + 1)))
+        estimated = frozenset(column.key for column in found if column.sample is not None)
+        return cls(number, tuple(column.key for column in found), np.concatenate(rows), estimated)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Newest:
-    """One of the last records, which may or may not be kept."""
+class StatisticsChunk:
+    """Statistics of the same weights at some records.
 
-    number: int
-    given: Sheet | Coming
-    nbytes: int
-
-    @property
-    def sheet(self) -> Sheet:
-        return self.given.whole()
-
-    def piece(self, key: str) -> Piece:
-        slot = self.sheet.keys.index(key)
-        return np.array([self.number]), *(array[slot : slot + 1] for array in self.sheet.arrays)
-
-    @property
-    def stretch(self) -> Stretch:
-        slots = {key: slot for slot, key in enumerate(self.sheet.keys)}
-        return Stretch(np.array([self.number]), slots, self.sheet.rows[None])
-
-
-class History(Past):
-    """Records of a model's weights, bounded by `memory` bytes.
-
-    When it is full it thins the past: of the records between the first and the newest it keeps the values of every second,
-    fourth, eighth ..., and where the statistics alone fill half of the memory it drops whole records in the same way, so that
-    what stays is spread evenly. The first record and the newest always stay; so do their values, the first being those of the
-    record that the training started from. The values of the one before the newest stay as long as there is room.
-
-    Read and written from two threads: what readers get are arrays that are never written again.
-
-    >>> import numpy as np
-    >>> history = History(memory=1_000_000)
-    >>> step = history.append(Sheet.empty(("kernel",)), {"kernel": np.ones((2, 2))}, Step(0, 0, 0, 0.0, "start"))
-    >>> history.steps("kernel"), history.values("kernel").shape
-    ((0,), (1, 2, 2))
+    `record_numbers` are those of the records, ascending, `rows` has the shape (records, weights, `QUANTITIES`, `FIELDS`), and
+    `slots` says where in it each weight stands.
     """
 
-    def __init__(self, memory: int) -> None:
-        self.memory = memory
-        self.num_recorded = 0
-        self.num_fits = 0
-        self._lock = threading.RLock()
-        self._lengths: dict[int, int] = {}
-        self._measured: set[int] = set()
-        self._cut_short: dict[int, int] = {}
-        self._steps: dict[int, Step] = {}
-        self._tables: list[Table] = []
-        self._newest: list[_Newest] = []
-        self._kept: dict[int, _Kept] = {}
-        self._samples: dict[str, Sample] = {}
-        # Memory of values that were dropped, for records to come. With what is kept it stays within the bound.
-        self._rooms = Rooms(memory)
-        self._record_nbytes = 0
-        self._first_of: dict[str, int] = {}
-        self._values_stride = self._records_stride = 1
-        self._values_nbytes = self._newest_nbytes = self._tables_nbytes = self._samples_nbytes = 0
+    record_numbers: np.ndarray
+    slots: Mapping[str, int]
+    rows: np.ndarray
 
-    # -- reading ---------------------------------------------------------------------------------------------------
+
+class WeightHistory(ABC):
+    """All that is known of one weight: of each record its statistics, of some its values or a sample of them."""
+
+    key: str
+    sample: Sample | None = None
+    # The record that the change since the start is measured from, see `History.start`.
+    start_record: int = 0
+
+    def start_record_for(self, number: int) -> int:
+        """Return the number of the record, of those that keep values, that a record's change since the start is measured from.
+
+        What was recorded before the training began, such as the loading of weights, is measured from the very first record.
+        """
+        return find_start_record(self.records_with_values, self.start_record, number)
 
     @property
-    def nbytes(self) -> int:
-        """Bytes that are kept, at most `memory` once there are more than three records."""
-        return self._statistics_nbytes + self._values_nbytes + self._rooms.ahead_nbytes
+    @abstractmethod
+    def record_numbers(self) -> np.ndarray:
+        """Numbers of the records with statistics, ascending."""
 
     @property
-    def _statistics_nbytes(self) -> int:
-        return self._tables_nbytes + self._newest_nbytes + self._samples_nbytes + RECORD_BYTES * len(self._steps)
+    @abstractmethod
+    def records_with_values(self) -> tuple[int, ...]:
+        """Numbers of the records with values, or with a sample where `sample` is not None, ascending."""
+
+    @abstractmethod
+    def rows(self, indices: slice | np.ndarray) -> np.ndarray:
+        """Statistics of the records at these places of `record_numbers`, of shape (records, `QUANTITIES`, `FIELDS`)."""
+
+    @abstractmethod
+    def bins(self, indices: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Exponents and first bins of the lattices of these records, and the counts, of shape (records, `NUM_BINS`)."""
+
+    @abstractmethod
+    def values_at(self, number: int) -> np.ndarray | None:
+        """Values at a record, read-only: the whole array, or those of the sample; None where they are not kept.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.history.values_at("tiny/dense/bias", 0).tolist()
+        [0.0, 0.0]
+        """
+
+    @abstractmethod
+    def part_statistics(self, number: int) -> PartStatisticsCache:
+        """Where the statistics of parts of this record are remembered."""
+
+
+class History(ABC):
+    """Records that one can look at. All numbers of records are those of `Record.number`.
+
+    A weight is named by its key, or by any ending of it that no other key has, such as `dense/kernel`.
+    """
+
+    memory: int = 0
+    num_recorded: int = 0
+    # The number of the record that "the change since the start" is measured from: that of the first training's begin.
+    start_record: int = 0
+    # What was recorded, as plain data.
+    catalog: Catalog = Catalog(LayerNode("", "", ""), MappingProxyType({}))
+    # Keys of the weights that the model has by now, those without a record among them.
+    expected_keys: Collection[str] = ()
+    # What is, or was, said to be frozen: see `frozen.check_frozen_parts`.
+    frozen_parts: tuple[FrozenPart, ...] = ()
+    # What went wrong while it was read, for the user to see.
+    read_warnings: tuple[str, ...] = ()
+    # How often a weight's statistics were taken back, because another variable has taken its place.
+    num_dropped_weights: int = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} of {len(self.keys)} weights: "
+            f"{len(self.timeline)} of {self.num_recorded} records are kept; "
+            f".records, .records_with_values(key), .values(key), .statistics(key), .to_frame()>"
+        )
 
     @property
+    @abstractmethod
     def timeline(self) -> Timeline:
         """All records that are kept."""
-        with self._decided():
-            return Timeline(tuple(self._steps.values()), dict(self._lengths), dict(self._cut_short))
 
     @property
+    @abstractmethod
     def keys(self) -> tuple[str, ...]:
         """Keys of the weights of which anything is known."""
-        with self._decided():
-            sources = [*(table.slots for table in self._tables), *(record.sheet.keys for record in self._newest)]
-            return tuple(dict.fromkeys(key for source in sources for key in source))
 
-    def column(self, key: str, until: int | None = None) -> Column | None:
-        """Return what is known of a weight now, or None; with `until`, of records up to that number."""
-        with self._decided():
-            last = self.num_recorded if until is None else until
-            pieces = [table.piece(slot, last) for table in self._tables if (slot := table.slots.get(key)) is not None]
-            newest = [record for record in self._newest if key in record.sheet.keys and record.number <= last]
-            pieces += [record.piece(key) for record in newest]
-            if not pieces:
-                return None
-            kept = {
-                number: (each.values[key], each.slices)
-                for number, each in self._kept.items()
-                if key in each.values and number <= last
-            }
-            return LiveColumn(key, pieces, kept, self._samples.get(key), self.start)
+    @abstractmethod
+    def weight_history(self, key: str) -> WeightHistory | None:
+        """Return what is known of a weight, or None."""
+
+    def snapshot(self) -> History:
+        """Return the records as they are now, for a reader that asks more than once; this one, where they do not change."""
+        return self
+
+    @property
+    def base_history(self) -> History:
+        """What a snapshot is of: it stays the same while records are added, so that what was computed can be kept by it."""
+        return self
+
+    @property
+    def loaded_weight_histories(self) -> Iterable[WeightHistory]:
+        """What can be told of the newest record without reading a file."""
+        return [column for key in self.keys if (column := self.weight_history(key)) is not None]
 
     def last_change(self) -> LastChange:
-        """Return the statistics of the newest record that a change led to."""
-        return self.snapshot().last_change()
+        """Return the statistics of the newest record that a change led to, as far as they are at hand."""
+        return LastChange.from_weight_histories(self._last_changed_record(), self.loaded_weight_histories)
 
-    def change_at(self, number: int) -> LastChange | None:
-        """Return the statistics of one of the last two records, which lie together, or None of another."""
-        with self._decided():
-            sheet = next((record.sheet for record in self._newest if record.number == number), None)
-            return LastChange(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
+    def _last_changed_record(self) -> int | None:
+        """Find the newest record, or the one before where the newest is the end of an epoch whose last batch was recorded."""
+        steps = self.timeline.records()[-2:]
+        is_repeated = len(steps) == 2 and steps[1].kind == "epoch" and steps[0].position == steps[1].position
+        return steps[-1 - is_repeated].number if steps else None
 
-    def series(
-        self, key: str, quantity: str = "value", index: Index = (), against: int | None = None, most: int | None = None
-    ) -> Series:
-        """Statistics of a weight over all records; see `Past.series`."""
-        return self.snapshot().series(key, quantity, index, against, most)
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """All records that are kept, oldest first, with their positions on the time axis.
 
-    def stretches(self, after: int = -1, until: int | None = None) -> Iterator[Stretch]:
-        """Yield the statistics of all weights at the records after one, and up to another; see `Past.stretches`."""
-        with self._decided():
-            last = self.num_recorded if until is None else until
-            newest = [record for record in self._newest if after < record.number <= last]
-            found = [record.stretch for record in reversed(newest)]
-            for table in reversed(self._tables):
-                if table.numbers[table.count - 1] <= after:
-                    break
-                found.append(Stretch(*table.between(after, last)))
-        yield from reversed(found)
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> [(step.number, step.epoch, step.kind) for step in explorer.history.records]
+        [(0, 0, 'start'), (1, 1, 'epoch'), (2, 2, 'epoch')]
+        """
+        return self.timeline.records()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return all statistics as a tidy pandas frame; see `Past.to_frame`."""
-        return self.snapshot().to_frame()
+    def get_record(self, number: int) -> Record | None:
+        """Return the record of this number, or None where it was thinned away.
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that is known to an HDF5 file; see `Past.save`."""
-        self.snapshot().save(path)
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> explorer.history.get_record(0).number, explorer.history.get_record(7)
+        (0, None)
+        """
+        return self.timeline.get_record(number)
 
-    def snapshot(self) -> Past:
-        """Return the records as they are now, for a reader that asks more than once."""
-        return Snapshot(self)
+    # -- values ----------------------------------------------------------------------------------------------------
 
-    # -- writing ---------------------------------------------------------------------------------------------------
+    def records_with_values(self, key: str) -> tuple[int, ...]:
+        """Numbers of the records that keep values of this weight, or a sample of them, oldest first.
 
-    def make_room(self, nbytes: int) -> None:
-        """Thin the past until so many more bytes fit, so that the memory is never exceeded, not even while a record is made."""
-        with self._lock:
-            free = self._thin_until_free(nbytes)
-            # The record takes its arrays from the spare ones, but for one of other weights than the last.
-            self._rooms.let_go(free if nbytes == self._record_nbytes else 0)
-            self._record_nbytes = nbytes
+        Raises:
+            KeyError: There is no such weight; the message names the nearest key.
 
-    def room_for(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array to be filled."""
-        with self._lock:
-            return self._rooms.take(shape, dtype)
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> explorer.history.records_with_values("tiny/dense/kernel")
+        (0, 1, 2)
+        """
+        column = self._find_weight_history(key)
+        return column.records_with_values if column else ()
 
-    def append(self, sheet: Sheet | Coming, values: Mapping[str, np.ndarray], step: Step) -> Step:
-        """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
-        with self._lock:
-            number, fit = self.num_recorded, max(self.num_fits - 1, 0)
-            self.num_recorded += 1
-            if step.epoch not in self._measured:
-                # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
-                self._lengths[step.epoch] = max(self._lengths.get(step.epoch, 0), step.batch + 1)
-            position = position_of(step, self._lengths)
-            # Faster than `replace`.
-            step = Step(
-                number, step.epoch, step.batch, position, step.kind, fit, step.name, step.logs, step.keras_epoch, step.facts
+    def values(self, key: str, index: IndexTuple = ()) -> np.ndarray:
+        """All kept values of a weight, of shape (records, *weight shape), in the order of `records_with_values(key)`.
+
+        With the `index` of a part (see `Weight.part`), those of the part.
+
+        Raises:
+            KeyError: No values are kept; the message names the nearest key.
+            ValueError: Only a sample of them is; the message says how to get at it.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> values = explorer.history.values("tiny/dense/kernel")
+        >>> values.shape, bool((values[-1] == model.get_layer("dense").kernel.numpy()).all())
+        ((3, 3, 2), True)
+        """
+        column = self._weight_history_with_values(key)
+        if column.sample is not None:
+            raise ValueError(
+                f"Of {key!r} {column.sample.description} elements are kept: too large for the history's memory. "
+                f"history.samples(key) has them, and which they are."
             )
-            self._steps[number] = step
-            self._newest.append(_Newest(number, sheet, sheet.nbytes))
-            self._newest_nbytes += sheet.nbytes
-            self._keep(number, values)
-            for key in sheet.keys:
-                self._first_of.setdefault(key, number)
-            if len(self._newest) > MOST_UNDECIDED:
-                self._decide()
-            self._stay_within_memory()
-            return step
+        return np.stack(
+            [values[index] for number in column.records_with_values if (values := column.values_at(number)) is not None]
+        )
 
-    def set_epoch_length(self, epoch: int, num_batches: int) -> None:
-        """Say how many batches the epoch has, so that records within it find their position."""
-        with HeldBack(), self._lock:  # also where Ctrl-C comes before the lock is free again
-            is_new = self._lengths.get(epoch) != num_batches
-            self._lengths[epoch] = num_batches
-            self._measured.add(epoch)
-            if is_new:
-                self._steps = {number: placed(step, self._lengths) for number, step in self._steps.items()}
+    def samples(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the elements that are kept of a weight too large for the memory: their flat indexes, and their values.
 
-    def same_as(self, number: int) -> int | None:
-        """Return the number of the latest earlier record, but for the one before, that has the same weights; None for none.
+        The values have the shape (records, elements), in the order of `records_with_values(key)`; `np.unravel_index(indexes,
+        weight.shape)` says where in the weight they stand.
 
-        Statistics of all weights must agree in every digit, and so must the values where both records keep them. The states of
-        random numbers are no weights: Keras does not put them back.
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> indexes, values = explorer.history.samples("tiny/dense/kernel")  # of a small weight, all
+        >>> indexes.tolist(), values.shape
+        ([0, 1, 2, 3, 4, 5], (1, 6))
         """
-        past = self.snapshot()
-        own = next(past.stretches(number - 1))
-        keys = [key for key in own.slots if (weight := past.catalog.weights.get(key)) is None or weight.role != SEED_STATE]
-        rows = own.rows[0, [own.slots[key] for key in keys], 0]
-        found = [each for stretch in past.stretches() for each in _alike(stretch, keys, rows) if each < number - 1]
-        alike = (each for each in reversed(found) if all(_have_same_values(past, key, number, each) for key in keys))
-        return next(alike, None)
+        column = self._weight_history_with_values(key)
+        values = [value.reshape(-1) for number in column.records_with_values if (value := column.values_at(number)) is not None]
+        indexes = np.arange(values[0].size) if column.sample is None else column.sample.indexes
+        return indexes, np.stack(values)
 
-    def describe(self, number: int, kind: str, name: str) -> None:
-        """Say of one of the last two records what kind it is, and what was done."""
-        with HeldBack(), self._lock:
-            self._steps[number] = replace(self._steps[number], kind=kind, name=name)
+    def values_at(self, key: str, record: int) -> np.ndarray | None:
+        """Values of a weight at one record, read-only, or None where they are not kept, or only a sample of them."""
+        column = self._find_weight_history(key)
+        return None if column is None or column.sample is not None else column.values_at(record)
 
-    def end_epoch(self, epoch: int, num_batches: int) -> bool:
-        """Note that an epoch ended with this batch; say whether the newest record is of that batch, and so of the end."""
-        with HeldBack(), self._lock:
-            step = self._steps.get(self.num_recorded - 1)
-            if step is None or (step.epoch, step.batch, step.kind) != (epoch, num_batches, "batch"):
-                return False
-            self._steps[step.number] = placed(replace(step, epoch=epoch + 1, batch=0, kind="epoch"), self._lengths)
-            return True
+    def _weight_history_with_values(self, key: str) -> WeightHistory:
+        column = self._find_weight_history(key)
+        if column is None or not column.records_with_values:
+            raise KeyError(f"No values of {key!r} are kept.")
+        return column
 
-    def restart(self) -> None:
-        """Take the newest record for the start: what was recorded before it, such as the loading of weights, is no training."""
-        with HeldBack(), self._lock:
-            self.start = self.num_recorded - 1
-            self._first_of = dict.fromkeys(self._first_of, self.start)
-            for number, step in self._steps.items():
-                if number < self.start and step.kind == "start":
-                    self._steps[number] = replace(step, kind="before")
+    def _find_weight_history(self, key: str) -> WeightHistory | None:
+        """Return what is known of a weight that may be called by an ending of its key, or None.
 
-    def cut_short(self, epoch: int, num_batches: int) -> None:
-        """Note that a training broke off in this epoch, after so many batches."""
-        with HeldBack(), self._lock:
-            self._cut_short[epoch] = num_batches
+        The key of a weight that is not recorded yet is never taken for the ending of another.
 
-    def skip_epochs(self, finished: int, count: int) -> None:
-        """Note that the epoch that begins now comes after `finished` epochs, of which the history has only `count`.
-
-        The time axis skips those between, in which nothing was recorded. Where it is the first of its fit, the fit's start
-        moves along.
+        Raises:
+            KeyError: No weight, or more than one, is called so.
         """
-        with HeldBack(), self._lock:
-            skipped = range(count, finished)
-            self._lengths |= dict.fromkeys(skipped, 0)
-            self._measured |= {*skipped}
-            self._move_start(count, finished)
+        if isinstance(key, str) and (column := self.weight_history(key)) is not None:
+            return column
+        try:
+            return self.weight_history(find_key((*self.keys, *self.catalog.weights, *self.expected_keys), key))
+        except ValueError as error:
+            raise KeyError(str(error)) from None
 
-    def _move_start(self, count: int, epoch: int) -> None:
-        """Move what was recorded in the newest fit before its first epoch, at `count` finished ones, to another epoch."""
-        fit = max(self.num_fits - 1, 0)
-        for number, step in self._steps.items():
-            if step.fit == fit and step.epoch == count and not step.keras_epoch:
-                self._steps[number] = placed(replace(step, epoch=epoch), self._lengths)
+    # -- statistics ------------------------------------------------------------------------------------------------
 
-    def begin_fit(self) -> None:
-        """Note that the records from now on belong to another fit."""
-        with HeldBack(), self._lock:
-            self.num_fits += 1
+    def record_numbers(self, key: str, query: StatisticsQuery | None = None) -> np.ndarray:
+        """Numbers of the records with statistics of this weight; of those that are computed from values, that keep them.
 
-    def set_sample(self, key: str, sample: Sample | None) -> None:
-        """Say which elements are kept of a weight from now on, None for all or not one; values that are there are dropped."""
-        with self._lock:
-            self._samples.pop(key, None)
-            if sample is not None:
-                self._samples[key] = sample
-            self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())
-            self._drop_values(key)
-
-    def forget(self, key: str) -> None:
-        """Drop all that is kept of a weight, because another variable has taken its place."""
-        with self._decided():
-            self.num_forgotten += 1
-            self.frozen = tuple(part for part in self.frozen if part.key != key)
-            for table in self._tables:
-                table.without(key)
-            for place, record in enumerate(self._newest):
-                sheet = record.sheet.without(key)
-                self._newest[place] = replace(record, given=sheet, nbytes=sheet.nbytes)
-                self._newest_nbytes += sheet.nbytes - record.nbytes
-            self._samples.pop(key, None)
-            self._first_of.pop(key, None)
-            self._samples_nbytes = sum(each.indexes.nbytes for each in self._samples.values())
-            self._drop_values(key)
-
-    def _drop_values(self, key: str) -> None:
-        for number, kept in list(self._kept.items()):
-            if key in kept.values:
-                self._keep(number, {other: array for other, array in kept.values.items() if other != key})
-
-    def _keep(self, number: int, values: Mapping[str, np.ndarray]) -> None:
-        before = self._kept.get(number)
-        self._values_nbytes += kept_nbytes(values) - (before.nbytes if before else 0)
-        if values:
-            self._kept[number] = _Kept(values if isinstance(values, Flat) else MappingProxyType(dict(values)))
-        elif before:
-            del self._kept[number]
-
-    @contextlib.contextmanager
-    def _decided(self) -> Iterator[None]:
-        """Let nobody change anything, and be undecided of the last two records only."""
-        with self._lock:
-            self._decide()
-            yield
-
-    def _decide(self) -> bool:
-        """Settle all records but the last two; say whether there were any."""
-        if len(self._newest) <= UNDECIDED:
-            return False
-        with HeldBack():
-            while len(self._newest) > UNDECIDED:
-                record = self._newest.pop(0)
-                self._newest_nbytes -= record.nbytes
-                self._settle(record)
-            self._stay_within_memory()  # for what stays a table may have been begun, with room for more
-        return True
-
-    def _settle(self, record: _Newest) -> None:
-        """Decide about a record that is not one of the last two any more."""
-        number = record.number
-        if not self._stays(number):
-            del self._steps[number]
-            self._keep(number, {})
-            return
-        self._add_to_table(record.number, record.sheet)
-        self._thin_values(number)
-
-    def _stays(self, number: int) -> bool:
-        return number % self._records_stride == 0 or number in self._first_of.values()
-
-    def _thin_values(self, number: int) -> None:
-        """Drop the values of a record that is not on the stride, but those of weights whose first record it is.
-
-        Once any are dropped, those from before the start of the training are not on the stride either.
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> explorer.history.record_numbers("tiny/dense/kernel").tolist()
+        [0, 1, 2]
         """
-        is_early = number < self.start and self._values_stride > 1
-        if (number % self._values_stride or is_early) and number in self._kept:
-            self._keep_first(number)
+        column = self._find_weight_history(key)
+        if column is None:
+            return np.empty(0, np.int64)
+        return np.array(column.records_with_values, np.int64) if query and query.is_computed else column.record_numbers
 
-    def _keep_first(self, number: int) -> None:
-        values = self._kept[number].values
-        first = {key: array for key, array in values.items() if self._first_of.get(key) == number}
-        if len(first) < len(values):  # a part of common memory would hold on to the whole of it
-            first = {key: array.copy() if _is_part(array) else array for key, array in first.items()}
-        self._keep(number, first)
+    def statistics_at(
+        self, key: str, record: int, quantity: str = "value", index: IndexTuple = (), against: int | None = None
+    ) -> np.ndarray:
+        """Statistics of a weight, or of a part, at one of the records of `record_numbers`, in the order of `FIELDS`.
 
-    def _add_to_table(self, number: int, sheet: Sheet) -> None:
-        last = self._tables[-1] if self._tables else None
-        if last is None or last.is_full or last.keys != sheet.keys or len(last.slots) < len(last.keys):
-            last = Table.for_sheet(sheet, self.memory)
-            self._tables.append(last)
-            self._tables_nbytes += last.nbytes
-        last.append(number, sheet)
-
-    def _stay_within_memory(self) -> None:
-        self._rooms.let_go(self._thin_until_free(0))
-
-    def _thin_until_free(self, nbytes: int) -> int:
-        """Thin the past until so many more bytes fit, as far as that can be; return how many do."""
-        while (free := self.memory - self.nbytes) < nbytes and (self._decide() or self._thin()):
-            pass
-        return free
-
-    def _thin(self) -> bool:
-        """Drop part of the past; say whether there was anything to drop.
-
-        Values go first, those of the record before the newest last of all; then, or where statistics take more than half of
-        the memory, whole records.
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> from weight_explorer.recording.statistics.summary import FIELDS
+        >>> row = dict(zip(FIELDS, explorer.history.statistics_at("tiny/dense/bias", 2, "since_start"), strict=True))
+        >>> row["count"], row["moved"]  # both elements moved
+        (np.float64(2.0), np.float64(2.0))
         """
-        newest = {record.number for record in self._newest}
-        past = [number for number in self._kept if number not in newest and self._may_go(number)]
-        last_but_one = min(newest, default=0)
-        before = [last_but_one] if len(newest) > 1 and self._may_go(last_but_one) else []
-        is_long = any(number not in newest and self._may_drop(number) for number in self._steps)
-        too_many = is_long and self._statistics_nbytes > self.memory / 2
-        if past and not too_many:
-            self._values_stride *= 2
-            for number in past:
-                self._thin_values(number)
-        elif before and not too_many:
-            self._keep_first(before[0])
-        elif is_long:
-            self._records_stride *= 2
-            self._thin_records(newest)
-        else:
-            return False
-        return True
+        compared = StatisticsQuery(quantity, index, against)
+        column, numbers = self._find_weight_history(key), self.record_numbers(key, compared)
+        place = int(np.searchsorted(numbers, record))
+        if column is None or place == len(numbers) or numbers[place] != record:
+            raise KeyError(f"There is no record {record} of {key!r}. See recorded(key).")
+        if compared.is_computed:
+            return compared.row_at(column, record)
+        return column.rows(slice(place, place + 1))[0, QUANTITIES.index(quantity)]
 
-    def _may_drop(self, number: int) -> bool:
-        """Whether a record may be dropped as a whole, if only the stride grows."""
-        return number > 0 and number not in self._first_of.values()
-
-    def _may_go(self, number: int) -> bool:
-        """Whether a record keeps values that are not the first of their weights."""
-        return number in self._kept and any(self._first_of.get(key) != number for key in self._kept[number].values)
-
-    def _thin_records(self, newest: set[int]) -> None:
-        tables, self._tables, self._tables_nbytes = self._tables, [], 0
-        for table in tables:
-            for place in range(table.count):
-                number = int(table.numbers[place])
-                if self._stays(number):
-                    self._add_to_table(number, table.sheet(place))
-        for number in list(self._steps):
-            if not self._stays(number) and number not in newest:
-                del self._steps[number]
-                self._keep(number, {})
-
-
-def _alike(stretch: Stretch, keys: Sequence[str], rows: np.ndarray) -> list[int]:
-    """Return the numbers of the records at which these weights have these statistics of their values."""
-    slots = [stretch.slots[key] for key in keys if key in stretch.slots]
-    if not keys or len(slots) < len(keys):
-        return []
-    found = stretch.rows[:, slots, 0]
-    is_same = ((found == rows) | (np.isnan(found) & np.isnan(rows))).all(axis=(1, 2))
-    return stretch.numbers[is_same].tolist()
-
-
-def _have_same_values(past: Past, key: str, number: int, other: int) -> bool:
-    """Whether the values of a weight are the same at two records; also where one of them does not keep any."""
-    column = past.column(key)
-    one, two = (None, None) if column is None else (column.value(number), column.value(other))
-    return one is None or two is None or np.array_equal(one, two, equal_nan=True)
-
-
-class LiveColumn(Column):
-    """What a history knows of one weight."""
-
-    def __init__(
+    def statistics(
         self,
         key: str,
-        pieces: list[Piece],
-        kept: Mapping[int, tuple[np.ndarray, SliceRows]],
-        sample: Sample | None,
-        start: int,
-    ) -> None:
-        self.key = key
-        self.sample = sample
-        self.start = start
-        self._pieces = pieces
-        self._kept = kept
-        self._kept_numbers = tuple(kept)
-        self._numbers = np.concatenate([piece[0] for piece in pieces])
+        quantity: str = "value",
+        index: IndexTuple = (),
+        against: int | None = None,
+        max_records: int | None = None,
+    ) -> StatisticsSeries:
+        """Statistics of a weight over all records.
+
+        Args:
+            key: The weight.
+            quantity: One of `QUANTITIES`, or "since_record": the change since the record `against`.
+            index: Of a part, its index: its statistics are computed from the records that keep values when first asked for.
+            against: The number of a record that keeps values.
+            max_records: Of more records than this, as many as that: the first, the last, and others evenly spread.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> series = explorer.history.statistics("tiny/dense/kernel", "since_start")
+        >>> series.record_numbers.tolist(), series["moved"].tolist()
+        ([0, 1, 2], [0.0, 6.0, 6.0])
+        """
+        compared = StatisticsQuery(quantity, index, against)
+        column, numbers = self._find_weight_history(key), self.record_numbers(key, compared)
+        if column is None or not len(numbers):
+            return StatisticsSeries(numbers, np.empty(0), np.empty((0, len(FIELDS))))
+        places = evenly_spaced_indices(len(numbers), max_records)
+        shown = numbers[places]
+        if compared.is_computed:
+            rows = np.stack([compared.row_at(column, int(number)) for number in shown])
+        else:
+            rows = column.rows(places)[:, QUANTITIES.index(quantity)]
+        estimated = column.sample is not None and (quantity != "value" or compared.is_computed)
+        return StatisticsSeries(shown, self.timeline.positions_of(shown), rows, estimated)
+
+    def statistics_chunks(self, after: int = -1) -> Iterator[StatisticsChunk]:
+        """Yield the statistics of all weights at the records after that number, those of each weight in their order.
+
+        It is the way to read one statistic of everything: of what was recorded live no number is copied.
+        """
+        for key in self.keys:
+            column = self.weight_history(key)
+            if column is not None:
+                first = int(np.searchsorted(column.record_numbers, after, side="right"))
+                yield StatisticsChunk(column.record_numbers[first:], {key: 0}, column.rows(slice(first, None))[:, None])
+
+    def histograms(self, key: str, max_records: int | None = None) -> Histograms:
+        """Histograms of a weight at all records, over common edges; of more than `max_records`, of as many as that.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> histograms = explorer.history.histograms("tiny/dense/kernel")
+        >>> histograms.edges.shape, histograms.counts.shape, int(histograms.counts.sum())
+        ((257,), (1, 256), 6)
+        """
+        column = self._find_weight_history(key)
+        if column is None:
+            raise KeyError(f"{key!r} is not recorded yet.")
+        places = evenly_spaced_indices(len(column.record_numbers), max_records)
+        return Histograms.from_grids(column.record_numbers[places], *column.bins(places), column.rows(places)[:, 0])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity.
+
+        Columns are `get_record`, `epoch` (finished epochs, counted over all fits), `batch`, `position`, `kind`, `fit` (counted
+        from 0), `keras_epoch` (as Keras printed it), `key`, `layer`, `role`, `learning_rate` (of the optimizer that owned the
+        weight; NaN where that is not known), `trained` (whether the training step updated the weight; None where that is not
+        known), `quantity`, the statistics, `infs`, `update_ratio` (the norm of a change over that of the weight), `estimated`
+        (the row is that of a sample), and of values the quantiles `q01` to `q99`, which are right to within a bin of the
+        histogram.
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> model.compile("sgd", "mse")
+        >>> explorer = WeightExplorer(model, record_every="epoch")
+        >>> history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, callbacks=[explorer.callback], verbose=0)
+        >>> frame = explorer.history.to_frame()
+        >>> rows = frame[(frame.role == "bias") & (frame.quantity == "since_start")]
+        >>> rows.moved.tolist()  # how many elements, at each record
+        [0.0, 2.0, 2.0]
+        """
+        return build_frame(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that is known to an HDF5 file, to be opened by `WeightExplorer.load(path)`.
+
+        What is there already is replaced once the new file is whole, and not before.
+
+        Raises:
+            OSError: The file cannot be written; what was there is as it was.
+
+        >>> import keras
+        >>> from weight_explorer import WeightExplorer
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="tiny")
+        >>> explorer = WeightExplorer(model)
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     explorer.history.save(f"{folder}/run.h5")
+        ...     WeightExplorer.load(f"{folder}/run.h5").history.keys
+        ('tiny/dense/kernel', 'tiny/dense/bias')
+        """
+        save_run(self, path)
+
+
+def find_start_record(record_numbers: Sequence[int], start_record: int, number: int) -> int:
+    """Return which of these records, in ascending order, a record's change since the start is measured from.
+
+    >>> find_start_record((0, 1, 2, 3), 2, 3), find_start_record((0, 1, 2, 3), 2, 1)
+    (2, 0)
+    """
+    place = bisect_left(record_numbers, start_record) if number >= start_record else 0
+    return record_numbers[place if place < len(record_numbers) else 0]
+
+
+def evenly_spaced_indices(count: int, max_count: int | None) -> slice | np.ndarray:
+    """Return places of `max_count` out of `count` things, spread evenly, the first and the last among them."""
+    if max_count is None or count <= max_count:
+        return slice(None)
+    return np.unique(np.linspace(0, count - 1, max_count).round().astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsQuery:
+    """A quantity of a weight, or of a part of it, and the record it is compared with where the quantity does not say."""
+
+    quantity: str
+    index: IndexTuple = ()
+    against: int | None = None
 
     @property
-    def numbers(self) -> np.ndarray:
-        """Numbers of the records with statistics, ascending."""
-        return self._numbers
+    def is_computed(self) -> bool:
+        """Whether it was not recorded, and has to be computed from values."""
+        return bool(self.index) or self.quantity not in QUANTITIES
 
-    @property
-    def kept(self) -> tuple[int, ...]:
-        """Numbers of the records with values, ascending."""
-        return self._kept_numbers
+    def row_at(self, weight_history: WeightHistory, number: int) -> np.ndarray:
+        """Compute the statistics at a record that keeps values."""
+        now, against = weight_history.values_at(number), self._against(weight_history, number)
+        before = None if against is None else weight_history.values_at(against)
+        if now is None or (against is not None and (before is None or before.shape != now.shape)):
+            return UNKNOWN_ROW
 
-    def rows(self, places: slice | np.ndarray) -> np.ndarray:
-        """Statistics at these places of `numbers`."""
-        return self._rows[places]
+        def compute() -> np.ndarray:
+            taken, estimate = self._select_part(weight_history.sample)
+            if weight_history.sample is not None and not now[taken].size:
+                return UNKNOWN_ROW
+            if against == number:
+                return estimate(unchanged_row(now[taken].size))
+            return estimate(summarize(now[taken], None if before is None else before[taken]))
 
-    @cached_property
-    def _rows(self) -> np.ndarray:
-        return np.concatenate([piece[1] for piece in self._pieces])
+        return weight_history.part_statistics(number).get_or_compute(weight_history.key, self.index, against, compute)
 
-    def bins(self, places: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Lattices and counts at these places of `numbers`."""
-        exponents, firsts, counts = (np.concatenate([piece[i] for piece in self._pieces])[places] for i in (2, 3, 4))
-        return exponents, firsts, counts
+    def _against(self, weight_history: WeightHistory, number: int) -> int | None:
+        if self.quantity == "since_last":
+            return number - 1
+        return {"value": None, "since_start": weight_history.start_record_for(number)}.get(self.quantity, self.against)
 
-    def value(self, number: int) -> np.ndarray | None:
-        """Values at a record, or None where they are not kept."""
-        return self._kept[number][0] if number in self._kept else None
-
-    def slices(self, number: int) -> SliceRows:
-        """Where the statistics of parts of this record are remembered."""
-        return self._kept[number][1]
-
-
-class Snapshot(Past):
-    """A history as it was when it was first asked: what a picture is drawn from must not change in between."""
-
-    def __init__(self, history: History) -> None:
-        self.memory, self.num_recorded, self.start = history.memory, history.num_recorded, history.start
-        self.catalog, self.expected = history.catalog, history.expected
-        self.frozen = history.frozen
-        self.num_forgotten = history.num_forgotten
-        self._history = history
-        self._timeline = history.timeline
-        self._columns: dict[str, Column | None] = {}
-
-    @property
-    def timeline(self) -> Timeline:
-        """All records that were kept."""
-        return self._timeline
-
-    @property
-    def origin(self) -> Past:
-        """The history."""
-        return self._history
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Keys of the weights of which anything is known."""
-        return self._history.keys
-
-    def last_change(self) -> LastChange:
-        """Return the statistics of the newest record that a change led to."""
-        number = self._number_of_change()
-        return (self._history.change_at(number) if number is not None else None) or super().last_change()
-
-    def column(self, key: str) -> Column | None:
-        """Return what was known of a weight when it was first asked for."""
-        if key not in self._columns:
-            self._columns[key] = self._history.column(key, self._last)
-        return self._columns[key]
-
-    def stretches(self, after: int = -1) -> Iterator[Stretch]:
-        """Yield the statistics of all weights at the records after one; see `Past.stretches`."""
-        return self._history.stretches(after, self._last)
-
-    @property
-    def _last(self) -> int:
-        numbers = self._timeline.numbers
-        return int(numbers[-1]) if len(numbers) else -1
+    def _select_part(self, sample: Sample | None) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
+        """Return what kept values are to be indexed with, and how their statistics become those of the part."""
+        if sample is None:
+            return self.index, lambda row: row
+        inside, part = sample.part(self.index)
+        return inside, part.estimate

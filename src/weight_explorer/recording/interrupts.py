@@ -9,32 +9,32 @@ from types import FrameType
 from typing import Any
 
 
-class HeldBack:
+class DeferInterrupts:
     """Has Ctrl-C wait until this is done, so that nothing of ours is left half done; one that comes again does not wait.
 
-    >>> with HeldBack():
+    >>> with DeferInterrupts():
     ...     pass  # all of it
     """
 
-    __slots__ = ("_before", "_num_came")
+    __slots__ = ("_num_interrupts", "_previous_handler")
 
     def __init__(self) -> None:
-        self._before: Callable[[int, FrameType | None], Any] | None = None
-        self._num_came = 0
+        self._previous_handler: Callable[[int, FrameType | None], Any] | None = None
+        self._num_interrupts = 0
 
     def __enter__(self) -> None:
         before = _signal.getsignal(_signal.SIGINT)
         if threading.get_ident() == threading.main_thread().ident and callable(before):
-            self._before = before
-            _signal.signal(_signal.SIGINT, self._came)
+            self._previous_handler = before
+            _signal.signal(_signal.SIGINT, self._handle_interrupt)
 
-    def _came(self, number: int, frame: FrameType | None) -> None:
-        self._num_came += 1
-        if self._num_came > 1 and self._before:
-            self._before(number, frame)
+    def _handle_interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._num_interrupts += 1
+        if self._num_interrupts > 1 and self._previous_handler:
+            self._previous_handler(number, frame)
 
     def __exit__(self, *error: object) -> None:
-        if self._before:
-            _signal.signal(_signal.SIGINT, self._before)
-            if self._num_came == 1:
+        if self._previous_handler:
+            _signal.signal(_signal.SIGINT, self._previous_handler)
+            if self._num_interrupts == 1:
                 _signal.raise_signal(_signal.SIGINT)

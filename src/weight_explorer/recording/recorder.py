@@ -13,25 +13,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import SEED_STATE, Catalog
-from weight_explorer.recording.compiled import Bins
-from weight_explorer.recording.history import History
-from weight_explorer.recording.lattice import UNSET, Lattices
-from weight_explorer.recording.plan import Plan, plan_for
-from weight_explorer.recording.sampling import WHOLE, Sample, is_same_sample
-from weight_explorer.recording.segments import Flat, Scanning
-from weight_explorer.recording.sheets import Coming, Sheet
-from weight_explorer.recording.statistics import INDEX, NOT_FINITE, UNKNOWN, Reference, Workspace, no_change, scan
-from weight_explorer.recording.tally import TallyRoom, tally
-from weight_explorer.recording.time import Step
+from weight_explorer.catalog.schema import SEED_STATE, Catalog
+from weight_explorer.recording.live_history import LiveHistory
+from weight_explorer.recording.plan import RecordingPlan, make_plan
+from weight_explorer.recording.record_statistics import PendingStatistics, RecordStatistics
+from weight_explorer.recording.records import Record
+from weight_explorer.recording.sampling import ALL_ELEMENTS, Sample, is_equal_sample
+from weight_explorer.recording.statistics.batched import FlatArrays, StatisticsTask
+from weight_explorer.recording.statistics.bin_counts import CountBuffers, count_bins
+from weight_explorer.recording.statistics.bin_grid import UNSET_EXPONENT, BinGrids
+from weight_explorer.recording.statistics.native import SegmentBins
+from weight_explorer.recording.statistics.summary import (
+    FIELD_INDEX,
+    NON_FINITE_FIELDS,
+    UNKNOWN_ROW,
+    Reference,
+    Workspace,
+    compute_statistics,
+    unchanged_row,
+)
 
-_NOTHING: Mapping[str, object] = MappingProxyType({})
+_EMPTY: Mapping[str, object] = MappingProxyType({})
 _NO_VALUES: Mapping[str, np.ndarray] = MappingProxyType({})
 
 # Gives the values of each of some variables.
-Read = Callable[[Sequence[Any]], Sequence[np.ndarray]]
+ReadVariables = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
-MEAN, MINIMUM, MAXIMUM = INDEX["mean"], INDEX["minimum"], INDEX["maximum"]
+MEAN, MINIMUM, MAXIMUM = FIELD_INDEX["mean"], FIELD_INDEX["minimum"], FIELD_INDEX["maximum"]
 
 
 class Recorder:
@@ -42,117 +50,119 @@ class Recorder:
         read: Gives values. They are used at once and may be overwritten afterwards.
     """
 
-    def __init__(self, history: History, read: Read) -> None:
+    def __init__(self, history: LiveHistory, read: ReadVariables) -> None:
         self.history = history
         self._read = read
         self._lock = threading.Lock()
         self._workspace = Workspace()
-        self._tally_room = TallyRoom()
+        self._count_buffers = CountBuffers()
         self._variables: dict[str, weakref.ref[object]] = {}
-        self._start: dict[str, Reference] = {}
-        self._last: Mapping[str, Reference] = {}
-        self._started: Plan | None = None  # of its weights the start has all
-        self._planned: tuple[Catalog, Plan] | None = None
-        self._together: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
-        self._coming: tuple[Coming, _Small] | None = None
-        self._seconds_beside = 0.0
-        self._lattices = Lattices(0)
-        self._lattices_of_old: dict[str, tuple[Lattices, int]] = {}
+        self._start_values: dict[str, Reference] = {}
+        self._last_values: Mapping[str, Reference] = {}
+        self._start_plan: RecordingPlan | None = None  # of its weights the start has all
+        self._catalog_and_plan: tuple[Catalog, RecordingPlan] | None = None
+        self._batched_variables: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
+        self._pending: tuple[PendingStatistics, _BatchedRecord] | None = None
+        self._background_seconds = 0.0
+        self._grids = BinGrids(0)
+        self._earlier_grids: dict[str, tuple[BinGrids, int]] = {}
         # Small weights behind each other, and the plan that says in which order.
-        self._flats: dict[str, tuple[Plan | None, np.ndarray]] = {}
+        self._flat_arrays: dict[str, tuple[RecordingPlan | None, np.ndarray]] = {}
 
-    def moved_any(self, catalog: Catalog) -> bool:
+    def has_any_changed(self, catalog: Catalog) -> bool:
         """Say whether any weight differs from the last record; the states of random numbers are no weights."""
-        plan, last = self._prepare(catalog), self._last
-        weights = [key for key in plan.alone if catalog.weights[key].role != SEED_STATE]
-        if not all(key in last for key in plan.together):
-            return any(self.differs(catalog, key) for key in (*plan.together, *weights))
-        small = zip(plan.together, self._read(self._together), strict=True)
-        return any(_differ(now, last[key].values) for key, now in small) or any(self.differs(catalog, key) for key in weights)
+        plan, last = self._plan_for(catalog), self._last_values
+        weights = [key for key in plan.individual if catalog.weights[key].role != SEED_STATE]
+        if not all(key in last for key in plan.batched):
+            return any(self.has_changed(catalog, key) for key in (*plan.batched, *weights))
+        small = zip(plan.batched, self._read(self._batched_variables), strict=True)
+        return any(_bits_differ(now, last[key].values) for key, now in small) or any(
+            self.has_changed(catalog, key) for key in weights
+        )
 
-    def differs(self, catalog: Catalog, key: str) -> bool:
+    def has_changed(self, catalog: Catalog, key: str) -> bool:
         """Say whether the model's weight differs from the last record in any bit; of a sampled one, in any that is kept."""
-        plan = self._prepare(catalog)
-        last = self._last.get(key)
-        if key not in plan.places:
+        plan = self._plan_for(catalog)
+        last = self._last_values.get(key)
+        if key not in plan.slots:
             return False
         if last is None:
-            return not self.history.num_recorded or plan.keeps(key)
+            return not self.history.num_recorded or plan.keeps_values(key)
         (now,) = self._read([catalog.variables[key]])
         sample = plan.samples.get(key)
-        return _differ(now if sample is None else sample.take(now), last.values)
+        return _bits_differ(now if sample is None else sample.take(now), last.values)
 
-    def record(self, catalog: Catalog, step: Step, *, restarts: bool = False) -> Step:
+    def record(self, catalog: Catalog, record: Record, *, resets_start: bool = False) -> Record:
         """Read every weight once and add a record.
 
         Args:
             catalog: What the model holds.
-            step: When the record is made.
-            restarts: Whether changes since the start are measured from this record on.
+            record: When the record is made.
+            resets_start: Whether changes since the start are measured from this record on.
         """
         with self._lock:
-            self._finish()
-            plan = self._prepare(catalog)
-            self.history.make_room(plan.nbytes)
-            small, values = self._record_together(plan, restarts=restarts) if plan.together else (None, _NO_VALUES)
-            sheet: Sheet | Coming = plan.blank.copy() if plan.alone else plan.blank
-            if plan.alone:
-                values = dict(values) | self._record_large(catalog, plan, sheet)
-            if restarts:
-                _set_no_change(sheet, plan, plan.alone)
-            means = {key: float(sheet.rows[plan.places[key], 0, MEAN]) for key in plan.alone}
+            self._wait_for_pending()
+            plan = self._plan_for(catalog)
+            self.history.reserve(plan.nbytes)
+            small, values = self._record_batched(plan, resets_start=resets_start) if plan.batched else (None, _NO_VALUES)
+            sheet: RecordStatistics | PendingStatistics = plan.template.copy() if plan.individual else plan.template
+            if plan.individual:
+                values = dict(values) | self._record_individual(catalog, plan, sheet)
+            if resets_start:
+                _set_unchanged(sheet, plan, plan.individual)
+            means = {key: float(sheet.rows[plan.slots[key], 0, MEAN]) for key in plan.individual}
             if small:
-                sheet = Coming(sheet, functools.partial(_complete, plan, sheet, small))
-                self._coming = sheet, small
-            step = self.history.append(sheet, values, step)
+                sheet = PendingStatistics(sheet, functools.partial(_finish_statistics, plan, sheet, small))
+                self._pending = sheet, small
+            record = self.history.append(sheet, values, record)
             # Only now: changes are measured against what is in the history.
-            self._last = _References(values, means)
-            if restarts:
-                self._start, self._started = {}, None
-                self._flats.pop("start", None)
-                self.history.restart()
-            if self._started is not plan:
-                self._start = dict(self._last) | self._start
-                self._started = plan
-            self._flats["last"] = self._flats.pop("now", (None, np.empty(0)))
-            return step
+            self._last_values = _ReferenceValues(values, means)
+            if resets_start:
+                self._start_values, self._start_plan = {}, None
+                self._flat_arrays.pop("start", None)
+                self.history.reset_start()
+            if self._start_plan is not plan:
+                self._start_values = dict(self._last_values) | self._start_values
+                self._start_plan = plan
+            self._flat_arrays["last"] = self._flat_arrays.pop("now", (None, np.empty(0)))
+            return record
 
-    def seconds_beside(self) -> float:
+    def take_background_seconds(self) -> float:
         """Return what threads took for records, but for the last one, since this was asked last."""
-        seconds, self._seconds_beside = self._seconds_beside, 0.0
+        seconds, self._background_seconds = self._background_seconds, 0.0
         return seconds
 
-    def _finish(self) -> None:
+    def _wait_for_pending(self) -> None:
         """Wait for the thread that looks at the last record. The lattices that it misses are laid for the next one, too.
 
         All else that is to be done for that record has time until somebody looks at it.
         """
-        coming, self._coming = self._coming, None
+        coming, self._pending = self._pending, None
         if coming:
             sheet, small = coming
-            if small.scanning.end():
-                sheet.whole()
-            self._seconds_beside += small.scanning.seconds
+            if small.task.wait():
+                sheet.resolve()
+            self._background_seconds += small.task.seconds
 
     # -- one by one ------------------------------------------------------------------------------------------------
 
-    def _record_large(self, catalog: Catalog, plan: Plan, sheet: Sheet) -> dict[str, np.ndarray]:
+    def _record_individual(self, catalog: Catalog, plan: RecordingPlan, statistics: RecordStatistics) -> dict[str, np.ndarray]:
         """Fill in what all weights have to say that are not small, and return what is kept of their values."""
-        kept = {key: self._record_alone(catalog, key, plan, sheet) for key in plan.alone}
+        kept = {key: self._record_one(catalog, key, plan, statistics) for key in plan.individual}
         return {key: values for key, values in kept.items() if values is not None}
 
-    def _record_alone(self, catalog: Catalog, key: str, plan: Plan, sheet: Sheet) -> np.ndarray | None:
+    def _record_one(self, catalog: Catalog, key: str, plan: RecordingPlan, statistics: RecordStatistics) -> np.ndarray | None:
         """Fill in what one weight has to say, and return what is kept of its values."""
-        (now,), place = self._read([catalog.variables[key]]), plan.places[key]
-        references = [store[key] for store in (self._start, self._last) if key in store]
+        (now,), place = self._read([catalog.variables[key]]), plan.slots[key]
+        references = [store[key] for store in (self._start_values, self._last_values) if key in store]
         if key in plan.samples:
-            sheet.rows[place, 0] = self._scan(now, [], sheet, place, None)[0]
-            return self._record_sample(now, plan.samples[key], references, sheet.rows[place])
-        kept = self.history.room_for(now.shape, now.dtype)
-        rows = self._scan(now, references, sheet, place, kept)
-        sheet.rows[place, : len(rows)] = rows
+            statistics.rows[place, 0] = self._compute_and_count(now, [], statistics, place, None)[0]
+            return self._record_sample(now, plan.samples[key], references, statistics.rows[place])
+        kept = self.history.allocate(now.shape, now.dtype)
+        rows = self._compute_and_count(now, references, statistics, place, kept)
+        statistics.rows[place, : len(rows)] = rows
         if not references:
-            sheet.rows[place, 1] = no_change(now.size)
+            statistics.rows[place, 1] = unchanged_row(now.size)
         kept.setflags(write=False)
         return kept
 
@@ -162,121 +172,121 @@ class Recorder:
         """Fill in the changes of a sample, and return its values."""
         if sample is None:
             return None
-        kept = sample.take(now, self.history.room_for(sample.indexes.shape, now.dtype))
-        changes = scan(kept, references, self._workspace)[1:] if references else [no_change(kept.size)]
+        kept = sample.take(now, self.history.allocate(sample.indexes.shape, now.dtype))
+        changes = compute_statistics(kept, references, self._workspace)[1:] if references else [unchanged_row(kept.size)]
         for number, row in enumerate(changes):
             rows[1 + number] = sample.estimate(row)
         kept.setflags(write=False)
         return kept
 
-    def _scan(
-        self, now: np.ndarray, references: list[Reference], sheet: Sheet, place: int, kept: np.ndarray | None
+    def _compute_and_count(
+        self, now: np.ndarray, references: list[Reference], statistics: RecordStatistics, slot: int, kept: np.ndarray | None
     ) -> np.ndarray:
         """Summarize and count; the lattice of a weight is laid once its elements differ."""
-        own = slice(place, place + 1)
-        bins = Bins(self._lattices.exponents[own], self._lattices.firsts[own], sheet.counts[own], np.zeros(1, bool))
-        rows = scan(now, references, self._workspace, copy=None if kept is None else kept.reshape(-1), bins=bins)
+        own = slice(slot, slot + 1)
+        bins = SegmentBins(self._grids.exponents[own], self._grids.first_bins[own], statistics.counts[own], np.zeros(1, bool))
+        rows = compute_statistics(now, references, self._workspace, copy=None if kept is None else kept.reshape(-1), bins=bins)
         if bins.missed[0]:
-            self._lattices.cover_one(place, float(rows[0, MINIMUM]), float(rows[0, MAXIMUM]))
-            if lattice := self._lattices[place]:
-                finite = not rows[0, NOT_FINITE].any()
-                sheet.counts[place] = tally(now, lattice, finite=finite, room=self._tally_room)
-        sheet.exponents[place], sheet.firsts[place] = self._lattices.exponents[place], self._lattices.firsts[place]
+            self._grids.extend_one(slot, float(rows[0, MINIMUM]), float(rows[0, MAXIMUM]))
+            if lattice := self._grids[slot]:
+                finite = not rows[0, NON_FINITE_FIELDS].any()
+                statistics.counts[slot] = count_bins(now, lattice, all_finite=finite, buffers=self._count_buffers)
+        statistics.exponents[slot], statistics.first_bins[slot] = self._grids.exponents[slot], self._grids.first_bins[slot]
         return rows
 
     # -- many at once ----------------------------------------------------------------------------------------------
 
-    def _record_together(self, plan: Plan, *, restarts: bool) -> tuple[_Small, Flat]:
+    def _record_batched(self, plan: RecordingPlan, *, resets_start: bool) -> tuple[_BatchedRecord, FlatArrays]:
         """Copy the small weights, have their statistics found, and return their values."""
-        now, own = self.history.room_for((plan.segments.num_elements,), np.dtype(np.float32)), plan.together_places
-        found = self._read(self._together)
-        start, _ = self._flat_of("start", self._start, plan, found)
-        last, missing = self._flat_of("last", self._last, plan, found)
-        laid = self._lattices.exponents[own], self._lattices.firsts[own]
-        scanning = plan.segments.scan(found, [start, last], *laid, out=now)
+        now, own = self.history.allocate((plan.layout.num_elements,), np.dtype(np.float32)), plan.batched_slots
+        found = self._read(self._batched_variables)
+        start, _ = self._flat_reference("start", self._start_values, plan, found)
+        last, missing = self._flat_reference("last", self._last_values, plan, found)
+        laid = self._grids.exponents[own], self._grids.first_bins[own]
+        scanning = plan.layout.begin_statistics(found, [start, last], *laid, out=now)
         del found  # while TensorFlow's own memory is held, its next step copies it
-        self._flats["now"] = plan, now
+        self._flat_arrays["now"] = plan, now
         whole = now.view()
         whole.setflags(write=False)
-        return _Small(now, missing, self._lattices, laid, scanning, restarts), Flat(whole, plan.parts)
+        return _BatchedRecord(now, missing, self._grids, laid, scanning, resets_start), FlatArrays(whole, plan.batched_parts)
 
-    def _flat_of(
-        self, name: str, store: Mapping[str, Reference], plan: Plan, now: Sequence[np.ndarray]
+    def _flat_reference(
+        self, name: str, store: Mapping[str, Reference], plan: RecordingPlan, now: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, list[int]]:
         """Return the values before in the layout of the plan, and which are missing, for which those of now stand in."""
-        planned, flat = self._flats.get(name, (None, None))
+        planned, flat = self._flat_arrays.get(name, (None, None))
         if planned is plan and flat is not None:
             return flat, []
-        missing = [i for i, key in enumerate(plan.together) if key not in store]
-        parts = [store[key].values if key in store else values for key, values in zip(plan.together, now, strict=True)]
+        missing = [i for i, key in enumerate(plan.batched) if key not in store]
+        parts = [store[key].values if key in store else values for key, values in zip(plan.batched, now, strict=True)]
         flat = np.concatenate([part.reshape(-1) for part in parts])
         if not missing:
-            self._flats[name] = plan, flat
+            self._flat_arrays[name] = plan, flat
         return flat, missing
 
     # -- what there is to record -----------------------------------------------------------------------------------
 
-    def _prepare(self, catalog: Catalog) -> Plan:
+    def _plan_for(self, catalog: Catalog) -> RecordingPlan:
         """Return how to record this catalog; where it is another one than last time, see what has changed."""
-        if self._planned is not None and self._planned[0] is catalog:
-            return self._planned[1]
-        self._finish()
-        plan, last = plan_for(catalog, self.history.memory), dict(self._last)
-        self._carry_lattices(plan)
-        self._forget_replaced(catalog, plan, last)
-        self._hold_samples(plan, last)
-        self._last = last
-        self.history.catalog = replace(catalog, variables=_NOTHING, layers=_NOTHING)
-        self._planned = (catalog, plan)
-        self._together = tuple(catalog.variables[key] for key in plan.together)
+        if self._catalog_and_plan is not None and self._catalog_and_plan[0] is catalog:
+            return self._catalog_and_plan[1]
+        self._wait_for_pending()
+        plan, last = make_plan(catalog, self.history.memory), dict(self._last_values)
+        self._carry_over_grids(plan)
+        self._drop_replaced_weights(catalog, plan, last)
+        self._update_samples(plan, last)
+        self._last_values = last
+        self.history.catalog = replace(catalog, variables=_EMPTY, layers=_EMPTY)
+        self._catalog_and_plan = (catalog, plan)
+        self._batched_variables = tuple(catalog.variables[key] for key in plan.batched)
         return plan
 
-    def _carry_lattices(self, plan: Plan) -> None:
+    def _carry_over_grids(self, plan: RecordingPlan) -> None:
         """Keep the lattice of every weight that was ever recorded: it may leave the model and come back."""
-        if self._planned:
-            self._lattices_of_old |= {key: (self._lattices, place) for key, place in self._planned[1].places.items()}
-        lattices = Lattices(len(plan.places))
-        for key, place in plan.places.items():
-            if key in self._lattices_of_old:
-                lattices.copy_from(place, *self._lattices_of_old[key])
-        self._lattices = lattices
+        if self._catalog_and_plan:
+            self._earlier_grids |= {key: (self._grids, place) for key, place in self._catalog_and_plan[1].slots.items()}
+        lattices = BinGrids(len(plan.slots))
+        for key, place in plan.slots.items():
+            if key in self._earlier_grids:
+                lattices.copy_from(place, *self._earlier_grids[key])
+        self._grids = lattices
 
-    def _hold_samples(self, plan: Plan, last: dict[str, Reference]) -> None:
+    def _update_samples(self, plan: RecordingPlan, last: dict[str, Reference]) -> None:
         """Bring what is held of weights that are kept as a sample, or no longer are, to what is kept from now on."""
-        before = self._planned[1].samples if self._planned else {}
+        before = self._catalog_and_plan[1].samples if self._catalog_and_plan else {}
         for key in {*before, *plan.samples}:
-            old, new = before.get(key, WHOLE), plan.samples.get(key, WHOLE)
-            if is_same_sample(old, new):
+            old, new = before.get(key, ALL_ELEMENTS), plan.samples.get(key, ALL_ELEMENTS)
+            if is_equal_sample(old, new):
                 continue
-            for store in (self._start, last):
+            for store in (self._start_values, last):
                 held = store.pop(key, None)
-                if held is not None and old is WHOLE and isinstance(new, Sample):
+                if held is not None and old is ALL_ELEMENTS and isinstance(new, Sample):
                     store[key] = Reference(new.take(held.values))
             self.history.set_sample(key, new if isinstance(new, Sample) else None)
 
-    def _forget_replaced(self, catalog: Catalog, plan: Plan, last: dict[str, Reference]) -> None:
+    def _drop_replaced_weights(self, catalog: Catalog, plan: RecordingPlan, last: dict[str, Reference]) -> None:
         """Start anew with weights whose variable is another one, or of another shape or type, than when last recorded."""
-        before = self._planned[0].weights if self._planned else {}
+        before = self._catalog_and_plan[0].weights if self._catalog_and_plan else {}
         for key, weight in catalog.weights.items():
             old, known = before.get(key), self._variables.get(key)
             changed = old is not None and (old.shape, old.dtype) != (weight.shape, weight.dtype)
             if changed or (known is not None and known() is not catalog.variables[key]):
-                self._start.pop(key, None)
+                self._start_values.pop(key, None)
                 last.pop(key, None)
-                self._lattices_of_old.pop(key, None)
-                self.history.forget(key)
-                if key in plan.places:
-                    self._lattices.clear(plan.places[key])
+                self._earlier_grids.pop(key, None)
+                self.history.drop_weight(key)
+                if key in plan.slots:
+                    self._grids.clear(plan.slots[key])
         self._variables |= {key: weakref.ref(variable) for key, variable in catalog.variables.items()}
 
 
-def _differ(now: np.ndarray, before: np.ndarray) -> bool:
+def _bits_differ(now: np.ndarray, before: np.ndarray) -> bool:
     """Whether two arrays differ in any bit: as bits NaN equals NaN, and -0.0 is not 0.0."""
     bits = np.dtype(f"u{now.itemsize}")
     return not np.array_equal(now.reshape(-1).view(bits), before.reshape(-1).view(bits))
 
 
-class _References(Mapping[str, Reference]):
+class _ReferenceValues(Mapping[str, Reference]):
     """The values of a record, and the means that are known of them, for the next one. Of small weights nobody asks."""
 
     def __init__(self, values: Mapping[str, np.ndarray], means: Mapping[str, float]) -> None:
@@ -295,60 +305,62 @@ class _References(Mapping[str, Reference]):
         return len(self._values)
 
 
-class _Small(NamedTuple):
+class _BatchedRecord(NamedTuple):
     """The small weights of one record, of which a thread finds the statistics.
 
     Attributes:
-        now: Their elements.
+        values: Their elements.
         missing: Those of which the record before has none.
-        lattices: Those of the recorder.
-        laid: Their exponents and first bins, over which the elements are counted.
-        scanning: Waits for the thread.
-        restarts: Whether changes since the start are measured from this record on.
+        grids: Those of the recorder.
+        grid_arrays: Their exponents and first bins, over which the elements are counted.
+        task: Waits for the thread.
+        resets_start: Whether changes since the start are measured from this record on.
     """
 
-    now: np.ndarray
+    values: np.ndarray
     missing: list[int]
-    lattices: Lattices
-    laid: tuple[np.ndarray, np.ndarray]
-    scanning: Scanning
-    restarts: bool
+    grids: BinGrids
+    grid_arrays: tuple[np.ndarray, np.ndarray]
+    task: StatisticsTask
+    resets_start: bool
 
 
-def _complete(plan: Plan, sheet: Sheet, small: _Small) -> Sheet:
+def _finish_statistics(plan: RecordingPlan, statistics: RecordStatistics, batched: _BatchedRecord) -> RecordStatistics:
     """Return the sheet of a record; of large weights, where there are any, the one that is given says all already."""
-    rows, counts, missed = small.scanning.scanned()
-    if small.missing:
-        rows[small.missing, 2] = UNKNOWN
+    rows, counts, missed = batched.task.result()
+    if batched.missing:
+        rows[batched.missing, 2] = UNKNOWN_ROW
     if missed:
-        _count_missed(plan, small, rows, counts, missed)
-    exponents, firsts = small.laid
+        _count_missed(plan, batched, rows, counts, missed)
+    exponents, firsts = batched.grid_arrays
     found = rows, exponents, firsts.astype(np.int32), counts
-    if not plan.alone:
-        sheet = Sheet(sheet.keys, *found)
+    if not plan.individual:
+        statistics = RecordStatistics(statistics.keys, *found)
     else:
-        for whole, part in zip(sheet.arrays, found, strict=True):
-            whole[plan.together_places] = part
-    if small.restarts:
-        _set_no_change(sheet, plan, plan.together)
-    return sheet
+        for whole, part in zip(statistics.arrays, found, strict=True):
+            whole[plan.batched_slots] = part
+    if batched.resets_start:
+        _set_unchanged(statistics, plan, plan.batched)
+    return statistics
 
 
-def _set_no_change(sheet: Sheet, plan: Plan, keys: Iterable[str]) -> None:
+def _set_unchanged(statistics: RecordStatistics, plan: RecordingPlan, keys: Iterable[str]) -> None:
     """Say of some weights that nothing has changed since the start, as of those of the very first record."""
     for key in keys:
-        row, sample = sheet.rows[plan.places[key]], plan.samples.get(key)
+        row, sample = statistics.rows[plan.slots[key]], plan.samples.get(key)
         if sample is not None:
-            row[1] = sample.estimate(no_change(sample.indexes.size))
-        elif plan.keeps(key):
-            row[1] = no_change(int(row[0, INDEX["count"]]))
+            row[1] = sample.estimate(unchanged_row(sample.indexes.size))
+        elif plan.keeps_values(key):
+            row[1] = unchanged_row(int(row[0, FIELD_INDEX["count"]]))
 
 
-def _count_missed(plan: Plan, small: _Small, rows: np.ndarray, counts: np.ndarray, missed: list[int]) -> None:
+def _count_missed(
+    plan: RecordingPlan, batched: _BatchedRecord, rows: np.ndarray, counts: np.ndarray, missed: list[int]
+) -> None:
     """Lay lattices that hold those segments, and count them."""
-    places, lattices, (exponents, firsts) = plan.together_places[missed], small.lattices, small.laid
-    lattices.cover(places, rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
-    exponents[missed], firsts[missed] = lattices.exponents[places], lattices.firsts[places]
-    only_missed = np.full(len(exponents), UNSET, np.int16)
+    places, lattices, (exponents, firsts) = plan.batched_slots[missed], batched.grids, batched.grid_arrays
+    lattices.extend(places, rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
+    exponents[missed], firsts[missed] = lattices.exponents[places], lattices.first_bins[places]
+    only_missed = np.full(len(exponents), UNSET_EXPONENT, np.int16)
     only_missed[missed] = exponents[missed]
-    counts[missed] = plan.segments.tally(small.now, only_missed, firsts)[missed]
+    counts[missed] = plan.layout.count_bins(batched.values, only_missed, firsts)[missed]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Index
-from weight_explorer.recording.statistics import COUNTS, INDEX
+from weight_explorer.catalog.schema import IndexTuple
+from weight_explorer.recording.statistics.summary import COUNT_FIELDS, FIELD_INDEX
 
-MOST_ELEMENTS = 1 << 16
+MAX_SAMPLE_SIZE = 1 << 16
 
 
 # In place of a sample: all elements are kept.
-WHOLE = "whole"
+ALL_ELEMENTS = "whole"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class Sample:
         return math.prod(self.shape)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """How many of how many, such as `65 536 of 23 440 896`."""
         return " of ".join(f"{count:,}".replace(",", "\u202f") for count in (len(self.indexes), self.size))
 
@@ -40,20 +40,20 @@ class Sample:
         # Indexes are inside; with "raise" NumPy would fill an array of its own first.
         return values.reshape(-1).take(self.indexes, out=out, mode="clip")
 
-    def estimate(self, row: np.ndarray) -> np.ndarray:
+    def estimate(self, sample_row: np.ndarray) -> np.ndarray:
         """Turn statistics of the sample into an estimate of those of the whole weight; `count` says of how many it is.
 
         Sums grow with the number of elements; extremes are those of the sample.
         """
-        scaled, factor = row.copy(), self.size / max(len(self.indexes), 1)
-        counts = [INDEX[name] for name in COUNTS if name != "count"]
+        scaled, factor = sample_row.copy(), self.size / max(len(self.indexes), 1)
+        counts = [FIELD_INDEX[name] for name in COUNT_FIELDS if name != "count"]
         scaled[counts] = np.rint(scaled[counts] * factor)
-        scaled[INDEX["norm"]] *= math.sqrt(factor)
-        if not np.isnan(row[INDEX["place"]]):
-            scaled[INDEX["place"]] = self.indexes[int(row[INDEX["place"]])]
+        scaled[FIELD_INDEX["norm"]] *= math.sqrt(factor)
+        if not np.isnan(sample_row[FIELD_INDEX["place"]]):
+            scaled[FIELD_INDEX["place"]] = self.indexes[int(sample_row[FIELD_INDEX["place"]])]
         return scaled
 
-    def part(self, index: Index) -> tuple[np.ndarray, Sample]:
+    def part(self, index: IndexTuple) -> tuple[np.ndarray, Sample]:
         """Return which of the sampled elements lie in a part of the weight, and the sample of that part."""
         places = list(np.unravel_index(self.indexes, self.shape))
         inside, shape = np.ones(len(self.indexes), bool), list(self.shape)
@@ -68,14 +68,14 @@ class Sample:
         return inside, Sample(flat, tuple(size for axis, size in enumerate(shape) if axis not in taken))
 
 
-def is_same_sample(one: Sample | str | None, other: Sample | str | None) -> bool:
+def is_equal_sample(first: Sample | str | None, second: Sample | str | None) -> bool:
     """Say whether the same elements are kept, be it all or, for None, not one."""
-    if isinstance(one, Sample) and isinstance(other, Sample):
-        return one.shape == other.shape and np.array_equal(one.indexes, other.indexes)
-    return one == other
+    if isinstance(first, Sample) and isinstance(second, Sample):
+        return first.shape == second.shape and np.array_equal(first.indexes, second.indexes)
+    return first == second
 
 
-def sample_of(key: str, shape: tuple[int, ...], count: int) -> Sample:
+def choose_sample(key: str, shape: tuple[int, ...], count: int) -> Sample:
     """Choose `count` elements of a weight: one at random of each of as many equal stretches of its flat array.
 
     The same key and shape always give the same. Stretches cover every region, and the random place within each keeps the

@@ -9,12 +9,12 @@ from typing import NamedTuple
 class RecordRate(NamedTuple):
     """How many records a training has made in how many seconds, when that was last counted."""
 
-    records: int
+    num_records: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class TrainingStatus:
     """Where the training stands.
 
     Attributes:
@@ -25,15 +25,15 @@ class Status:
         epochs: How many this fit was asked for, None where that is unknown.
         batch: Batches trained in this epoch.
         batches: Batches of an epoch, None where that is unknown.
-        cost: The share of the training time that records, their pictures and findings took, None before the first.
-        rate: How many records this training has made so far, None while that is too early to say.
+        overhead: The share of the training time that records, their pictures and findings took, None before the first.
+        record_rate: How many records this training has made so far, None while that is too early to say.
         problem: The last error of ours.
         fit: Which fit this is, counted from 1; 0 before the first.
         epochs_before: How many epochs the time axis, which runs on over all fits, is ahead of Keras' own count.
-        records: How many records a training that is over has, 0 of one that is not.
-        asked: What the user asks of the training, "pause" or "stop", or "": it happens at the end of the batch.
-        is_loop: Whether it is a loop of the user's own, which nobody can hold or end but they.
-        is_beside: Whether it trains beside the main thread, so that cells end while it runs.
+        num_records: How many records a training that is over has, 0 of one that is not.
+        request: What the user asks of the training, "pause" or "stop", or "": it happens at the end of the batch.
+        is_custom_loop: Whether it is a loop of the user's own, which nobody can hold or end but they.
+        is_background: Whether it trains beside the main thread, so that cells end while it runs.
     """
 
     phase: str = "before"
@@ -41,15 +41,15 @@ class Status:
     epochs: int | None = None
     batch: int = 0
     batches: int | None = None
-    cost: float | None = None
-    rate: RecordRate | None = None
+    overhead: float | None = None
+    record_rate: RecordRate | None = None
     problem: str = ""
     fit: int = 0
     epochs_before: int = 0
-    records: int = 0
-    asked: str = ""
-    is_loop: bool = False
-    is_beside: bool = False
+    num_records: int = 0
+    request: str = ""
+    is_custom_loop: bool = False
+    is_background: bool = False
 
     @property
     def is_training(self) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from weight_explorer.catalog.nodes import Weight, index_text
-from weight_explorer.recording.past import Past
-from weight_explorer.recording.statistics import widened
+from weight_explorer.catalog.schema import Weight, format_index
+from weight_explorer.pictures.data import EmptyPicture
+from weight_explorer.recording.history import History
+from weight_explorer.recording.statistics.summary import to_float
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.pictures import EmptyPicture
-from weight_explorer.views.reading import find
+from weight_explorer.views.reading import find_inputs
 
 
-def quantity_lines(weight: Weight, history: Past, choice: Choice, *, is_live: bool = False) -> list[str]:
+def quantity_lines(weight: Weight, history: History, choice: Choice, *, is_live: bool = False) -> list[str]:
     """Write the lines that read the chosen quantity as `values`; none where no values are kept.
 
     Args:
@@ -19,19 +19,19 @@ def quantity_lines(weight: Weight, history: Past, choice: Choice, *, is_live: bo
         choice: The record, the quantity, and the record to compare with.
         is_live: Whether the model is as it was at the newest record, so that the newest values can be read from it.
     """
-    found = find(weight, history, choice)
+    found = find_inputs(weight, history, choice)
     if isinstance(found, EmptyPicture):
         return []
     if found.against is None:
-        return record_lines("values", weight, history, found.step.number, is_live=is_live)
+        return record_lines("values", weight, history, found.record.number, is_live=is_live)
     return [
-        *record_lines("now", weight, history, found.step.number, is_live=is_live),
+        *record_lines("now", weight, history, found.record.number, is_live=is_live),
         *record_lines("before", weight, history, found.against.number, is_live=False),
         "values = now - before",
     ]
 
 
-def record_lines(name: str, weight: Weight, history: Past, number: int, *, is_live: bool = False) -> list[str]:
+def record_lines(name: str, weight: Weight, history: History, number: int, *, is_live: bool = False) -> list[str]:
     """Write the lines that read the values of one record as `name`: an array of the weight's shape, in float32 or float64.
 
     Of a weight that is too large to keep whole, the elements that are not kept are NaN.
@@ -39,21 +39,21 @@ def record_lines(name: str, weight: Weight, history: Past, number: int, *, is_li
     Raises:
         ValueError: The record keeps no values of the weight.
     """
-    column = history.column(weight.whole)
-    kept = column.value(number) if column else None
+    column = history.weight_history(weight.variable_key)
+    kept = column.values_at(number) if column else None
     if column is None or kept is None:
-        raise ValueError(f"Record {number} keeps no values of {weight.whole!r}.")
-    index, dtype = f"[{index_text(weight.index)}]" if weight.index else "", widened(kept).dtype
+        raise ValueError(f"Record {number} keeps no values of {weight.variable_key!r}.")
+    index, dtype = f"[{format_index(weight.index)}]" if weight.index else "", to_float(kept).dtype
     if column.sample is not None:
-        place = f"explorer.history.steps({weight.whole!r}).index({number})"
+        place = f"explorer.history.records_with_values({weight.variable_key!r}).index({number})"
         return [
-            f"indexes, samples = explorer.history.samples({weight.whole!r})  # a sample of the elements is kept",
-            f"{name} = np.full({weight.whole_shape}, np.nan, np.{dtype})",
+            f"indexes, samples = explorer.history.samples({weight.variable_key!r})  # a sample of the elements is kept",
+            f"{name} = np.full({weight.variable_shape}, np.nan, np.{dtype})",
             f"{name}.flat[indexes] = samples[{place}]",
             *([f"{name} = {name}{index}"] if index else []),
         ]
-    if is_live and number == column.kept[-1]:
+    if is_live and number == column.records_with_values[-1]:
         source = weight.expression if weight.index else f"{weight.expression}.numpy()"
     else:
-        source = f"explorer.history.value({weight.whole!r}, {number}){index}"
+        source = f"explorer.history.values_at({weight.variable_key!r}, {number}){index}"
     return [f"{name} = {source}" + ("" if dtype == kept.dtype else f".astype(np.{dtype})")]

@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from weight_explorer.catalog.nodes import SEED_STATE, Axis, Catalog, LayerNode, Weight, cut, plural
-from weight_explorer.views.brush import Brush, read_brush
+from weight_explorer.catalog.schema import SEED_STATE, Axis, Catalog, LayerNode, Weight, pluralize, slice_blocks
+from weight_explorer.views.selection import CellSelection, selection_from_json
 
 QUANTITY_LABELS = {"value": "Value", "since_start": "Since start", "since_last": "Since last record", "since_record": "Since"}
 FIRST_ROLES = ("kernel", "recurrent", "bias")
 LAST_ROLES = (SEED_STATE,)
 # The menus of blocks, in the order of a weight's axes; no weight of Keras has more than two axes of blocks.
 BLOCK_FIELDS = ("first blocks", "second blocks")
-NOTHING: Mapping[Any, Any] = MappingProxyType({})
+EMPTY_MAPPING: Mapping[Any, Any] = MappingProxyType({})
 # The role that stands for all weights together: the first on offer where the whole model is selected.
 OVERVIEW = "overview"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user asked for. None stands for "whatever comes first"; `step` None for the newest record.
+    """What the user asked for. None stands for "whatever comes first"; `record` None for the newest record.
 
     `against` is the number of the record that the quantity "since_record" compares with.
 
@@ -32,8 +32,8 @@ class Choice:
 
     Every role keeps how it is looked at: `views` is from role to view, `options` from (role, view, option) to what was chosen.
     A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
-    each the key of a whole weight and an index. `window` is what is looked at of a large matrix: the key of its picture, and
-    the rows from, to, and columns from, to. `brush` are the elements that were brushed, until another weight is chosen.
+    each the key of a whole weight and an index. `viewport` is what is looked at of a large matrix: the key of its picture, and
+    the rows from, to, and columns from, to. `selection` are the elements that were brushed, until another weight is chosen.
     `overview` says that all weights together are looked at, where `layer` is the whole model; the role stays what it was, so
     that one walks on to a layer as before. `initializers` are the names of the user's own ones. `color_limit` is how far colors
     reach in every frame of a film; None where each picture has a limit of its own.
@@ -45,24 +45,24 @@ class Choice:
     blocks: tuple[str, ...] = ()
     view: str = "matrix"
     quantity: str = "value"
-    step: int | None = None
+    record: int | None = None
     against: int | None = None
-    views: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    options: Mapping[tuple[str, str, str], str] = field(default_factory=lambda: NOTHING)
+    views: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    options: Mapping[tuple[str, str, str], str] = field(default_factory=lambda: EMPTY_MAPPING)
     pins: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    window: tuple[str, tuple[int, ...]] = ("", ())
-    brush: Brush | None = None
+    viewport: tuple[str, tuple[int, ...]] = ("", ())
+    selection: CellSelection | None = None
     overview: bool = False
     initializers: tuple[str, ...] = ()
     color_limit: float | None = None
 
-    def view_of(self, role: str | None) -> str:
+    def view_for(self, role: str | None) -> str:
         """Return the view that weights of a role are looked at with."""
         return self.views.get(role or "", self.view)
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class MenuItem:
     """An option, with the label that tells it from the others."""
 
     key: str
@@ -70,34 +70,34 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockOffer:
-    """The blocks of one axis as options, all of them first, as in "all gates"; `kind` says what they are."""
+class BlockMenu:
+    """The blocks of one axis as options, all of them first, as in "all gates"; `label` says what they are."""
 
-    kind: str
-    offers: tuple[Offer, ...]
+    label: str
+    items: tuple[MenuItem, ...]
     chosen: str
 
     @property
     def is_all(self) -> bool:
         """Whether the whole axis is shown."""
-        return self.chosen == self.offers[0].key
+        return self.chosen == self.items[0].key
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ResolvedChoice:
     """A choice that was met by the model: what is selected, and what else is offered.
 
-    `weight` is what is shown, a slice where blocks were chosen, and `home` the layer at or below `node` that holds it.
+    `weight` is what is shown, a slice where blocks were chosen, and `owner` the layer at or below `node` that holds it.
     """
 
     node: LayerNode
     roles: tuple[str, ...]
     role: str | None
-    offers: tuple[Offer, ...]
-    offer_kind: str
-    blocks: tuple[BlockOffer, ...]
+    weight_items: tuple[MenuItem, ...]
+    weight_menu_label: str
+    block_menus: tuple[BlockMenu, ...]
     weight: Weight | None
-    home: LayerNode
+    owner: LayerNode
 
     @property
     def is_overview(self) -> bool:
@@ -105,135 +105,135 @@ class Selection:
         return self.role == OVERVIEW
 
 
-def resolve(catalog: Catalog, choice: Choice) -> Selection:
+def resolve(catalog: Catalog, choice: Choice) -> ResolvedChoice:
     """Find what a choice means: what does not exist (any more) gives way to the first that does."""
     nodes = catalog.nodes
     node = nodes.get(choice.layer or "", None) or _first_with_weights(catalog.root)
     below = [(item, key) for _, item in node.walk() for key in item.weights]
-    roles = _in_order([catalog.weights[key] for _, key in below])
+    roles = _ordered_roles([catalog.weights[key] for _, key in below])
     role = choice.role if choice.role in roles else (roles[0] if roles else None)
     if node is catalog.root and any(name not in LAST_ROLES for name in roles):
         roles = (OVERVIEW, *roles)
         if choice.overview:
-            return Selection(node, roles, OVERVIEW, (), "weight", (), None, node)
+            return ResolvedChoice(node, roles, OVERVIEW, (), "weight", (), None, node)
     found: dict[str, LayerNode] = {}
     for item, key in below:
         if catalog.weights[key].role == role:
             found.setdefault(key, item)  # a shared weight is named after the first layer that holds it
     key = choice.weight if choice.weight in found else next(iter(found), None)
     weight = catalog.weights[key] if key else None
-    blocks = tuple(_block_offer(axis, choice.blocks) for axis in weight.axes if len(axis.blocks) > 1) if weight else ()
-    return Selection(
+    blocks = tuple(_block_menu(axis, choice.blocks) for axis in weight.axes if len(axis.blocks) > 1) if weight else ()
+    return ResolvedChoice(
         node=node,
         roles=roles,
         role=role,
-        offers=_offers(catalog, node, found),
-        offer_kind=_offer_kind(list(found.values())),
-        blocks=blocks,
-        weight=cut(weight, *(offer.chosen for offer in blocks)) if weight else None,
-        home=found[key] if key else node,
+        weight_items=_weight_items(catalog, node, found),
+        weight_menu_label=_weight_menu_label(list(found.values())),
+        block_menus=blocks,
+        weight=slice_blocks(weight, *(offer.chosen for offer in blocks)) if weight else None,
+        owner=found[key] if key else node,
     )
 
 
-def choose(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
+def with_input(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
     """Return the choice after the user took an option; `field` is one of `Choice`, of `BLOCK_FIELDS`, or "option"."""
-    return without_stale_brush(catalog, _CHOOSE.get(field, _take)(catalog, choice, field, value))
+    return without_stale_selection(catalog, _SETTERS.get(field, _set_field)(catalog, choice, field, value))
 
 
-def without_stale_brush(catalog: Catalog, choice: Choice) -> Choice:
+def without_stale_selection(catalog: Catalog, choice: Choice) -> Choice:
     """Return the choice with nothing brushed where another weight is chosen by now."""
-    if choice.brush is None:
+    if choice.selection is None:
         return choice
     weight = resolve(catalog, choice).weight
-    return choice if weight and weight.whole == choice.brush.weight else replace(choice, brush=None)
+    return choice if weight and weight.variable_key == choice.selection.weight else replace(choice, selection=None)
 
 
-def _take(_: Catalog, choice: Choice, field: str, value: str) -> Choice:
+def _set_field(_: Catalog, choice: Choice, field: str, value: str) -> Choice:
     return replace(choice, **{field: value})
 
 
-def _take_layer(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+def _set_layer(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
     return replace(choice, layer=value, weight=None, overview=value == catalog.root.path)
 
 
-def _take_role(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+def _set_role(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
     if value == OVERVIEW:
-        return overviewing(catalog, choice)
+        return with_overview(catalog, choice)
     before = resolve(catalog, choice).role
     if before != OVERVIEW:
-        choice = replace(with_view(choice, before, choice.view_of(before)), view=choice.view)
+        choice = replace(with_view(choice, before, choice.view_for(before)), view=choice.view)
     return replace(choice, role=value, weight=None, overview=False)
 
 
-def _take_view(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+def _set_view(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
     if value == OVERVIEW:
-        return overviewing(catalog, choice)
+        return with_overview(catalog, choice)
     return with_view(choice, resolve(catalog, choice).role, value)
 
 
-def _take_place(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+def _go_to_weight(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
     """Go to a weight, given by its key; one that is gone by now changes nothing."""
     weight = catalog.weights.get(value)
     if weight is None:
         return choice
-    return replace(_take_role(catalog, choice, "role", weight.role), layer=weight.layer, weight=value)
+    return replace(_set_role(catalog, choice, "role", weight.role), layer=weight.layer, weight=value)
 
 
-def _take_option(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+def _set_option(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
     """Take an option, given as `view.name=value`."""
     name, _, chosen = value.partition("=")
     view, _, option = name.partition(".")
     return with_options(choice, resolve(catalog, choice).role, view, {option: chosen})
 
 
-def _take_step(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
-    return replace(choice, step=_number(value))
+def _set_record(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+    return replace(choice, record=_parse_number(value))
 
 
-def _take_against(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
-    return comparing(choice, _number(value))
+def _set_against(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+    return with_comparison(choice, _parse_number(value))
 
 
-def _take_block(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+def _set_block(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
     # By its name, not its place: what was on screen may be another weight than what was chosen since.
-    offered = (offer for offer in resolve(catalog, choice).blocks if value in {option.key for option in offer.offers})
+    offered = (offer for offer in resolve(catalog, choice).block_menus if value in {option.key for option in offer.items})
     offer = next(offered, None)
     return replace(choice, blocks=with_block(choice.blocks, offer, value)) if offer else choice
 
 
-def _take_pin(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+def _toggle_pin(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
     """Pin an element, given as JSON of a weight's key and an index, or take its pin away."""
     key, index = json.loads(value)
-    return with_pin(choice, key, tuple(index))
+    return with_pin_toggled(choice, key, tuple(index))
 
 
-def _take_window(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
+def _set_viewport(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
     """Look at a part of a matrix, given as JSON of the picture's key and the rows from, to, columns from, to."""
     key, window = json.loads(value)
-    return replace(choice, window=(key, tuple(window)))
+    return replace(choice, viewport=(key, tuple(window)))
 
 
-def _take_brush(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
-    """Brush elements, given as JSON as `read_brush` has it, or none."""
-    return replace(choice, brush=read_brush(catalog.weights, value))
+def _set_selection(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
+    """Brush elements, given as JSON as `selection_from_json` has it, or none."""
+    return replace(choice, selection=selection_from_json(catalog.weights, value))
 
 
-_CHOOSE: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
-    "layer": _take_layer,
-    "role": _take_role,
-    "view": _take_view,
-    "place": _take_place,
-    "option": _take_option,
-    "step": _take_step,
-    "against": _take_against,
-    "pin": _take_pin,
-    "window": _take_window,
-    "brush": _take_brush,
-    **dict.fromkeys(BLOCK_FIELDS, _take_block),
+_SETTERS: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
+    "layer": _set_layer,
+    "role": _set_role,
+    "view": _set_view,
+    "weight_key": _go_to_weight,
+    "option": _set_option,
+    "record": _set_record,
+    "against": _set_against,
+    "pin": _toggle_pin,
+    "viewport": _set_viewport,
+    "selection": _set_selection,
+    **dict.fromkeys(BLOCK_FIELDS, _set_block),
 }
 
 
-def overviewing(catalog: Catalog, choice: Choice) -> Choice:
+def with_overview(catalog: Catalog, choice: Choice) -> Choice:
     """Return the choice that looks at all weights of the model together."""
     return replace(choice, layer=catalog.root.path, weight=None, overview=True)
 
@@ -243,7 +243,7 @@ def with_view(choice: Choice, role: str | None, view: str) -> Choice:
     return replace(choice, view=view, views={**choice.views, role or "": view})
 
 
-def with_pin(choice: Choice, key: str, index: tuple[int, ...]) -> Choice:
+def with_pin_toggled(choice: Choice, key: str, index: tuple[int, ...]) -> Choice:
     """Return the choice that follows one more element, or one less where it was pinned already."""
     pin = (key, index)
     others = tuple(each for each in choice.pins if each != pin)
@@ -261,60 +261,62 @@ def quantity_label(choice: Choice, quantity: str = "") -> str:
     return QUANTITY_LABELS[quantity] + (f" record {choice.against}" if quantity == "since_record" else "")
 
 
-def comparing(choice: Choice, against: int | None) -> Choice:
+def with_comparison(choice: Choice, against: int | None) -> Choice:
     """Return the choice that compares with a record, or with none any more."""
     if against is not None:
         return replace(choice, against=against, quantity="since_record")
     return replace(choice, against=None, quantity="value" if choice.quantity == "since_record" else choice.quantity)
 
 
-def _number(text: str) -> int | None:
+def _parse_number(text: str) -> int | None:
     return int(text) if text else None
 
 
-def with_block(blocks: tuple[str, ...], offer: BlockOffer, chosen: str) -> tuple[str, ...]:
+def with_block(blocks: tuple[str, ...], menu: BlockMenu, chosen: str) -> tuple[str, ...]:
     """Return the chosen blocks after another option of one axis was taken."""
-    options = [option.key for option in offer.offers]
+    options = [option.key for option in menu.items]
     others = tuple(name for name in blocks if name not in options)
     return others if chosen == options[0] else (*others, chosen)
 
 
-def _block_offer(axis: Axis, chosen: tuple[str, ...]) -> BlockOffer:
-    everything = Offer(f"all {plural(axis.group)}", f"all {plural(axis.group)}")
-    offers = (everything, *(Offer(block.name, axis.block_words(block)) for block in axis.blocks))
-    return BlockOffer(axis.group, offers, next((block.name for block in axis.blocks if block.name in chosen), everything.key))
+def _block_menu(axis: Axis, chosen: tuple[str, ...]) -> BlockMenu:
+    everything = MenuItem(f"all {pluralize(axis.block_kind)}", f"all {pluralize(axis.block_kind)}")
+    offers = (everything, *(MenuItem(block.name, axis.block_label(block)) for block in axis.blocks))
+    return BlockMenu(
+        axis.block_kind, offers, next((block.name for block in axis.blocks if block.name in chosen), everything.key)
+    )
 
 
 def _first_with_weights(root: LayerNode) -> LayerNode:
     return next((node for _, node in root.walk() if node.weights), root)
 
 
-def _in_order(weights: list[Weight]) -> tuple[str, ...]:
+def _ordered_roles(weights: list[Weight]) -> tuple[str, ...]:
     """Return their roles: kernel, recurrent and bias first, random states last, the rest as the layer has them."""
     names = dict.fromkeys(weight.role for weight in weights)
     ends = (*FIRST_ROLES, *LAST_ROLES)
     return tuple(role for role in (*FIRST_ROLES, *(name for name in names if name not in ends), *LAST_ROLES) if role in names)
 
 
-def _offers(catalog: Catalog, node: LayerNode, found: dict[str, LayerNode]) -> tuple[Offer, ...]:
-    labels = {key: _label(catalog, node, item) for key, item in found.items()}
+def _weight_items(catalog: Catalog, node: LayerNode, owners: dict[str, LayerNode]) -> tuple[MenuItem, ...]:
+    labels = {key: _relative_name(catalog, node, item) for key, item in owners.items()}
     repeated = len(set(labels.values())) < len(labels)
     return tuple(
-        Offer(key, f"{label} {catalog.weights[key].name}".strip() if repeated else label or catalog.weights[key].name)
+        MenuItem(key, f"{label} {catalog.weights[key].name}".strip() if repeated else label or catalog.weights[key].name)
         for key, label in labels.items()
     )
 
 
-def _label(catalog: Catalog, node: LayerNode, item: LayerNode) -> str:
+def _relative_name(catalog: Catalog, node: LayerNode, item: LayerNode) -> str:
     """Name a layer by the way that leads to it from the selected one, such as `encoder / forward`."""
     nodes = catalog.nodes
     names = []
     while item.path != node.path:
-        names.append(item.part or item.name)
+        names.append(item.parent_role or item.name)
         item = nodes[item.path.rpartition("/")[0]]
     return " / ".join(reversed(names))
 
 
-def _offer_kind(items: list[LayerNode]) -> str:
-    kinds = {item.part_kind for item in items}
+def _weight_menu_label(nodes: list[LayerNode]) -> str:
+    kinds = {item.parent_role_kind for item in nodes}
     return kinds.pop() if len(kinds) == 1 and "" not in kinds else "weight"

@@ -8,39 +8,48 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import SEED_STATE, Weight
-from weight_explorer.recording.past import Past, spread_places, start_among
-from weight_explorer.recording.sampling import Sample, is_same_sample
-from weight_explorer.recording.statistics import widened
-from weight_explorer.recording.time import Step
-from weight_explorer.views.choice import Choice, Offer
-from weight_explorer.views.entries import Entries, parts_of
-from weight_explorer.views.layout import Layout, lay_out
-from weight_explorer.views.limits import film_words, marks_of, reach_of
-from weight_explorer.views.numbers import grouped, rough, share, signed
-from weight_explorer.views.options import Option, fixed
-from weight_explorer.views.pictures import BoardPicture, Chart, ChartPicture, EmptyPicture, Mark, Marks, MatrixPicture, Picture
-from weight_explorer.views.plane import reduce_to_cells
-from weight_explorer.views.reading import Reading, kept_steps, read, record_words, step_words, value_of
-from weight_explorer.views.sampled import cells_of_sample
+from weight_explorer.catalog.schema import SEED_STATE, Weight
+from weight_explorer.pictures.data import (
+    Chart,
+    ChartPicture,
+    EmptyPicture,
+    GridPicture,
+    Mark,
+    MatrixPicture,
+    Picture,
+    SpecialCounts,
+)
+from weight_explorer.pictures.numbers import format_count, format_rounded, format_share, format_signed
+from weight_explorer.recording.history import History, evenly_spaced_indices, find_start_record
+from weight_explorer.recording.records import Record
+from weight_explorer.recording.sampling import Sample, is_equal_sample
+from weight_explorer.recording.statistics.summary import to_float
+from weight_explorer.views.axis_labels import AxisLabels, axis_parts
+from weight_explorer.views.choice import Choice, MenuItem
+from weight_explorer.views.color_range import describe_animation_range, largest_magnitude, special_counts
+from weight_explorer.views.layout import Layout, default_layout
+from weight_explorer.views.lazy_matrix import reduce_to_cells
+from weight_explorer.views.options import ViewOption, fixed_items
+from weight_explorer.views.reading import Reading, describe_record, kept_records, read_quantity, record_name, values_at_record
+from weight_explorer.views.sample_cells import sample_cells
 
 VIEW = "compare"
 
-MOST_CELLS = 160
-MOST_DOTS = 3000
-MOST_LETTERS = 20
+MAX_CELLS = 160
+MAX_DOTS = 3000
+MAX_KEY_LENGTH = 20
 # More elements than this take more than a few milliseconds.
-MOST_AT_ONCE = 50_000
-NOW = (Offer("now", "now"),)
-MOST_OTHERS = 40
+MAX_IMMEDIATE_SIZE = 50_000
+NOW = (MenuItem("now", "now"),)
+MAX_OTHER_WEIGHTS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pair:
+class ComparedPair:
     """Two arrays of equal shape, or two of the same sample, and what each is."""
 
-    one: np.ndarray
-    other: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
     names: tuple[str, str]
     labels: tuple[str, str]  # of the axes, where there is room for less
     sample: Sample | None = None
@@ -49,21 +58,21 @@ class Pair:
     def difference(self) -> np.ndarray:
         """The first less the second."""
         with np.errstate(invalid="ignore", over="ignore"):
-            return self.one - self.other
+            return self.first - self.second
 
     @property
     def are_finite(self) -> np.ndarray:
         """Where both are finite."""
-        return np.isfinite(self.one) & np.isfinite(self.other)
+        return np.isfinite(self.first) & np.isfinite(self.second)
 
     @property
     def correlation(self) -> float:
         """Pearson's, of the places where both are finite; NaN where one of them does not vary.
 
-        >>> Pair(np.array([1.0, 2.0]), np.array([3.0, 1.0]), ("", ""), ("", "")).correlation
+        >>> ComparedPair(np.array([1.0, 2.0]), np.array([3.0, 1.0]), ("", ""), ("", "")).correlation
         -1.0
         """
-        both = [values[self.are_finite].astype(np.float64) for values in (self.one, self.other)]
+        both = [values[self.are_finite].astype(np.float64) for values in (self.first, self.second)]
         if both[0].size < 2 or not all(np.ptp(values) for values in both):
             return math.nan
         one, other = (values - values.mean() for values in both)
@@ -72,30 +81,30 @@ class Pair:
         return round(float((one / sizes[0]) @ (other / sizes[1])), 12) if all(sizes) else math.nan
 
 
-def _with(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+def _with_items(weight: Weight, history: History, choice: Choice) -> tuple[MenuItem, ...]:
     """Offer records first, then every weight of the same shape."""
-    records = [Offer("start", "the start"), Offer("before", "the record before")]
+    records = [MenuItem("start", "the start"), MenuItem("before", "the record before")]
     if choice.against is not None:
-        records.insert(0, Offer("record", f"record {choice.against}"))
-    return (*records, *(Offer(f"weight {key}", key) for key in _others(weight, history)))
+        records.insert(0, MenuItem("record", f"record {choice.against}"))
+    return (*records, *(MenuItem(f"weight {key}", key) for key in _other_weight_keys(weight, history)))
 
 
-def _others(weight: Weight, history: Past) -> list[str]:
+def _other_weight_keys(weight: Weight, history: History) -> list[str]:
     weights = history.catalog.weights
-    whole = weights.get(weight.whole)
+    whole = weights.get(weight.variable_key)
     shape = weight.shape if whole is None else whole.shape
-    return [key for key, other in weights.items() if other.shape == shape and key != weight.whole][:MOST_OTHERS]
+    return [key for key, other in weights.items() if other.shape == shape and key != weight.variable_key][:MAX_OTHER_WEIGHTS]
 
 
-WITH = Option(VIEW, "against", "with", _with)
-SHOW = Option(VIEW, "show", "show", fixed(("all", "side by side"), ("dots", "one against the other")))
-COMPUTE = Option(VIEW, "compute", "compute now", lambda weight, *_: NOW if is_large(weight) else (), "button")
+WITH = ViewOption(VIEW, "against", "with", _with_items)
+SHOW = ViewOption(VIEW, "show", "show", fixed_items(("all", "side by side"), ("dots", "one against the other")))
+COMPUTE = ViewOption(VIEW, "compute", "compute now", lambda weight, *_: NOW if is_large(weight) else (), "button")
 OPTIONS = (COMPUTE, WITH, SHOW)
 
 
 def is_large(weight: Weight) -> bool:
     """Whether drawing takes longer than training should wait."""
-    return weight.size > MOST_AT_ONCE
+    return weight.size > MAX_IMMEDIATE_SIZE
 
 
 def applies(weight: Weight) -> bool:
@@ -103,9 +112,9 @@ def applies(weight: Weight) -> bool:
     return weight.size > 1 and weight.role != SEED_STATE
 
 
-def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
+def draw(weight: Weight, history: History, choice: Choice) -> Picture:
     """Draw both, their difference and one against the other; it is of values, whatever quantity is chosen."""
-    reading = read(weight, history, replace(choice, quantity="value"))
+    reading = read_quantity(weight, history, replace(choice, quantity="value"))
     if isinstance(reading, EmptyPicture):
         return reading
     pair = _pair(weight, history, choice, reading)
@@ -118,72 +127,72 @@ def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
         return ChartPicture((_scatter(pair),), caption)
     scatter = ("one against the other", ChartPicture((_scatter(pair),), ""))
     # In two columns: a third of the stage is too narrow for a matrix with its labels and its color scale.
-    return BoardPicture((*zip((*pair.names, "difference"), matrices, strict=True), scatter), 2, caption)
+    return GridPicture((*zip((*pair.names, "difference"), matrices, strict=True), scatter), 2, caption)
 
 
 # -- what is compared -----------------------------------------------------------------------------------------------------
 
 
-def other_of(weight: Weight, history: Past, choice: Choice, step: Step) -> tuple[Weight, int | None]:
+def compared_weight(weight: Weight, history: History, choice: Choice, record: Record) -> tuple[Weight, int | None]:
     """Return what a weight at a record is compared with: a weight, and its record where one is kept."""
     kind, _, key = WITH.chosen(weight, history, choice).partition(" ")
     other = replace(weight, key=key, source=key) if kind == "weight" else weight
-    return other, _RECORDS[kind](other, history, step, choice)
+    return other, _RECORD_FINDERS[kind](other, history, record, choice)
 
 
-def _pair(weight: Weight, history: Past, choice: Choice, reading: Reading) -> Pair | EmptyPicture:
+def _pair(weight: Weight, history: History, choice: Choice, reading: Reading) -> ComparedPair | EmptyPicture:
     kind = WITH.chosen(weight, history, choice).partition(" ")[0]
-    other, number = other_of(weight, history, choice, reading.step)
-    step = history.step(number) if number is not None else None
-    found = value_of(other, history, number) if number is not None else None
+    other, number = compared_weight(weight, history, choice, reading.record)
+    step = history.get_record(number) if number is not None else None
+    found = values_at_record(other, history, number) if number is not None else None
     if step is None or found is None:
-        return EmptyPicture(_NONE[kind])
-    if not is_same_sample(found[1], reading.sample) or found[0].shape != reading.values.shape:
+        return EmptyPicture(_MISSING_TEXT[kind])
+    if not is_equal_sample(found[1], reading.sample) or found[0].shape != reading.values.shape:
         return EmptyPicture("Of one of the two other elements are kept, or another number of them, so they cannot be compared.")
     if kind == "weight":
-        names = (f"{weight.key}, {step_words(reading.step)}", f"{other.key}, {step_words(step)}")
-        labels = (_short(weight.key), _short(other.key))
+        names = (f"{weight.key}, {describe_record(reading.record)}", f"{other.key}, {describe_record(step)}")
+        labels = (_short_key(weight.key), _short_key(other.key))
     else:
-        names = (step_words(reading.step), step_words(step))
-        labels = (record_words(reading.step), record_words(step))
-    return Pair(reading.values, widened(found[0]), names, labels, reading.sample)
+        names = (describe_record(reading.record), describe_record(step))
+        labels = (record_name(reading.record), record_name(step))
+    return ComparedPair(reading.values, to_float(found[0]), names, labels, reading.sample)
 
 
-def _short(key: str) -> str:
+def _short_key(key: str) -> str:
     """Shorten a key: its end tells most."""
-    return key if len(key) <= MOST_LETTERS else f"…{key[-MOST_LETTERS:]}"
+    return key if len(key) <= MAX_KEY_LENGTH else f"…{key[-MAX_KEY_LENGTH:]}"
 
 
-def _start(weight: Weight, history: Past, step: Step, _: Choice) -> int | None:
-    kept = kept_steps(weight, history)
-    first = start_among(kept, history.start, step.number) if kept else step.number
-    return first if first != step.number else None
+def _start_record(weight: Weight, history: History, record: Record, _: Choice) -> int | None:
+    kept = kept_records(weight, history)
+    first = find_start_record(kept, history.start_record, record.number) if kept else record.number
+    return first if first != record.number else None
 
 
-def _before(weight: Weight, history: Past, step: Step, _: Choice) -> int | None:
-    return max((number for number in kept_steps(weight, history) if number < step.number), default=None)
+def _record_before(weight: Weight, history: History, record: Record, _: Choice) -> int | None:
+    return max((number for number in kept_records(weight, history) if number < record.number), default=None)
 
 
-def _asked(weight: Weight, history: Past, _: Step, choice: Choice) -> int | None:
-    return choice.against if choice.against in kept_steps(weight, history) else None
+def _chosen_record(weight: Weight, history: History, _: Record, choice: Choice) -> int | None:
+    return choice.against if choice.against in kept_records(weight, history) else None
 
 
-def _same_time(weight: Weight, history: Past, step: Step, _: Choice) -> int | None:
-    return max((number for number in kept_steps(weight, history) if number <= step.number), default=None)
+def _record_at_same_time(weight: Weight, history: History, record: Record, _: Choice) -> int | None:
+    return max((number for number in kept_records(weight, history) if number <= record.number), default=None)
 
 
-_RECORDS: dict[str, Callable[[Weight, Past, Step, Choice], int | None]] = {
-    "start": _start,
-    "before": _before,
-    "record": _asked,
-    "weight": _same_time,
+_RECORD_FINDERS: dict[str, Callable[[Weight, History, Record, Choice], int | None]] = {
+    "start": _start_record,
+    "before": _record_before,
+    "record": _chosen_record,
+    "weight": _record_at_same_time,
 }
-_ONLY = (
+_NO_EARLIER_RECORD = (
     "This is the first record, and there is none before it to compare with: train, or choose another weight to compare with."
 )
-_NONE = {
-    "start": _ONLY,
-    "before": _ONLY,
+_MISSING_TEXT = {
+    "start": _NO_EARLIER_RECORD,
+    "before": _NO_EARLIER_RECORD,
     "record": "The record to compare with is not kept any more. Choose another one and press Compare.",
     "weight": "Of the other weight no values are kept at this record.",
 }
@@ -192,13 +201,13 @@ _NONE = {
 # -- pictures -------------------------------------------------------------------------------------------------------------
 
 
-def _matrices(weight: Weight, pair: Pair, difference: np.ndarray, limit: float | None) -> list[MatrixPicture]:
+def _matrices(weight: Weight, pair: ComparedPair, difference: np.ndarray, limit: float | None) -> list[MatrixPicture]:
     """Lay all three out alike, over one color scale, which ends where the largest number is or at a given limit."""
-    layout = Layout(*lay_out(weight.axes))
-    arrays = (pair.one, pair.other, difference)
+    layout = Layout(*default_layout(weight.axes))
+    arrays = (pair.first, pair.second, difference)
     found = [_cells(values, pair.sample, layout) for values in arrays]
     is_given = limit is not None
-    limit = limit if is_given else max(reach_of(cells) for cells, _, _ in found)
+    limit = limit if is_given else max(largest_magnitude(cells) for cells, _, _ in found)
     rows, columns = layout.sides(weight.axes)
     return [
         MatrixPicture(
@@ -208,9 +217,9 @@ def _matrices(weight: Weight, pair: Pair, difference: np.ndarray, limit: float |
             axis_order=(*layout.rows, *layout.columns),
             row_step=row_step,
             column_step=column_step,
-            limit=limit,
+            color_limit=limit,
             caption="",
-            marks=marks_of(values, limit) if is_given else Marks.of(values, "largest of all"),
+            special_counts=special_counts(values, limit) if is_given else SpecialCounts.count_in(values, "largest of all"),
         )
         for values, (cells, row_step, column_step) in zip(arrays, found, strict=True)
     ]
@@ -218,43 +227,45 @@ def _matrices(weight: Weight, pair: Pair, difference: np.ndarray, limit: float |
 
 def _cells(values: np.ndarray, sample: Sample | None, layout: Layout) -> tuple[np.ndarray, int, int]:
     if sample is None:
-        return reduce_to_cells(layout.flatten(values), MOST_CELLS)
-    return cells_of_sample(values, sample, layout.rows, layout.columns, MOST_CELLS)
+        return reduce_to_cells(layout.flatten(values), MAX_CELLS)
+    return sample_cells(values, sample, layout.rows, layout.columns, MAX_CELLS)
 
 
-def _scatter(pair: Pair) -> Chart:
+def _scatter(pair: ComparedPair) -> Chart:
     finite = pair.are_finite.reshape(-1)
     places = np.flatnonzero(finite)
-    places = places[spread_places(len(places), MOST_DOTS)]
-    x, y = (values.reshape(-1)[places].astype(np.float64) for values in (pair.other, pair.one))
+    places = places[evenly_spaced_indices(len(places), MAX_DOTS)]
+    x, y = (values.reshape(-1)[places].astype(np.float64) for values in (pair.second, pair.first))
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
     marks = (Mark("dots", "elements", "now", x, y), Mark("line", "equal", "start", ends, ends))
     return Chart("", pair.labels[1], pair.labels[0], marks)
 
 
-def _caption(weight: Weight, pair: Pair, difference: np.ndarray, matrix: MatrixPicture, limit: float | None) -> str:
-    reach = max(reach_of(values) for values in (pair.one, pair.other, difference))
-    moved = int(np.count_nonzero(~((pair.one == pair.other) | (np.isnan(pair.one) & np.isnan(pair.other)))))
+def _caption(weight: Weight, pair: ComparedPair, difference: np.ndarray, matrix: MatrixPicture, limit: float | None) -> str:
+    reach = max(largest_magnitude(values) for values in (pair.first, pair.second, difference))
+    moved = int(np.count_nonzero(~((pair.first == pair.second) | (np.isnan(pair.first) & np.isnan(pair.second)))))
     count, left_out = difference.size, int(difference.size - np.count_nonzero(pair.are_finite))
     words = [
-        f"Between {pair.names[0]} and {pair.names[1]} {share(moved, count) or '0 %'} of {grouped(count)} elements differ",
-        f", the correlation is {rough(pair.correlation)}. {_largest_words(weight, pair, difference)}",
-        film_words(limit, reach) or f" The three matrices have one color scale, to {rough(matrix.limit)}.",
-        f" {grouped(MOST_DOTS)} dots, evenly spread." if count - left_out > MOST_DOTS else "",
-        f" {grouped(left_out)} are not finite in one of them." if left_out else "",
-        f" Estimated from {pair.sample.words} elements." if pair.sample else "",
+        f"Between {pair.names[0]} and {pair.names[1]} {format_share(moved, count) or '0 %'} of {format_count(count)} "
+        "elements differ",
+        f", the correlation is {format_rounded(pair.correlation)}. {_describe_largest_difference(weight, pair, difference)}",
+        describe_animation_range(limit, reach)
+        or f" The three matrices have one color scale, to {format_rounded(matrix.color_limit)}.",
+        f" {format_count(MAX_DOTS)} dots, evenly spread." if count - left_out > MAX_DOTS else "",
+        f" {format_count(left_out)} are not finite in one of them." if left_out else "",
+        f" Estimated from {pair.sample.description} elements." if pair.sample else "",
     ]
     if matrix.row_step * matrix.column_step > 1:
-        cell = f"{grouped(matrix.row_step)} x {grouped(matrix.column_step)}"
+        cell = f"{format_count(matrix.row_step)} x {format_count(matrix.column_step)}"
         words.append(f" A cell stands for {cell} elements and shows the one farthest from zero.")
     return "".join(words)
 
 
-def _largest_words(weight: Weight, pair: Pair, difference: np.ndarray) -> str:
+def _describe_largest_difference(weight: Weight, pair: ComparedPair, difference: np.ndarray) -> str:
     sizes = np.where(pair.are_finite, np.abs(difference), -1.0).reshape(-1)
     place = int(np.argmax(sizes))
     if sizes[place] <= 0:
         return "There is no difference." if sizes[place] == 0 else "No element is finite in both."
     flat = place if pair.sample is None else int(pair.sample.indexes[place])
-    where = Entries(parts_of(weight.axes)).words(flat)
-    return f"The largest difference is {signed(float(difference.reshape(-1)[place]))}, at {where}."
+    where = AxisLabels(axis_parts(weight.axes)).describe(flat)
+    return f"The largest difference is {format_signed(float(difference.reshape(-1)[place]))}, at {where}."

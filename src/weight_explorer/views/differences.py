@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import SEED_STATE, Catalog, Weight
-from weight_explorer.recording.moments import place_words
-from weight_explorer.recording.past import Column, Comparison, Past
-from weight_explorer.recording.statistics import INDEX, UNKNOWN
-from weight_explorer.recording.time import Step
-from weight_explorer.views.numbers import grouped, rough, signed
+from weight_explorer.catalog.schema import SEED_STATE, Catalog, Weight
+from weight_explorer.pictures.numbers import format_count, format_rounded, format_signed
+from weight_explorer.recording.descriptions import describe_event
+from weight_explorer.recording.history import History, StatisticsQuery, WeightHistory
+from weight_explorer.recording.records import Record
+from weight_explorer.recording.statistics.summary import FIELD_INDEX, UNKNOWN_ROW
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Weights that are printed.
-MOST_ROWS = 40
+MAX_ROWS = 40
 
-_HEADS = ("weight", "changed", "norm of change", "relative", "largest change")
+_HEADERS = ("weight", "changed", "norm of change", "relative", "largest change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class Difference:
 class Differences:
     """How all weights differ between two records: a sequence of `Difference` that prints as a table.
 
-    `words` names the two records.
+    `text` names the two records.
     """
 
-    words: str
+    text: str
     weights: tuple[Difference, ...]
 
     def __iter__(self) -> Iterator[Difference]:
@@ -74,8 +74,8 @@ class Differences:
     def __len__(self) -> int:
         return len(self.weights)
 
-    def __getitem__(self, place: int) -> Difference:
-        return self.weights[place]
+    def __getitem__(self, index: int) -> Difference:
+        return self.weights[index]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each weight."""
@@ -88,58 +88,71 @@ class Differences:
         known = [each for each in self if each.is_known]
         count = sum(each.changed > 0 for each in known)
         missing = f" Not kept at both records: {len(self) - len(known)}." if len(known) < len(self) else ""
-        rows = [_HEADS, *(_cells(each) for each in self.weights[:MOST_ROWS])]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS))]
+        rows = [_HEADERS, *(_table_row(each) for each in self.weights[:MAX_ROWS])]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADERS))]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        more = [f"... and {len(self) - MOST_ROWS} more: .to_frame()"] if len(self) > MOST_ROWS else []
+        more = [f"... and {len(self) - MAX_ROWS} more: .to_frame()"] if len(self) > MAX_ROWS else []
         differ = "weight differs" if len(known) == 1 else "weights differ"
-        head = f"{self.words}: {count} of {len(known)} {differ}.{missing}"
+        head = f"{self.text}: {count} of {len(known)} {differ}.{missing}"
         return "\n".join([head, *lines, *more])
 
 
-def differences_of(catalog: Catalog, past: Past, against: int, step: int | None = None) -> Differences:
+def compare_records(catalog: Catalog, history: History, against: int, record: int | None = None) -> Differences:
     """Compare a record, or else the newest, with an earlier or later one."""
-    number = step if step is not None else int(past.timeline.numbers[-1])
+    number = record if record is not None else int(history.timeline.record_numbers[-1])
     weights = [weight for weight in catalog.weights.values() if weight.role != SEED_STATE]
-    words = f"Record {_record_words(past.step(number), number)} against record {_record_words(past.step(against), against)}"
-    return Differences(words, tuple(_difference(weight, past.column(weight.key), number, against) for weight in weights))
+    words = (
+        f"Record {_describe_record(history.get_record(number), number)} against record "
+        f"{_describe_record(history.get_record(against), against)}"
+    )
+    return Differences(
+        words, tuple(_difference(weight, history.weight_history(weight.key), number, against) for weight in weights)
+    )
 
 
-def _record_words(step: Step | None, number: int) -> str:
-    return f"{number} ({place_words(step)})" if step else str(number)
+def _describe_record(record: Record | None, number: int) -> str:
+    return f"{number} ({describe_event(record)})" if record else str(number)
 
 
-def _difference(weight: Weight, column: Column | None, number: int, against: int) -> Difference:
-    change, before = _change_and_before(column, number, against)
-    norm, norm_before, place = change[INDEX["norm"]], before[INDEX["norm"]], change[INDEX["place"]]
-    has_changed = change[INDEX["moved"]] > 0 and np.isfinite(place)
+def _difference(weight: Weight, weight_history: WeightHistory | None, number: int, against: int) -> Difference:
+    change, before = _change_and_before(weight_history, number, against)
+    norm, norm_before, place = change[FIELD_INDEX["norm"]], before[FIELD_INDEX["norm"]], change[FIELD_INDEX["place"]]
+    has_changed = change[FIELD_INDEX["moved"]] > 0 and np.isfinite(place)
     return Difference(
         weight.key,
         weight.layer,
         weight.role,
         weight.size,
-        changed=float(change[INDEX["moved"]]),
+        changed=float(change[FIELD_INDEX["moved"]]),
         norm=float(norm),
         relative=float(norm / norm_before) if norm_before > 0 else float("nan"),
-        largest=float(change[INDEX["largest"]]),
+        largest=float(change[FIELD_INDEX["largest"]]),
         index=tuple(map(int, np.unravel_index(int(place), weight.shape))) if has_changed else None,
-        estimated=column is not None and column.sample is not None,
+        estimated=weight_history is not None and weight_history.sample is not None,
     )
 
 
-def _change_and_before(column: Column | None, number: int, against: int) -> tuple[np.ndarray, np.ndarray]:
+def _change_and_before(weight_history: WeightHistory | None, number: int, against: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the statistics of the change, and of the values that it is measured from."""
-    if column is None or not {number, against} <= set(column.kept):
-        return UNKNOWN, UNKNOWN
-    return Comparison("since_record", against=against).row(column, number), Comparison("value").row(column, against)
+    if weight_history is None or not {number, against} <= set(weight_history.records_with_values):
+        return UNKNOWN_ROW, UNKNOWN_ROW
+    return StatisticsQuery("since_record", against=against).row_at(weight_history, number), StatisticsQuery("value").row_at(
+        weight_history, against
+    )
 
 
-def _cells(each: Difference) -> tuple[str, ...]:
-    if not each.is_known:
-        return each.key, "not kept", "", "", ""
-    about = "\N{ALMOST EQUAL TO} " if each.estimated else ""
-    changed = f"{about}{grouped(each.changed)} of {grouped(each.elements)}"
-    if each.index is None:
-        return each.key, changed, "", "", ""
-    relative = rough(each.relative) if np.isfinite(each.relative) else ""
-    return each.key, changed, about + rough(each.norm), relative, f"{signed(each.largest)} at {list(each.index)}"
+def _table_row(difference: Difference) -> tuple[str, ...]:
+    if not difference.is_known:
+        return difference.key, "not kept", "", "", ""
+    about = "\N{ALMOST EQUAL TO} " if difference.estimated else ""
+    changed = f"{about}{format_count(difference.changed)} of {format_count(difference.elements)}"
+    if difference.index is None:
+        return difference.key, changed, "", "", ""
+    relative = format_rounded(difference.relative) if np.isfinite(difference.relative) else ""
+    return (
+        difference.key,
+        changed,
+        about + format_rounded(difference.norm),
+        relative,
+        f"{format_signed(difference.largest)} at {list(difference.index)}",
+    )

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import Axis, Weight
-from weight_explorer.recording.past import Past
-from weight_explorer.views.choice import Choice, Offer
-from weight_explorer.views.options import Option, Range
+from weight_explorer.catalog.schema import Axis, Weight
+from weight_explorer.recording.history import History
+from weight_explorer.views.choice import Choice, MenuItem
+from weight_explorer.views.options import ItemCount, ViewOption
 
 VIEW = "matrix"
-GRID, SLICE = "grid", "slice"
+GRID_LAYOUT, SLICE_LAYOUT = "grid", "slice"
 
 # Stands for a side along which a weight has no axis; it has no name, and so it gets no label.
 NO_AXIS = Axis("", 1)
 
 # No layer of Keras makes a weight of more axes.
-MOST_SLIDERS = 8
+MAX_SLIDERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Layout:
         rows, columns = (tuple(axes[i] for i in side) or (NO_AXIS,) for side in (self.rows, self.columns))
         return rows, columns
 
-    def fixed_words(self, axes: tuple[Axis, ...]) -> str:
+    def describe_fixed(self, axes: tuple[Axis, ...]) -> str:
         """Say where the axes that are not laid out stand, such as `kernel_height = 1, kernel_width = 0`."""
         return ", ".join(f"{axes[axis].name} = {index}{_label(axes[axis], index)}" for axis, index in self.fixed)
 
@@ -51,16 +51,16 @@ def _label(axis: Axis, index: int) -> str:
     return f' "{axis.labels[index]}"' if axis.labels else ""
 
 
-def lay_out(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def default_layout(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Choose which axes run down and which run across, the outer ones first.
 
     Inputs run down and outputs across, with the window of a convolution inside; so a column is always what makes one
     output. Of a weight that is not made of inputs and outputs the last axis runs across and all others down.
 
-    >>> lay_out((Axis("input_dim", 4, side="in"), Axis("heads", 2, side="out"), Axis("key_dim", 3, side="out")))
+    >>> default_layout((Axis("input_dim", 4, side="in"), Axis("heads", 2, side="out"), Axis("key_dim", 3, side="out")))
     ((0,), (1, 2))
     >>> height, width = Axis("kernel_height", 3, side="window"), Axis("kernel_width", 3, side="window")
-    >>> lay_out((height, width, Axis("in_channels", 8, side="in"), Axis("filters", 16, side="out")))
+    >>> default_layout((height, width, Axis("in_channels", 8, side="in"), Axis("filters", 16, side="out")))
     ((2, 0), (3, 1))
     """
     sides = [axis.side for axis in axes]
@@ -73,54 +73,54 @@ def lay_out(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (*down, *window[:-1]), (*across, *window[-1:])
 
 
-def is_sampled(weight: Weight, history: Past) -> bool:
+def keeps_sample_only(weight: Weight, history: History) -> bool:
     """Whether only a sample of a weight's elements is kept."""
-    column = history.column(weight.whole)
+    column = history.weight_history(weight.variable_key)
     return column is not None and column.sample is not None
 
 
-def chosen_layout(weight: Weight, history: Past, choice: Choice) -> Layout:
+def chosen_layout(weight: Weight, history: History, choice: Choice) -> Layout:
     """Lay a weight out as was chosen: all of it, or one slice."""
-    if LAYOUT.chosen(weight, history, choice) != SLICE:
-        return Layout(*lay_out(weight.axes))
+    if LAYOUT.chosen(weight, history, choice) != SLICE_LAYOUT:
+        return Layout(*default_layout(weight.axes))
     down, across = (int(option.chosen(weight, history, choice)) for option in (DOWN, ACROSS))
     others = (axis for axis in range(len(weight.axes)) if axis not in (down, across))
     return Layout((down,), (across,), tuple((axis, int(SLIDERS[axis].chosen(weight, history, choice))) for axis in others))
 
 
-def _layouts(weight: Weight, history: Past, _: Choice) -> tuple[Offer, ...]:
-    if not 3 <= len(weight.axes) <= MOST_SLIDERS or is_sampled(weight, history):
+def _layout_items(weight: Weight, history: History, _: Choice) -> tuple[MenuItem, ...]:
+    if not 3 <= len(weight.axes) <= MAX_SLIDERS or keeps_sample_only(weight, history):
         return ()
-    return (Offer(GRID, "grid"), Offer(SLICE, "slice"))
+    return (MenuItem(GRID_LAYOUT, "grid"), MenuItem(SLICE_LAYOUT, "slice"))
 
 
-def _is_slice(weight: Weight, history: Past, choice: Choice) -> bool:
-    return LAYOUT.chosen(weight, history, choice) == SLICE
+def _is_slice(weight: Weight, history: History, choice: Choice) -> bool:
+    return LAYOUT.chosen(weight, history, choice) == SLICE_LAYOUT
 
 
-def _down(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+def _down_items(weight: Weight, history: History, choice: Choice) -> tuple[MenuItem, ...]:
     if not _is_slice(weight, history, choice):
         return ()
-    rows, columns = lay_out(weight.axes)
-    return _axes(weight, rows[0], without=-1, last=columns[0])
+    rows, columns = default_layout(weight.axes)
+    return _axis_items(weight, rows[0], without=-1, last=columns[0])
 
 
-def _across(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...]:
+def _across_items(weight: Weight, history: History, choice: Choice) -> tuple[MenuItem, ...]:
     if not _is_slice(weight, history, choice):
         return ()
-    rows, columns = lay_out(weight.axes)
-    return _axes(weight, columns[0], without=int(DOWN.chosen(weight, history, choice)), last=rows[0])
+    rows, columns = default_layout(weight.axes)
+    return _axis_items(weight, columns[0], without=int(DOWN.chosen(weight, history, choice)), last=rows[0])
 
 
-def _axes(weight: Weight, first: int, *, without: int, last: int) -> tuple[Offer, ...]:
+def _axis_items(weight: Weight, first: int, *, without: int, last: int) -> tuple[MenuItem, ...]:
     """Offer all axes but one; the first is what is taken where nothing was chosen."""
     others = [axis for axis in range(len(weight.axes)) if axis not in (first, last)]
     order = [axis for axis in (first, *others, last) if axis != without]
-    return tuple(Offer(str(axis), weight.axes[axis].name or f"axis {axis}") for axis in order)
+    return tuple(MenuItem(str(axis), weight.axes[axis].name or f"axis {axis}") for axis in order)
 
 
-def _positions(axis: int) -> Callable[[Weight, Past, Choice], tuple[Offer, ...] | Range]:
-    def offers(weight: Weight, history: Past, choice: Choice) -> tuple[Offer, ...] | Range:
+def _slider_range(axis: int) -> Callable[[Weight, History, Choice], tuple[MenuItem, ...] | ItemCount]:
+    def offers(weight: Weight, history: History, choice: Choice) -> tuple[MenuItem, ...] | ItemCount:
         if axis >= len(weight.axes) or not _is_slice(weight, history, choice):
             return 0
         shown = {option.chosen(weight, history, choice) for option in (DOWN, ACROSS)}
@@ -129,11 +129,11 @@ def _positions(axis: int) -> Callable[[Weight, Past, Choice], tuple[Offer, ...] 
     return offers
 
 
-LAYOUT = Option(VIEW, "layout", "lay out", _layouts)
-DOWN = Option(VIEW, "down", "down", _down)
-ACROSS = Option(VIEW, "across", "across", _across)
+LAYOUT = ViewOption(VIEW, "layout", "lay out", _layout_items)
+DOWN = ViewOption(VIEW, "down", "down", _down_items)
+ACROSS = ViewOption(VIEW, "across", "across", _across_items)
 SLIDERS = tuple(
-    Option(VIEW, f"axis_{axis}", lambda weight, axis=axis: weight.axes[axis].name, _positions(axis), "slider")
-    for axis in range(MOST_SLIDERS)
+    ViewOption(VIEW, f"axis_{axis}", lambda weight, axis=axis: weight.axes[axis].name, _slider_range(axis), "slider")
+    for axis in range(MAX_SLIDERS)
 )
 OPTIONS = (LAYOUT, DOWN, ACROSS, *SLIDERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 # The best of all orders that a clustering leaves open takes 30 ms of 128 rows, and 9 s of 1 024.
-MOST_OPTIMAL = 128
+MAX_OPTIMAL_ROWS = 128
 
 
 def similar_order(vectors: np.ndarray, *, is_quick: bool = False) -> np.ndarray:
@@ -32,5 +32,5 @@ def similar_order(vectors: np.ndarray, *, is_quick: bool = False) -> np.ndarray:
     squares = np.maximum(lengths[:, None] + lengths - 2 * (units @ units.T), 0)
     np.fill_diagonal(squares, 0)
     distances = squareform(np.sqrt(squares), checks=False)
-    is_best = not is_quick and len(vectors) <= MOST_OPTIMAL
+    is_best = not is_quick and len(vectors) <= MAX_OPTIMAL_ROWS
     return hierarchy.leaves_list(hierarchy.linkage(distances, "average", optimal_ordering=is_best)).astype(np.int64)

@@ -7,41 +7,41 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import SEED_STATE, Weight
-from weight_explorer.recording.past import Past
-from weight_explorer.recording.ranks import effective_rank
-from weight_explorer.recording.statistics import widened
+from weight_explorer.catalog.schema import SEED_STATE, Weight
+from weight_explorer.pictures.data import Chart, ChartPicture, EmptyPicture, Mark, Picture, RankingPicture
+from weight_explorer.pictures.numbers import capitalize_first, format_count, format_rounded
+from weight_explorer.recording.history import History
+from weight_explorer.recording.statistics.effective_rank import effective_rank
+from weight_explorer.recording.statistics.summary import to_float
+from weight_explorer.views.axis_labels import AxisLabels, Grouping, arrange, axis_parts
 from weight_explorer.views.choice import Choice
-from weight_explorer.views.entries import Entries, Grouping, arranged, parts_of
-from weight_explorer.views.numbers import capitalized, grouped, rough
-from weight_explorer.views.options import Option, Range, fixed, switch
-from weight_explorer.views.pictures import Chart, ChartPicture, EmptyPicture, Mark, Picture, RankingPicture
-from weight_explorer.views.ranked import MEASURES, Ranked
-from weight_explorer.views.reading import MORE_MEMORY, Reading, read, start_step, value_of
+from weight_explorer.views.options import ItemCount, ViewOption, fixed_items, switch_option
+from weight_explorer.views.ranking import MEASURES, RankedEntries
+from weight_explorer.views.reading import MEMORY_HINT, Reading, read_quantity, start_record, values_at_record
 
 VIEW = "spectrum"
 
 # Up to so many multiplications a full decomposition takes about a second; beyond, only the smaller side's Gram matrix is
 # decomposed, which asks for as many as twice the elements times the smaller side.
-MOST_FOR_SVD = 2_000_000_000
-MOST_FOR_GRAM = 40_000_000_000
-MOST_GRAM_SIDE = 2048
+MAX_SVD_COST = 2_000_000_000
+MAX_GRAM_COST = 40_000_000_000
+MAX_GRAM_SIDE = 2048
 # The Gram matrix squares singular values, so that those below this share of the largest are lost in float64's rounding.
 GRAM_ACCURACY = math.sqrt(np.finfo(np.float64).eps)
-ROWS_AT_ONCE = 4096
-MOST_VECTORS = 8
+ROWS_PER_BLOCK = 4096
+MAX_VECTORS = 8
 
-SHOW = Option(VIEW, "show", "show", fixed(("values", "singular values"), ("vectors", "what they connect")))
-RANDOM = Option(VIEW, "random", "random matrix", fixed(("now", "spread as now"), ("start", "spread as at the start")))
-LOG = switch(VIEW, "log", "log scale")
-
-
-def _vectors(weight: Weight, history: Past, choice: Choice) -> Range:
-    return min(*_shape(weight), MOST_VECTORS) if SHOW.chosen(weight, history, choice) == "vectors" else 0
+SHOW = ViewOption(VIEW, "show", "show", fixed_items(("values", "singular values"), ("vectors", "what they connect")))
+RANDOM = ViewOption(VIEW, "random", "random matrix", fixed_items(("now", "spread as now"), ("start", "spread as at the start")))
+LOG = switch_option(VIEW, "log", "log scale")
 
 
-VECTOR = Option(VIEW, "vector", "singular value", _vectors, "slider")
-COMPUTE = Option(VIEW, "compute", "compute now", fixed(("now", "now")), "button")
+def _vector_range(weight: Weight, history: History, choice: Choice) -> ItemCount:
+    return min(*_shape(weight), MAX_VECTORS) if SHOW.chosen(weight, history, choice) == "vectors" else 0
+
+
+VECTOR = ViewOption(VIEW, "vector", "singular value", _vector_range, "slider")
+COMPUTE = ViewOption(VIEW, "compute", "compute now", fixed_items(("now", "now")), "button")
 OPTIONS = (COMPUTE, SHOW, VECTOR, RANDOM, LOG)
 
 
@@ -52,13 +52,13 @@ class Spectrum:
     values: np.ndarray
     left: np.ndarray
     right: np.ndarray
-    by_gram: bool = False
+    is_from_gram: bool = False
 
     @property
     def effective_rank(self) -> float:
         """How many directions are in use, after Roy and Vetterli (2007).
 
-        >>> spectrum_of(np.eye(3)).effective_rank.__round__(9)
+        >>> compute_spectrum(np.eye(3)).effective_rank.__round__(9)
         3.0
         """
         return effective_rank(self.values)
@@ -71,7 +71,7 @@ class Spectrum:
     @property
     def condition(self) -> float:
         """The largest singular value over the smallest; infinite where the smallest is zero as far as can be told."""
-        accuracy = GRAM_ACCURACY if self.by_gram else np.finfo(np.float64).eps * len(self.values)
+        accuracy = GRAM_ACCURACY if self.is_from_gram else np.finfo(np.float64).eps * len(self.values)
         is_singular = self.values[-1] <= accuracy * self.values[0]
         return math.inf if is_singular else float(self.values[0] / self.values[-1])
 
@@ -81,48 +81,48 @@ def applies(weight: Weight) -> bool:
     return weight.role != SEED_STATE and len(weight.shape) > 1 and min(_shape(weight)) > 1
 
 
-def draw(weight: Weight, history: Past, choice: Choice) -> Picture:
+def draw(weight: Weight, history: History, choice: Choice) -> Picture:
     """Decompose the matrix, which may take a second: for when it is asked for, not while training waits."""
-    reading = read(weight, history, choice)
+    reading = read_quantity(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
-    refused = _refusal(weight, reading)
+    refused = _refusal_text(weight, reading)
     if refused:
         return EmptyPicture(refused)
-    spectrum = spectrum_of(_matrix(reading.values, weight))
+    spectrum = compute_spectrum(_matrix(reading.values, weight))
     if SHOW.chosen(weight, history, choice) == "vectors":
         return _vectors_picture(weight, spectrum, reading, int(VECTOR.chosen(weight, history, choice)))
-    start = _start(weight, history, choice, reading)
+    start = _start_matrix(weight, history, choice, reading)
     is_log = LOG.is_on(weight, history, choice)
     from_start = RANDOM.chosen(weight, history, choice) == "start" and start is not None
     return _values_picture(weight, reading, spectrum, start, from_start=from_start, is_log=is_log)
 
 
-def spectrum_of(matrix: np.ndarray, num_vectors: int = MOST_VECTORS) -> Spectrum:
+def compute_spectrum(matrix: np.ndarray, num_vectors: int = MAX_VECTORS) -> Spectrum:
     """Decompose a matrix in float64: all singular values and the first few vectors.
 
     Where a full decomposition would take long it is done by the eigenvalues of the smaller side's Gram matrix.
 
-    >>> spectrum_of(np.diag([1.0, 3.0])).values.tolist()
+    >>> compute_spectrum(np.diag([1.0, 3.0])).values.tolist()
     [3.0, 1.0]
     """
-    if matrix.size * min(matrix.shape) > MOST_FOR_SVD:
-        return _by_gram(matrix, num_vectors)
+    if matrix.size * min(matrix.shape) > MAX_SVD_COST:
+        return _spectrum_by_gram(matrix, num_vectors)
     left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
     return Spectrum(values, left.T[:num_vectors], right[:num_vectors])
 
 
-def _by_gram(matrix: np.ndarray, num_vectors: int) -> Spectrum:
+def _spectrum_by_gram(matrix: np.ndarray, num_vectors: int) -> Spectrum:
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
     gram = np.zeros((tall.shape[1],) * 2)
-    for start in range(0, len(tall), ROWS_AT_ONCE):
-        block = tall[start : start + ROWS_AT_ONCE].astype(np.float64)
+    for start in range(0, len(tall), ROWS_PER_BLOCK):
+        block = tall[start : start + ROWS_PER_BLOCK].astype(np.float64)
         gram += block.T @ block
     squares, vectors = np.linalg.eigh(gram)
     values = np.sqrt(np.maximum(squares[::-1], 0))
     short = vectors[:, ::-1].T[:num_vectors]
     long = (tall @ short.T).T / np.maximum(values[: len(short)], np.finfo(float).tiny)[:, None]
-    return Spectrum(values, *((long, short) if tall is matrix else (short, long)), by_gram=True)
+    return Spectrum(values, *((long, short) if tall is matrix else (short, long)), is_from_gram=True)
 
 
 def bulk_edges(shape: tuple[int, int], deviation: float) -> tuple[float, float]:
@@ -157,14 +157,14 @@ def bulk_values(shape: tuple[int, int], deviation: float) -> np.ndarray:
 # -- the matrix -----------------------------------------------------------------------------------------------------------
 
 
-def sides_of(weight: Weight) -> tuple[Entries, Entries, Grouping]:
+def sides_of(weight: Weight) -> tuple[AxisLabels, AxisLabels, Grouping]:
     """Return what the rows and the columns of the matrix are: all that comes in, its window included, by what goes out."""
-    parts = parts_of(weight.axes)
+    parts = axis_parts(weight.axes)
     across = tuple(i for i, part in enumerate(parts) if part.side == "out")
     if not across or len(across) == len(parts):
         across = tuple(range(len(parts)))[-(2 if weight.axes[-1].is_split else 1) :]
     down = tuple(i for i in range(len(parts)) if i not in across)
-    rows, columns = (Entries(tuple(parts[i] for i in places)) for places in (down, across))
+    rows, columns = (AxisLabels(tuple(parts[i] for i in places)) for places in (down, across))
     return rows, columns, Grouping(down, across)
 
 
@@ -174,33 +174,36 @@ def _shape(weight: Weight) -> tuple[int, int]:
 
 
 def _matrix(values: np.ndarray, weight: Weight) -> np.ndarray:
-    return arranged(values, weight, sides_of(weight)[2])[:, :, 0]
+    return arrange(values, weight, sides_of(weight)[2])[:, :, 0]
 
 
-def _refusal(weight: Weight, reading: Reading) -> str:
+def _refusal_text(weight: Weight, reading: Reading) -> str:
     """Say why there is no spectrum, or nothing."""
     if reading.sample is not None:
-        return f"A spectrum is that of the whole matrix, of which {reading.sample.words} elements are kept. {MORE_MEMORY}"
+        return f"A spectrum is that of the whole matrix, of which {reading.sample.description} elements are kept. {MEMORY_HINT}"
     shape = _shape(weight)
     cost = weight.size * min(shape)
-    if cost > MOST_FOR_SVD and (cost > MOST_FOR_GRAM or min(shape) > MOST_GRAM_SIDE):
+    if cost > MAX_SVD_COST and (cost > MAX_GRAM_COST or min(shape) > MAX_GRAM_SIDE):
         return (
-            f"A matrix of {grouped(shape[0])} x {grouped(shape[1])} would take more than some seconds to decompose. "
-            f"In Python: numpy.linalg.svd(explorer.history.value(key, step))."
+            f"A matrix of {format_count(shape[0])} x {format_count(shape[1])} would take more than some seconds to decompose. "
+            f"In Python: numpy.linalg.svd(explorer.history.values_at(key, step))."
         )
     not_finite = int(weight.size - np.count_nonzero(np.isfinite(reading.values)))
     if not_finite:
-        return f"{grouped(not_finite)} of {grouped(weight.size)} elements are NaN or Inf, so the matrix has no singular values."
+        return (
+            f"{format_count(not_finite)} of {format_count(weight.size)} elements are NaN or Inf, so the matrix has no "
+            "singular values."
+        )
     return ""
 
 
-def _start(weight: Weight, history: Past, choice: Choice, reading: Reading) -> np.ndarray | None:
+def _start_matrix(weight: Weight, history: History, choice: Choice, reading: Reading) -> np.ndarray | None:
     """Return the matrix at the start, where it is another one than the one on screen."""
-    first = start_step(weight, history, reading.step.number)
-    found = value_of(weight, history, first) if choice.quantity == "value" and reading.step.number != first else None
+    first = start_record(weight, history, reading.record.number)
+    found = values_at_record(weight, history, first) if choice.quantity == "value" and reading.record.number != first else None
     if found is None or found[0].shape != reading.values.shape or not np.isfinite(found[0].astype(np.float64)).all():
         return None
-    return _matrix(widened(found[0]), weight)
+    return _matrix(to_float(found[0]), weight)
 
 
 # -- pictures -------------------------------------------------------------------------------------------------------------
@@ -214,53 +217,61 @@ def _values_picture(
     numbers = np.arange(1, len(spectrum.values) + 1, dtype=np.float64)
     lines = {("now", "now" if reading.against is None else "of the change"): spectrum.values}
     if start is not None:
-        lines["start", "at the start"] = spectrum_of(start, 0).values
+        lines["start", "at the start"] = compute_spectrum(start, 0).values
     lines["initializer", "expected of a random matrix"] = bulk_values(_shape(weight), deviation)
     marks = tuple(
         Mark("line", name, color, numbers, np.where(values > 0, values, np.nan) if is_log else values)
         for (color, name), values in lines.items()
     )
-    chart = Chart("", "number of the singular value", "singular value", marks, log=is_log)
+    chart = Chart("", "number of the singular value", "singular value", marks, is_log=is_log)
     spread = "at the start" if from_start else "now"
     above = int(np.count_nonzero(spectrum.values > bulk_edges(_shape(weight), deviation)[1]))
     words = (
-        f"{_rank_words(spectrum)} {grouped(above)} lie above {rough(bulk_edges(_shape(weight), deviation)[1])}, the edge for a "
-        f"random matrix of this shape with the standard deviation {rough(deviation)} that the elements have {spread}. "
+        f"{_describe_ranks(spectrum)} {format_count(above)} lie above "
+        f"{format_rounded(bulk_edges(_shape(weight), deviation)[1])}, the edge for a "
+        f"random matrix of this shape with the standard deviation {format_rounded(deviation)} that the elements have {spread}. "
     )
-    return ChartPicture((chart,), words + _matrix_words(weight, spectrum, reading))
+    return ChartPicture((chart,), words + _describe_matrix(weight, spectrum, reading))
 
 
-def _rank_words(spectrum: Spectrum) -> str:
+def _describe_ranks(spectrum: Spectrum) -> str:
     count = len(spectrum.values)
-    condition = "infinite" if math.isinf(spectrum.condition) else rough(spectrum.condition)
+    condition = "infinite" if math.isinf(spectrum.condition) else format_rounded(spectrum.condition)
     return (
-        f"{grouped(count)} singular values; effective rank {rough(spectrum.effective_rank)}, stable rank "
-        f"{rough(spectrum.stable_rank)}, condition {condition}."
+        f"{format_count(count)} singular values; effective rank {format_rounded(spectrum.effective_rank)}, stable rank "
+        f"{format_rounded(spectrum.stable_rank)}, condition {condition}."
     )
 
 
-def _matrix_words(weight: Weight, spectrum: Spectrum, reading: Reading) -> str:
+def _describe_matrix(weight: Weight, spectrum: Spectrum, reading: Reading) -> str:
     rows, columns, _ = sides_of(weight)
-    parts = parts_of(weight.axes)
+    parts = axis_parts(weight.axes)
     laid_out = len(parts) > 2 or any(part.side == "window" for part in parts)
-    matrix = f"As a matrix of {grouped(rows.size)} ({rows.nouns}) by {grouped(columns.size)} ({columns.nouns}). "
-    known = f"By the Gram matrix: below {rough(GRAM_ACCURACY)} of the largest they are not known. " if spectrum.by_gram else ""
-    return f"{matrix if laid_out else ''}{known}Computed when asked: {reading.words[:1].lower()}{reading.words[1:]}"
+    matrix = (
+        f"As a matrix of {format_count(rows.size)} ({rows.plural_noun}) by {format_count(columns.size)} "
+        f"({columns.plural_noun}). "
+    )
+    known = (
+        f"By the Gram matrix: below {format_rounded(GRAM_ACCURACY)} of the largest they are not known. "
+        if spectrum.is_from_gram
+        else ""
+    )
+    return f"{matrix if laid_out else ''}{known}Computed when asked: {reading.text[:1].lower()}{reading.text[1:]}"
 
 
 def _vectors_picture(weight: Weight, spectrum: Spectrum, reading: Reading, number: int) -> RankingPicture:
     rows, columns, _ = sides_of(weight)
-    measure = replace(MEASURES["magnitude"], entry=("share", "share"))
+    measure = replace(MEASURES["magnitude"], input_names=("share", "share"))
     sides = [
-        Ranked(entries, "share", measure, vectors[number], None)
+        RankedEntries(entries, "share", measure, vectors[number], None)
         for entries, vectors in ((rows, spectrum.left), (columns, spectrum.right))
     ]
     value, total = spectrum.values[number], float((spectrum.values**2).sum())
-    told = [", ".join(f"{side.entries.words(int(i))} {side.number(int(i))}" for i in side.first(2)) for side in sides]
+    told = [", ".join(f"{side.labels.describe(int(i))} {side.format_number(int(i))}" for i in side.top(2)) for side in sides]
     caption = (
-        f"Singular value {number + 1} of {grouped(len(spectrum.values))} is {rough(value)}, which is "
-        f"{rough(100 * value**2 / total if total else 0.0)} % of all squares. Together go {told[0]} and {told[1]}. "
-        f"The signs of both sides may be turned together. {_matrix_words(weight, spectrum, reading)}"
+        f"Singular value {number + 1} of {format_count(len(spectrum.values))} is {format_rounded(value)}, which is "
+        f"{format_rounded(100 * value**2 / total if total else 0.0)} % of all squares. Together go {told[0]} and {told[1]}. "
+        f"The signs of both sides may be turned together. {_describe_matrix(weight, spectrum, reading)}"
     )
-    titles = [f"{capitalized(side.entries.nouns)} of singular value {number + 1}" for side in sides]
+    titles = [f"{capitalize_first(side.labels.plural_noun)} of singular value {number + 1}" for side in sides]
     return RankingPicture(tuple(side.ranking(title) for side, title in zip(sides, titles, strict=True)), "", caption)

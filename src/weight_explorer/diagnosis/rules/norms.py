@@ -6,122 +6,137 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import plural
-from weight_explorer.diagnosis.case import Case, Trace
-from weight_explorer.diagnosis.findings import Finding, Place
-from weight_explorer.diagnosis.rules.units import columns_of
-from weight_explorer.diagnosis.terms import Parameter, Rule
-from weight_explorer.diagnosis.words import layer_name, name_of
-from weight_explorer.recording.ranks import effective_rank
+from weight_explorer.catalog.schema import pluralize
+from weight_explorer.diagnosis.context import DiagnosisContext, WeightTrace
+from weight_explorer.diagnosis.findings import AxisEntries, Finding
+from weight_explorer.diagnosis.rule_types import Rule, RuleParameter
+from weight_explorer.diagnosis.rules.units import unit_columns
+from weight_explorer.diagnosis.text import layer_name, weight_name
+from weight_explorer.recording.statistics.effective_rank import effective_rank
 
-GROWTH = Parameter("norm_growth", 10, "A norm has grown if it is at least this many times its value at the start.")
-GOES_ON = Parameter("norm_goes_on", 1.2, "The norm must also have grown by this factor over the second half of the records.")
+NORM_GROWTH = RuleParameter("norm_growth", 10, "A norm has grown if it is at least this many times its value at the start.")
+NORM_LATE_GROWTH = RuleParameter(
+    "norm_goes_on", 1.2, "The norm must also have grown by this factor over the second half of the records."
+)
 # What is still growing has grown by this much over the last quarter of the records.
-STILL_GROWING = 1.02
-FEWEST = Parameter("fewest_norms", 4, "The rule needs at least this many records.")
-SATURATED = Parameter(
+MIN_LATE_GROWTH = 1.02
+MIN_RECORDS = RuleParameter("fewest_norms", 4, "The rule needs at least this many records.")
+SATURATED_SUM = RuleParameter(
     "saturated_sum",
     10,
     "Weighted sum above which a unit counts as saturated: at 10, the slope of sigmoid is 5e-5, and that of tanh less.",
 )
-UNITS = Parameter("saturated_share", 0.5, "The smallest share of saturated units that is reported.")
-RANK = Parameter("rank_share", 0.25, "An effective rank below this share of what it was at the start has collapsed.")
-RANK_SIZE = Parameter(
+MIN_SATURATED_SHARE = RuleParameter("saturated_share", 0.5, "The smallest share of saturated units that is reported.")
+MAX_RANK_SHARE = RuleParameter(
+    "rank_share", 0.25, "An effective rank below this share of what it was at the start has collapsed."
+)
+MAX_RANK_SIZE = RuleParameter(
     "rank_size", 1 << 14, "The rank of weights with more elements is not computed, because it takes long; 0 turns the rule off."
 )
-RANK_LEAST = Parameter(
+MIN_RANK = RuleParameter(
     "rank_least", 8, "The rank of weights with fewer rows or columns is not computed: they have little rank to lose."
 )
 
-_BOUNDED = ("tanh", "sigmoid", "hard_sigmoid", "hard_tanh", "softsign")
-_GATED = ("LSTM", "GRU", "LSTMCell", "GRUCell")
-PASCANU = "https://arxiv.org/abs/1211.5063 (Pascanu et al., On the difficulty of training recurrent neural networks)"
-GLOROT = "https://proceedings.mlr.press/v9/glorot10a.html (Glorot and Bengio: saturated units stop the gradient)"
-ROY = (
+_BOUNDED_ACTIVATIONS = ("tanh", "sigmoid", "hard_sigmoid", "hard_tanh", "softsign")
+_GATED_LAYERS = ("LSTM", "GRU", "LSTMCell", "GRUCell")
+PASCANU_URL = "https://arxiv.org/abs/1211.5063 (Pascanu et al., On the difficulty of training recurrent neural networks)"
+GLOROT_URL = "https://proceedings.mlr.press/v9/glorot10a.html (Glorot and Bengio: saturated units stop the gradient)"
+EFFECTIVE_RANK_URL = (
     "https://www.eurasip.org/Proceedings/Eusipco/Eusipco2007/Papers/a5p-h05.pdf (Roy and Vetterli, The effective rank); "
     "https://arxiv.org/abs/2010.14498 (Kumar et al., its collapse)"
 )
 
 
-def is_of_tokens(trace: Trace) -> bool:
+def holds_token_vectors(trajectory: WeightTrace) -> bool:
     """Whether it holds vectors of tokens, which start small at will and find their size in training."""
-    return any(axis.entry == "token" for axis in trace.weight.axes)
+    return any(axis.entry_name == "token" for axis in trajectory.weight.axes)
 
 
-def usual_norm(trace: Trace) -> float:
+def glorot_norm(trajectory: WeightTrace) -> float:
     """Return the norm that a weight of this shape has where Glorot's initializer drew it: smaller ones have to grow."""
-    units, size = trace.units[1].size, trace.weight.size
+    units, size = trajectory.unit_axis[1].size, trajectory.weight.size
     return float(np.sqrt(size * 2 / (size / units + units)))
 
 
-def find_growing(case: Case) -> Iterator[Finding]:
+def find_growing(context: DiagnosisContext) -> Iterator[Finding]:
     """Find weights whose norm has grown many times over, and grows on."""
-    for trace in case.kernels():
-        norms = trace.value_field("norm")[np.r_[trace.trained[:1] - 1, trace.trained]]
+    for trace in context.kernels():
+        norms = trace.value_statistic("norm")[np.r_[trace.changeable_indices[:1] - 1, trace.changeable_indices]]
         # Vectors of tokens start small at will, and find their size in training.
-        if len(norms) < case.parameters[FEWEST.name] or is_of_tokens(trace) or not norms[0] or not np.isfinite(norms).all():
+        if (
+            len(norms) < context.parameters[MIN_RECORDS.name]
+            or holds_token_vectors(trace)
+            or not norms[0]
+            or not np.isfinite(norms).all()
+        ):
             continue
-        growth, late = norms[-1] / max(norms[0], usual_norm(trace)), norms[-1] / norms[len(norms) // 2]
-        is_growing = norms[-1] >= STILL_GROWING * norms[-1 - max(len(norms) // 4, 1)] and not trace.stands_still
-        if growth >= case.parameters[GROWTH.name] and late >= case.parameters[GOES_ON.name] and is_growing:
-            yield _growing(trace, norms)
+        growth, late = norms[-1] / max(norms[0], glorot_norm(trace)), norms[-1] / norms[len(norms) // 2]
+        is_growing = norms[-1] >= MIN_LATE_GROWTH * norms[-1 - max(len(norms) // 4, 1)] and not trace.has_stopped_changing
+        if growth >= context.parameters[NORM_GROWTH.name] and late >= context.parameters[NORM_LATE_GROWTH.name] and is_growing:
+            yield _growing_finding(trace, norms)
 
 
-def _growing(trace: Trace, norms: np.ndarray) -> Finding:
-    return trace.finding(
+def _growing_finding(trajectory: WeightTrace, norms: np.ndarray) -> Finding:
+    return trajectory.make_finding(
         "growing norm",
         "warning",
-        f"The norm of the {name_of(trace.weight)} has grown from {norms[0]:.3g} to {norms[-1]:.3g}, {norms[-1] / norms[0]:.3g} "
+        f"The norm of the {weight_name(trajectory.weight)} has grown from {norms[0]:.3g} to {norms[-1]:.3g}, "
+        f"{norms[-1] / norms[0]:.3g} "
         f"times what it was, and is still growing.",
         {"start": float(norms[0]), "half": float(norms[len(norms) // 2]), "now": float(norms[-1])},
-        cure="Lower the learning rate, clip gradients (clipnorm=1.0), or hold weights down, by AdamW or a kernel_regularizer.",
-        source=PASCANU,
+        suggestion="Lower the learning rate, clip gradients (clipnorm=1.0), or hold weights down, by AdamW or a "
+        "kernel_regularizer.",
+        source=PASCANU_URL,
         cause="growing",
     )
 
 
-def find_saturated(case: Case) -> Iterator[Finding]:
+def find_saturated(context: DiagnosisContext) -> Iterator[Finding]:
     """Find layers most of whose units have sums so large, for inputs of size 1, that their activation is flat there."""
-    for trace in case.kernels():
-        ends = trace.ends() if _is_bounded(case, trace) else None
+    for trace in context.kernels():
+        ends = trace.first_and_last_values() if _is_bounded(context, trace) else None
         if ends is None:
             continue
-        start, now = (np.linalg.norm(columns_of(values, trace), axis=0) for values in ends)
-        limit = case.parameters[SATURATED.name]
+        start, now = (np.linalg.norm(unit_columns(values, trace), axis=0) for values in ends)
+        limit = context.parameters[SATURATED_SUM.name]
         flat = (now >= limit) & (now > start)
-        if flat.mean() >= case.parameters[UNITS.name]:
-            yield _saturated(case, trace, flat, now)
+        if flat.mean() >= context.parameters[MIN_SATURATED_SHARE.name]:
+            yield _saturated_finding(context, trace, flat, now)
 
 
-def _is_bounded(case: Case, trace: Trace) -> bool:
-    layer = trace.weight.layer
-    is_gated = getattr(case.catalog.nodes.get(layer), "class_name", "") in _GATED
-    return layer not in case.facts.outputs and (is_gated or case.facts.activations.get(layer) in _BOUNDED)
+def _is_bounded(context: DiagnosisContext, trajectory: WeightTrace) -> bool:
+    layer = trajectory.weight.layer
+    is_gated = getattr(context.catalog.nodes.get(layer), "class_name", "") in _GATED_LAYERS
+    return layer not in context.facts.output_layers and (
+        is_gated or context.facts.activations.get(layer) in _BOUNDED_ACTIVATIONS
+    )
 
 
-def _saturated(case: Case, trace: Trace, flat: np.ndarray, sizes: np.ndarray) -> Finding:
-    number, axis = trace.units
-    noun, layer = plural(axis.entry or "unit"), layer_name(trace.weight.layer)
-    activation = case.facts.activations.get(trace.weight.layer) or "gate"
-    return trace.finding(
+def _saturated_finding(
+    context: DiagnosisContext, trajectory: WeightTrace, is_saturated: np.ndarray, norms: np.ndarray
+) -> Finding:
+    number, axis = trajectory.unit_axis
+    noun, layer = pluralize(axis.entry_name or "unit"), layer_name(trajectory.weight.layer)
+    activation = context.facts.activations.get(trajectory.weight.layer) or "gate"
+    return trajectory.make_finding(
         "saturating norm",
         "warning",
-        f"{int(flat.sum())} of {axis.size} {noun} of {layer} may be saturated: the median norm of their weights is "
-        f"{float(np.median(sizes)):.3g}, so inputs of size 1 give sums of about that size, where {activation} is flat and "
+        f"{int(is_saturated.sum())} of {axis.size} {noun} of {layer} may be saturated: the median norm of their weights is "
+        f"{float(np.median(norms)):.3g}, so inputs of size 1 give sums of about that size, where {activation} is flat and "
         f"passes almost no gradient. The inputs themselves were not recorded.",
-        {"units": float(flat.sum()), "of": axis.size, "norm": float(np.median(sizes))},
-        places=(Place(number, tuple(np.flatnonzero(flat).tolist())),),
-        cure="Lower the learning rate, normalize what comes in, or hold weights down: kernel_regularizer or MaxNorm.",
-        source=GLOROT,
+        {"units": float(is_saturated.sum()), "of": axis.size, "norm": float(np.median(norms))},
+        axis_entries=(AxisEntries(number, tuple(np.flatnonzero(is_saturated).tolist())),),
+        suggestion="Lower the learning rate, normalize what comes in, or hold weights down: kernel_regularizer or MaxNorm.",
+        source=GLOROT_URL,
         cause="saturating",
     )
 
 
-def rank_of(matrix: np.ndarray) -> float:
+def effective_rank_of(matrix: np.ndarray) -> float:
     """Return how many directions a matrix has, weighed by their size: `exp` of the entropy of its singular values.
 
     >>> import numpy as np
-    >>> round(rank_of(np.eye(4)), 3), round(rank_of(np.ones((4, 4))), 3)
+    >>> round(effective_rank_of(np.eye(4)), 3), round(effective_rank_of(np.ones((4, 4))), 3)
     (4.0, 1.0)
     """
     wide = matrix.astype(np.float64)
@@ -134,40 +149,46 @@ def rank_of(matrix: np.ndarray) -> float:
     return effective_rank(singular[singular > singular.max() * 1e-7])
 
 
-def find_collapsed(case: Case) -> Iterator[Finding]:
+def find_collapsed(context: DiagnosisContext) -> Iterator[Finding]:
     """Find weights whose effective rank has fallen to a small share of what it was at the start."""
-    for trace in case.kernels():
-        if is_of_tokens(trace) or not trace.field("moved").any() or not _has_rank(case, trace):
+    for trace in context.kernels():
+        if holds_token_vectors(trace) or not trace.change_statistic("moved").any() or not _has_rank(context, trace):
             continue
-        ends = trace.ends()
+        ends = trace.first_and_last_values()
         if ends is None:
             continue
-        before, now = (rank_of(columns_of(values, trace)) for values in ends)
-        if now < case.parameters[RANK.name] * before:
-            yield _collapsed(trace, before, now)
+        before, now = (effective_rank_of(unit_columns(values, trace)) for values in ends)
+        if now < context.parameters[MAX_RANK_SHARE.name] * before:
+            yield _collapsed_finding(trace, before, now)
 
 
-def _has_rank(case: Case, trace: Trace) -> bool:
-    units = trace.units[1].size
-    least = min(units, trace.weight.size // units)
-    return least >= case.parameters[RANK_LEAST.name] and trace.weight.size <= case.parameters[RANK_SIZE.name]
+def _has_rank(context: DiagnosisContext, trajectory: WeightTrace) -> bool:
+    units = trajectory.unit_axis[1].size
+    least = min(units, trajectory.weight.size // units)
+    return least >= context.parameters[MIN_RANK.name] and trajectory.weight.size <= context.parameters[MAX_RANK_SIZE.name]
 
 
-def _collapsed(trace: Trace, before: float, now: float) -> Finding:
-    return trace.finding(
+def _collapsed_finding(trajectory: WeightTrace, before: float, after: float) -> Finding:
+    return trajectory.make_finding(
         "rank collapse",
         "warning",
-        f"The effective rank of the {name_of(trace.weight)} has fallen from {before:.3g} to {now:.3g}: its units respond to "
+        f"The effective rank of the {weight_name(trajectory.weight)} has fallen from {before:.3g} to {after:.3g}: its units "
+        "respond to "
         f"few directions of the input, so many of them compute nearly the same.",
-        {"start": before, "now": now},
-        cure="Lower the learning rate or the weight decay, normalize what comes in, or use fewer units.",
-        source=ROY,
+        {"start": before, "now": after},
+        suggestion="Lower the learning rate or the weight decay, normalize what comes in, or use fewer units.",
+        source=EFFECTIVE_RANK_URL,
         cause="collapsed",
     )
 
 
-GROWING = Rule("growing norm", "Norms that grow without end", find_growing, (GROWTH, GOES_ON, FEWEST))
-SATURATING = Rule(
-    "saturating norm", "Weights so large that tanh or sigmoid behind them is flat", find_saturated, (SATURATED, UNITS)
+GROWING_NORM = Rule("growing norm", "Norms that grow without end", find_growing, (NORM_GROWTH, NORM_LATE_GROWTH, MIN_RECORDS))
+SATURATION = Rule(
+    "saturating norm",
+    "Weights so large that tanh or sigmoid behind them is flat",
+    find_saturated,
+    (SATURATED_SUM, MIN_SATURATED_SHARE),
 )
-COLLAPSED = Rule("rank collapse", "Weights that have lost their rank", find_collapsed, (RANK, RANK_SIZE, RANK_LEAST))
+RANK_COLLAPSE = Rule(
+    "rank collapse", "Weights that have lost their rank", find_collapsed, (MAX_RANK_SHARE, MAX_RANK_SIZE, MIN_RANK)
+)

@@ -6,160 +6,172 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from weight_explorer.catalog.nodes import plural
-from weight_explorer.diagnosis.case import Case, Trace
-from weight_explorer.diagnosis.findings import Finding, Place
-from weight_explorer.diagnosis.terms import Parameter, Rule
-from weight_explorer.diagnosis.words import entries_words, layer_name, name_of
+from weight_explorer.catalog.schema import pluralize
+from weight_explorer.diagnosis.context import DiagnosisContext, WeightTrace
+from weight_explorer.diagnosis.findings import AxisEntries, Finding
+from weight_explorer.diagnosis.rule_types import Rule, RuleParameter
+from weight_explorer.diagnosis.text import format_entries, layer_name, weight_name
 
 # "As much as 40 % of your network can be dead if the learning rate is set too high." Some are dead from the start.
-KARPATHY = "https://cs231n.github.io/neural-networks-1/#actfun"
+KARPATHY_URL = "https://cs231n.github.io/neural-networks-1/#actfun"
 
-RECORDS = Parameter("dead_records", 3, "The number of consecutive records at which a unit must not change.")
-EPOCHS = Parameter(
+MIN_RECORDS = RuleParameter("dead_records", 3, "The number of consecutive records at which a unit must not change.")
+MIN_EPOCHS = RuleParameter(
     "dead_epochs", 1.0, "The number of epochs for which it must not change: its gradient may depend on a single sample."
 )
-BATCHES = Parameter(
+MIN_BATCHES = RuleParameter(
     "dead_batches",
     20,
     "The number of batches for which it must not change: Adam's momentum keeps moving a dead unit for a while.",
 )
-SHARE = Parameter("dead_share", 0.4, "The share of units from which the finding is a warning; below, it is a note.", KARPATHY)
-ALIKE = Parameter("alike", 1e-3, "Columns count as equal if they differ by less than this share of the largest element.")
+WARNING_SHARE = RuleParameter(
+    "dead_share", 0.4, "The share of units from which the finding is a warning; below, it is a note.", KARPATHY_URL
+)
+MAX_COLUMN_DIFFERENCE = RuleParameter(
+    "alike", 1e-3, "Columns count as equal if they differ by less than this share of the largest element."
+)
 
-RELU = "https://arxiv.org/abs/1903.06733 (Lu et al., Dying ReLU and Initialization)"
-SYMMETRY = "https://www.deeplearningbook.org/contents/optimization.html (8.4: initialization must break symmetry)"
-_RECTIFIED = ("relu", "relu6")
+DYING_RELU_URL = "https://arxiv.org/abs/1903.06733 (Lu et al., Dying ReLU and Initialization)"
+SYMMETRY_BREAKING_URL = "https://www.deeplearningbook.org/contents/optimization.html (8.4: initialization must break symmetry)"
+_RELU_ACTIVATIONS = ("relu", "relu6")
 
 
-def columns_of(values: np.ndarray, trace: Trace) -> np.ndarray:
+def unit_columns(values: np.ndarray, trajectory: WeightTrace) -> np.ndarray:
     """Return values as a matrix: all that comes in by units."""
-    side = trace.units[0]
+    side = trajectory.unit_axis[0]
     return np.moveaxis(values, side, -1).reshape(-1, values.shape[side])
 
 
-def find_dead(case: Case) -> Iterator[Finding]:
+def find_dead(context: DiagnosisContext) -> Iterator[Finding]:
     """Find units whose incoming weights and bias have not moved at all for a while, where others of the layer have."""
-    for trace in case.kernels():
-        window = _window(case, trace)
-        if window is None or trace.units[1].is_split:
+    for trace in context.kernels():
+        window = _comparison_window(context, trace)
+        if window is None or trace.unit_axis[1].is_split:
             continue
-        still = _still_units(case, trace, window)
+        still = _unchanged_units(context, trace, window)
         if still.any() and not still.all():
-            yield _dead(case, trace, np.flatnonzero(still), window)
+            yield _dead_units_finding(context, trace, np.flatnonzero(still), window)
 
 
-def _window(case: Case, trace: Trace) -> tuple[int, int] | None:
+def _comparison_window(context: DiagnosisContext, trajectory: WeightTrace) -> tuple[int, int] | None:
     """Return the numbers of two records, both with values, far enough apart to call dead what has not moved between them."""
-    values, last = case.parameters, trace.kept[-1:]
-    if not last or trace.sample is not None:
+    values, last = context.parameters, trajectory.value_records[-1:]
+    if not last or trajectory.sample is not None:
         return None
-    end = case.times.steps[last[0]]
-    for first in reversed(trace.kept[: -int(values[RECORDS.name])]):
-        begin = case.times.steps[first]
-        batches = case.times.between(first, last[0])
-        enough = np.isnan(batches) or batches >= values[BATCHES.name]
-        if end.position - begin.position >= values[EPOCHS.name] and enough:
+    end = context.timeline.records[last[0]]
+    for first in reversed(trajectory.value_records[: -int(values[MIN_RECORDS.name])]):
+        begin = context.timeline.records[first]
+        batches = context.timeline.batches_between(first, last[0])
+        enough = np.isnan(batches) or batches >= values[MIN_BATCHES.name]
+        if end.position - begin.position >= values[MIN_EPOCHS.name] and enough:
             return first, last[0]
     return None
 
 
-def _still_units(case: Case, trace: Trace, window: tuple[int, int]) -> np.ndarray:
+def _unchanged_units(context: DiagnosisContext, trajectory: WeightTrace, window: tuple[int, int]) -> np.ndarray:
     none = np.zeros(1, bool)
-    numbers = trace.numbers[trace.trained]
+    numbers = trajectory.record_numbers[trajectory.changeable_indices]
     inside = (numbers > window[0]) & (numbers <= window[1])
-    if (trace.field("moved") == trace.field("count"))[inside].any():
+    if (trajectory.change_statistic("moved") == trajectory.change_statistic("count"))[inside].any():
         return none
-    before, after = (trace.value(number) for number in window)
+    before, after = (trajectory.values_at(number) for number in window)
     if before is None or after is None:
         return none
-    still = (columns_of(before, trace) == columns_of(after, trace)).all(axis=0)
-    mask = case.masks.get(trace.key)
+    still = (unit_columns(before, trajectory) == unit_columns(after, trajectory)).all(axis=0)
+    mask = context.frozen_masks.get(trajectory.key)
     if mask is not None:
-        still &= ~columns_of(mask, trace).all(axis=0)
-    for bias in _biases(case, trace):
-        ends = [bias.value(number) for number in window]
+        still &= ~unit_columns(mask, trajectory).all(axis=0)
+    for bias in _biases(context, trajectory):
+        ends = [bias.values_at(number) for number in window]
         if ends[0] is not None and ends[1] is not None and ends[0].shape == still.shape:
             still &= ends[0] == ends[1]
     return still
 
 
-def _biases(case: Case, trace: Trace) -> list[Trace]:
-    return [other for other in case.layers[trace.weight.layer] if other.weight.role == "bias"]
+def _biases(context: DiagnosisContext, trajectory: WeightTrace) -> list[WeightTrace]:
+    return [other for other in context.layers[trajectory.weight.layer] if other.weight.role == "bias"]
 
 
-def _dead(case: Case, trace: Trace, units: np.ndarray, window: tuple[int, int]) -> Finding:
-    weight = trace.weight
-    number, axis = trace.units
-    activation = case.facts.activations.get(weight.layer, "")
+def _dead_units_finding(
+    context: DiagnosisContext, trajectory: WeightTrace, units: np.ndarray, window: tuple[int, int]
+) -> Finding:
+    weight = trajectory.weight
+    number, axis = trajectory.unit_axis
+    activation = context.facts.activations.get(weight.layer, "")
     entries = tuple(units.tolist())
-    first, last = (case.steps[end] for end in window)
-    noun = plural(axis.entry or "unit")
+    first, last = (context.records[end] for end in window)
+    noun = pluralize(axis.entry_name or "unit")
     share = len(units) / axis.size
-    with_bias = " and bias" if _biases(case, trace) else ""
-    return trace.finding(
+    with_bias = " and bias" if _biases(context, trajectory) else ""
+    return trajectory.make_finding(
         "units not moving",
-        "warning" if share >= case.parameters[SHARE.name] else "note",
+        "warning" if share >= context.parameters[WARNING_SHARE.name] else "note",
         f"{len(units)} of {axis.size} {noun} of {layer_name(weight.layer)} stand still: the incoming weights{with_bias} of "
-        f"{entries_words(axis, entries)} have not moved at all from record {first.number} to record {last.number} "
-        f"({last.position - first.position:.3g} epochs), while those of others have. {_why(activation)}",
+        f"{format_entries(axis, entries)} have not moved at all from record {first.number} to record {last.number} "
+        f"({last.position - first.position:.3g} epochs), while those of others have. {_explain(activation)}",
         {"still": len(units), "units": axis.size, "epochs": last.position - first.position, "since": first.number},
-        keys=tuple(each.key for each in (trace, *_biases(case, trace))),
-        places=(Place(number, entries),),
-        cure="If they are dead: lower the learning rate, use leaky_relu or he_normal, or normalize what comes in.",
-        source=RELU,
+        keys=tuple(each.key for each in (trajectory, *_biases(context, trajectory))),
+        axis_entries=(AxisEntries(number, entries),),
+        suggestion="If they are dead: lower the learning rate, use leaky_relu or he_normal, or normalize what comes in.",
+        source=DYING_RELU_URL,
         cause=activation or "unknown",
     )
 
 
-def _why(activation: str) -> str:
-    if activation in _RECTIFIED:
+def _explain(activation: str) -> str:
+    if activation in _RELU_ACTIVATIONS:
         return "A ReLU unit whose output is 0 for every sample is dead: it gets no gradient. The output was not recorded."
     return "The reason is not known: their outputs and gradients were not recorded."
 
 
-def find_alike(case: Case) -> Iterator[Finding]:
+def find_symmetric(context: DiagnosisContext) -> Iterator[Finding]:
     """Find layers whose units were all the same at the start, and still are though training moved them."""
-    for trace in case.kernels():
-        ends = trace.ends()
-        if ends is not None and not trace.is_still and all(_are_alike(case, trace, values) for values in ends):
-            yield _alike(trace, ends)
+    for trace in context.kernels():
+        ends = trace.first_and_last_values()
+        if ends is not None and not trace.is_unchanged and all(_is_symmetric(context, trace, values) for values in ends):
+            yield _symmetric_finding(trace, ends)
 
 
-def _are_alike(case: Case, trace: Trace, values: np.ndarray) -> bool:
+def _is_symmetric(context: DiagnosisContext, trajectory: WeightTrace, values: np.ndarray) -> bool:
     """Whether all columns are the same; of gates, those of each."""
-    columns = columns_of(values, trace)
-    axis = trace.units[1]
+    columns = unit_columns(values, trajectory)
+    axis = trajectory.unit_axis[1]
     parts = [columns[:, block.start : block.stop] for block in axis.blocks] if axis.is_split else [columns]
-    tolerance = case.parameters[ALIKE.name]
+    tolerance = context.parameters[MAX_COLUMN_DIFFERENCE.name]
     # Two columns tell of nearly all layers that they are not.
-    return all(part.shape[1] > 1 and _alike_columns(part[:, :2], tolerance) for part in parts) and all(
-        _alike_columns(part, tolerance) for part in parts
+    return all(part.shape[1] > 1 and _columns_equal(part[:, :2], tolerance) for part in parts) and all(
+        _columns_equal(part, tolerance) for part in parts
     )
 
 
-def _alike_columns(columns: np.ndarray, tolerance: float) -> bool:
+def _columns_equal(columns: np.ndarray, tolerance: float) -> bool:
     spread = np.ptp(columns, axis=1).max()
     return bool(spread <= tolerance * np.abs(columns).max())
 
 
-def _alike(trace: Trace, ends: tuple[np.ndarray, np.ndarray]) -> Finding:
-    axis = trace.units[1]
-    is_constant = np.ptp(ends[0]) == 0
-    how = f"all its numbers were {float(ends[0].flat[0]):.3g}" if is_constant else "they were so at the start"
-    return trace.finding(
+def _symmetric_finding(trajectory: WeightTrace, first_and_last: tuple[np.ndarray, np.ndarray]) -> Finding:
+    axis = trajectory.unit_axis[1]
+    is_constant = np.ptp(first_and_last[0]) == 0
+    how = f"all its numbers were {float(first_and_last[0].flat[0]):.3g}" if is_constant else "they were so at the start"
+    return trajectory.make_finding(
         "symmetric units",
         "warning",
-        f"All {axis.block_size} {plural(axis.entry or 'unit')} of the {name_of(trace.weight)} are the same and stay so: {how}, "
+        f"All {axis.block_size} {pluralize(axis.entry_name or 'unit')} of the {weight_name(trajectory.weight)} are the same "
+        f"and stay so: {how}, "
         f"so they compute the same, get the same gradient, and are worth a single one.",
-        {"units": axis.block_size, "spread": float(np.ptp(columns_of(ends[1], trace), axis=1).max())},
-        cure="Use a random initializer, such as glorot_uniform.",
-        source=SYMMETRY,
+        {"units": axis.block_size, "spread": float(np.ptp(unit_columns(first_and_last[1], trajectory), axis=1).max())},
+        suggestion="Use a random initializer, such as glorot_uniform.",
+        source=SYMMETRY_BREAKING_URL,
         cause="constant" if is_constant else "alike",
     )
 
 
-DEAD = Rule(
-    "units not moving", "Units that no longer move while others of the layer do", find_dead, (RECORDS, EPOCHS, BATCHES, SHARE)
+DEAD_UNITS = Rule(
+    "units not moving",
+    "Units that no longer move while others of the layer do",
+    find_dead,
+    (MIN_RECORDS, MIN_EPOCHS, MIN_BATCHES, WARNING_SHARE),
 )
-SYMMETRIC = Rule("symmetric units", "Units that started the same and stay the same", find_alike, (ALIKE,))
+SYMMETRIC_UNITS = Rule(
+    "symmetric units", "Units that started the same and stay the same", find_symmetric, (MAX_COLUMN_DIFFERENCE,)
+)

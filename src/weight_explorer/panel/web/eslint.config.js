@@ -9,6 +9,7 @@ export default [
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {
       eqeqeq: "error",
+      "max-len": ["error", 128],
       "no-shadow": "error",
       "no-use-before-define": ["error", { functions: false, variables: false }],
       "no-var": "error",

@@ -1,11 +1,12 @@
-// The findings of a weight: the most severe one where there is room for it, and a button that opens all of them in full over the
-// picture above.
+// The findings of a weight: the most severe one where there is room for it, and a button that opens all of them in full over
+// the picture above.
 
 import { closest, element, setPartCount, setText, uniqueId } from "../shared/dom.js";
 
 /** A finding; `elsewhere` says in words where else it was found, `places` are the names and keys of those weights.
  * @typedef {{severity: string, words: string, elsewhere: string, places: [string, string][], more: string}} Finding */
-/** `when` says which record the findings are of. @typedef {{kind: "findings", found: Finding[], when: string}} FindingsSection */
+/** `when` says which record the findings are of.
+ * @typedef {{kind: "findings", found: Finding[], when: string}} FindingsSection */
 
 const LINE_HEIGHT = 20; // px
 
@@ -20,7 +21,8 @@ function writeFinding(node, { severity, words }, when) {
   );
 }
 
-/** How many findings there are of each severity, for screen readers: it changes when something else is found, not with each number.
+/** How many findings there are of each severity, for screen readers: it changes when something else is found, not with each
+ * number.
  * @param {Finding[]} found */
 function countWords(found) {
   /** @type {Map<string, number>} */

@@ -11,8 +11,10 @@ import { makeFindings } from "./findings_section.js";
 /** @typedef {{kind: "check", text: string, state: "held" | "moved" | "unknown"}} CheckSection */
 /** The first cell of a row is its name. @typedef {{kind: "table", heads: string[], rows: string[][]}} TableSection */
 /** @typedef {{kind: "code", code: string}} CodeSection */
-/** Entries are the name, the color and the kind of mark. @typedef {{kind: "legend", entries: [string, string, string][]}} LegendSection */
-/** @typedef {PiecesSection | TextSection | CheckSection | TableSection | CodeSection | LegendSection | FindingsSection} Section */
+/** Entries are the name, the color and the kind of mark.
+ * @typedef {{kind: "legend", entries: [string, string, string][]}} LegendSection */
+/** @typedef {PiecesSection | TextSection | CheckSection | TableSection | CodeSection | LegendSection} PlainSection */
+/** @typedef {PlainSection | FindingsSection} Section */
 
 /** A section in the page. `update` takes another section of the same kind, and returns whether it could show that in place.
  * @typedef {{root: HTMLElement, update?: (section: any) => boolean}} Part */

@@ -2,9 +2,10 @@
 
 /** A name, the first place, the place after the last, and a short name. @typedef {[string, number, number, string]} Block */
 /** An axis of the array. `labels` begin at the place `first`, and `last` has the label of each cell's last entry.
- * @typedef {{name: string, size: number, blocks: Block[], split: boolean, labels: string[], last: string[], first: number}} Axis */
-/** One side of the matrix: its axes, the outer ones first, the outermost's entries in the order in which they are drawn (null where
- * they are not sorted), and how many rows or columns one cell stands for.
+ * @typedef {{name: string, size: number, blocks: Block[], split: boolean, labels: string[], last: string[],
+ *   first: number}} Axis */
+/** One side of the matrix: its axes, the outer ones first, the outermost's entries in the order in which they are drawn (null
+ * where they are not sorted), and how many rows or columns one cell stands for.
  * @typedef {{axes: Axis[], order: Int32Array | null, step: number}} Side */
 
 /** How many entries axes have together.

@@ -1,5 +1,6 @@
-// A matrix on a canvas. Row 0 is the top one, column 0 the left one. The numbers are in the browser already, so the pointer, the
-// arrow keys and zooming need no kernel; where there are more numbers than cells, the kernel is asked for those that are in view.
+// A matrix on a canvas. Row 0 is the top one, column 0 the left one. The numbers are in the browser already, so the pointer,
+// the arrow keys and zooming need no kernel; where there are more numbers than cells, the kernel is asked for those that are in
+// view.
 
 import "./matrix.css";
 import { contextOf, prepareCanvas, scheduleDrawing } from "../shared/canvas.js";
@@ -23,8 +24,8 @@ import { moved, showing, whole, zoomed } from "./viewport.js";
 /** @import { Frame, Style } from "./frame.js" */
 /** @import { State, Traits } from "./state.js" */
 
-/** The pointer while its button is pressed: where that happened, the view at that time, whether the pointer has moved since, and
- * the entries where a selection begins.
+/** The pointer while its button is pressed: where that happened, the view at that time, whether the pointer has moved since,
+ * and the entries where a selection begins.
  * @typedef {{x: number, y: number, view: Rectangle, isDragging: boolean, start: Rectangle | null}} Press */
 
 const ZOOM = 1.5;
@@ -33,10 +34,14 @@ const FOOT = 24; // px
 const HEAT_FOOT = 40; // px, for two lines
 const END = 2 ** 31 - 1;
 const FROZEN = ["", " · some frozen", " · frozen"];
-const EVENTS = ["cells", "shape", "size", "origin", "steps", "overview", "rows", "columns", "row_order", "column_order", "limit",
-  "limit_words", "counts", "shows", "fixed", "key", "pins", "alternative", "window", "palette", "shades", "ticks", "seams", "edits",
-  "troubles", "chosen", "tops", "frozen", "overview_frozen", "frozen_words", "selected", "overview_selected", "selected_words",
-  "brush"].map((name) => `change:${name}`).join(" ");
+const TRAITS = [
+  "cells", "shape", "size", "top_left", "steps", "overview", "rows", "columns", "row_order", "column_order",
+  "color_limit", "color_limit_text", "special_counts", "cell_value", "fixed_text", "key", "pins", "alt_text", "viewport",
+  "palette", "selection",
+  "frozen", "overview_frozen", "frozen_text", "selected", "overview_selected", "selected_text",
+  "scale", "ticks", "fit_boundaries", "edits", "finding_markers", "chosen_column", "row_maxima",
+];
+const EVENTS = TRAITS.map((name) => `change:${name}`).join(" ");
 
 /** A number in full; or one that was rounded by at most so much, with how far it may be from the true one.
  * @param {number} value @param {number} rounding */
@@ -123,7 +128,7 @@ export function renderMatrix({ model, el }) {
 
   const { drawSoon, stop: stopDrawing } = scheduleDrawing(el, draw);
 
-  /** @param {"window" | "pin" | "brush"} name @param {unknown} value */
+  /** @param {"viewport" | "pin" | "selection"} name @param {unknown} value */
   function send(name, value) {
     model.set(name, JSON.stringify(value));
     model.save_changes();
@@ -131,30 +136,30 @@ export function renderMatrix({ model, el }) {
 
   /** Tell the kernel what is in view, once it has answered the last time: it has the finer numbers, and draws the figure. */
   function sendView() {
-    if (!isViewUnsent || model.get("window") || !model.get("key")) return;
+    if (!isViewUnsent || model.get("viewport") || !model.get("key")) return;
     isViewUnsent = false;
     // To the end of a table that grows, wherever that will be.
     const right = state.heat && Math.ceil(view.right) >= state.size[1] ? END : Math.ceil(view.right);
     const entries = [Math.floor(view.top), Math.ceil(view.bottom), Math.floor(view.left), right];
-    if (entries.join() === model.get("seen").join()) return;
-    send("window", [model.get("key"), entries]);
+    if (entries.join() === model.get("visible").join()) return;
+    send("viewport", [model.get("key"), entries]);
     const isFine = state.layers.length === 1 && state.rows.step * state.columns.step === 1;
     if (!isFine) announceRequest(el);
   }
 
   /** Tell the kernel what is selected, once it has answered the last time. */
   function sendSelection() {
-    if (unsent === undefined || model.get("brush")) return;
+    if (unsent === undefined || model.get("selection")) return;
     const message = unsent;
     unsent = undefined;
-    send("brush", message);
+    send("selection", message);
     announceRequest(el);
   }
 
   /** @param {Rectangle | null} rectangle */
   function select(rectangle) {
     selecting = rectangle;
-    if (selecting) unsent = selectionMessage(state, model.get("place"), selecting);
+    if (selecting) unsent = selectionMessage(state, model.get("index_mapping"), selecting);
     sendSelection();
     drawSoon();
   }
@@ -175,7 +180,7 @@ export function renderMatrix({ model, el }) {
 
   const pointedCell = () => pointed && cellAt(state.layers, pointed.row, pointed.column);
   const selectionWords = () => (selecting ? rectangleWords(selecting) : state.selectedWords);
-  const hasWeight = () => Boolean(model.get("place").weight);
+  const hasWeight = () => Boolean(model.get("index_mapping").weight);
 
   /** @param {Cell | null} cell */
   function readoutWords(cell) {
@@ -209,7 +214,7 @@ export function renderMatrix({ model, el }) {
     pointed = selecting = anchor = press = null;
     unsent = undefined;
     isViewUnsent = false;
-    const [top, bottom, left, right] = model.get("seen");
+    const [top, bottom, left, right] = model.get("visible");
     view = bottom > top && right > left ? { top, bottom, left, right } : whole(state.size);
   }
 
@@ -239,10 +244,11 @@ export function renderMatrix({ model, el }) {
     state = read();
     const [width, height] = [el.clientWidth, el.clientHeight - (state.heat ? HEAT_FOOT : FOOT)];
     el.classList.toggle("we-matrix-heat", Boolean(state.heat));
-    canvas.setAttribute("aria-label", model.get("alternative"));
+    canvas.setAttribute("aria-label", model.get("alt_text"));
     if (width < 160 || height < 80 || !state.size[0] || !state.size[1]) return;
     startOver();
-    if (selecting && unsent === undefined && !model.get("brush") && !press?.start) selecting = null; // the kernel has it now
+
+    if (selecting && unsent === undefined && !model.get("selection") && !press?.start) selecting = null; // the kernel knows
     const [context, ratio] = prepareCanvas(canvas, width, height, getComputedStyle(el).fontFamily);
     const at = layOut(context, state, view, width, height);
     frame = at;
@@ -271,7 +277,8 @@ export function renderMatrix({ model, el }) {
    * @param {number} x @param {number} y */
   function entryAt(x, y) {
     if (!frame || x < frame.left || y < frame.top || x >= frame.right || y >= frame.bottom) return null;
-    return { row: Math.floor(view.top + (y - frame.top) / frame.scaleY), column: Math.floor(view.left + (x - frame.left) / frame.scaleX) };
+    const [down, across] = [(y - frame.top) / frame.scaleY, (x - frame.left) / frame.scaleX];
+    return { row: Math.floor(view.top + down), column: Math.floor(view.left + across) };
   }
 
   /** @param {number} factor */
@@ -289,7 +296,7 @@ export function renderMatrix({ model, el }) {
       say("This cell stands for several weights: zoom in until it is one.");
       return;
     }
-    model.set("asked", weights[cell.row]);
+    model.set("requested", weights[cell.row]);
     model.save_changes();
     announceRequest(el, { weight: weights[cell.row] });
   }
@@ -302,7 +309,7 @@ export function renderMatrix({ model, el }) {
       goToWeight(cell, state.heat.weights);
       return;
     }
-    const { weight, base, axes } = model.get("place");
+    const { weight, base, axes } = model.get("index_mapping");
     if (!weight) return;
     if (cell.steps[0] * cell.steps[1] > 1) {
       say("This cell stands for several elements: zoom in until it is one, then pin that.");

@@ -5,8 +5,9 @@ import { packHex, packPalette } from "../shared/colors.js";
 /** A rectangle of entries: rows from `top` to before `bottom`, columns from `left` to before `right`.
  * @typedef {{top: number, bottom: number, left: number, right: number}} Rectangle */
 
-/** Cells of a rectangle of entries: row-major numbers, how many rows and columns, the entry they begin at, and how many entries one
- * cell stands for. @typedef {{cells: Float32Array | Uint8Array, shape: number[], origin: number[], steps: number[]}} Cells */
+/** Cells of a rectangle of entries: row-major numbers, how many rows and columns, the entry they begin at, and how many entries
+ * one cell stands for.
+ * @typedef {{cells: Float32Array | Uint8Array, shape: number[], origin: number[], steps: number[]}} Cells */
 /** `frozen` and `selected` say for each cell whether none (0), some (1) or all (2) of its elements are; empty where none are.
  * @typedef {Cells & {frozen: Uint8Array, selected: Uint8Array}} Layer */
 
@@ -18,7 +19,8 @@ import { packHex, packPalette } from "../shared/colors.js";
  * @typedef {{begin: number, end: number, size: number, at: (cell: number) => number, from: number, to: number}} PixelBins */
 
 /** Cells as pixels. `isMerged` says that there are more cells than pixels.
- * @typedef {{pixels: Float32Array, rows: number, columns: number, down: PixelBins, across: PixelBins, isMerged: boolean}} Raster */
+ * @typedef {{pixels: Float32Array, rows: number, columns: number, down: PixelBins, across: PixelBins,
+ *   isMerged: boolean}} Raster */
 
 /** The numbers of the first and the last color of a scale. An open scale has no limits, and no color for 0.
  * @typedef {{low: number, high: number, isOpen: boolean}} ColorRange */
@@ -64,8 +66,8 @@ function add(pixels, numbers, first, places, line, counts) {
   }
 }
 
-/** What is in view of a layer as pixels, at most `width` x `height`; where there are more cells, a pixel has the number farthest
- * from zero, or the mean. Null where nothing is in view.
+/** What is in view of a layer as pixels, at most `width` x `height`; where there are more cells, a pixel has the number
+ * farthest from zero, or the mean. Null where nothing is in view.
  * @param {Cells} layer @param {Rectangle} view @param {number} width @param {number} height @param {string} shows
  * @returns {Raster | null} */
 export function raster({ cells, shape, origin, steps }, view, width, height, shows) {
@@ -116,7 +118,8 @@ export function cellAt(layers, row, column) {
     const [i, j] = [Math.floor((row - origin[0]) / steps[0]), Math.floor((column - origin[1]) / steps[1])];
     if (i >= 0 && j >= 0 && i < shape[0] && j < shape[1]) {
       const at = i * shape[1] + j;
-      return { value: cells[at], frozen: frozen[at] ?? 0, row: origin[0] + i * steps[0], column: origin[1] + j * steps[1], steps };
+      const [first, left] = [origin[0] + i * steps[0], origin[1] + j * steps[1]];
+      return { value: cells[at], frozen: frozen[at] ?? 0, row: first, column: left, steps };
     }
   }
   return null;

@@ -13,7 +13,8 @@ import { drawHatchSwatch, strokeTwice } from "./overlays.js";
 /** @import { Frame, Style } from "./frame.js" */
 /** @import { State } from "./state.js" */
 
-/** Cells as they were painted last. @typedef {{name: string, palette: Uint8Array, picture: Raster, source: OffscreenCanvas}} Painted */
+/** Cells as they were painted last.
+ * @typedef {{name: string, palette: Uint8Array, picture: Raster, source: OffscreenCanvas}} Painted */
 
 const SPECIAL_NAMES = ["NaN", "+Inf", "-Inf", "above", "below"];
 

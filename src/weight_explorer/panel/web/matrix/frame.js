@@ -8,8 +8,8 @@ import { blocksAreEntries, sizeOf } from "./axes.js";
 /** @import { State } from "./state.js" */
 
 /** Where the view of a matrix is on the canvas, in pixels. `x` and `y` are those of a column and a row.
- * @typedef {{left: number, top: number, right: number, bottom: number, isTurned: boolean, tickHeight: number, labelWidth: number,
- *   isSquare: boolean, hasScale: boolean, scaleX: number, scaleY: number, size: number[], view: Rectangle,
+ * @typedef {{left: number, top: number, right: number, bottom: number, isTurned: boolean, tickHeight: number,
+ *   labelWidth: number, isSquare: boolean, hasScale: boolean, scaleX: number, scaleY: number, size: number[], view: Rectangle,
  *   x: (column: number) => number, y: (row: number) => number}} Frame */
 
 /** Reads a variable of the style, such as `--we-text`. @typedef {(name: string) => string} Style */

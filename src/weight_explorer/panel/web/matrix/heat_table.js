@@ -18,7 +18,8 @@ import { TICK_ROOM, ticks } from "./labels.js";
 const SEVERITY_COLORS = { error: "--we-warn", warning: "--we-trouble", note: "--we-quiet" };
 const SEVERITIES = /** @type {Severity[]} */ (Object.keys(SEVERITY_COLORS));
 const HATCH_PERIOD = 6; // px
-const HINT = "Point at a cell to read it; click, or walk by arrow keys and press Enter, to go to its weight. Ctrl + wheel zooms, drag moves.";
+const HINT = "Point at a cell to read it; click, or walk by arrow keys and press Enter, to go to its weight."
+  + " Ctrl + wheel zooms, drag moves.";
 
 /** The number of a cell in words.
  * @param {number} cell @param {number} row @param {boolean} isSeveral Whether the cell stands for several weights.
@@ -40,7 +41,8 @@ function findingsOf({ markers }, row, first, count) {
   const found = markers.marks.filter(([at]) => at === row);
   /** @param {HeatTable["markers"]["marks"][number]} mark */
   const isHere = ([, column]) => column >= first && column < first + count;
-  return [...found.filter(isHere), ...found.filter((mark) => !isHere(mark))].map(([, , , sentence]) => markers.sentences[sentence]);
+  const sorted = [...found.filter(isHere), ...found.filter((mark) => !isHere(mark))];
+  return sorted.map(([, , , sentence]) => markers.sentences[sentence]);
 }
 
 /** Such as `dense / kernel, record 3 (epoch 1, batch 3):  update ratio 0.0012`, and below it the findings of that weight.
@@ -81,7 +83,7 @@ function clippedMiddle(context, text, width) {
   return "";
 }
 
-/** Draw slanted lines, which are no color of any scale, below cells: those without a value are left out.
+/** Draw slanted lines below the cells: they are seen where a cell has no value, and so no color.
  * @param {Context} context @param {{left: number, top: number, right: number, bottom: number}} rectangle
  * @param {Style} style @param {number} ratio */
 export function drawEmptyCells(context, { left, top, right, bottom }, style, ratio) {

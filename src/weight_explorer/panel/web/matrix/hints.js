@@ -5,7 +5,8 @@ const HINTS = [
   "Click pins, drag moves, Ctrl+wheel zooms.",
   "Click pins, Ctrl+wheel zooms.",
 ];
-const HINTS_WITHOUT_WEIGHT = ["Drag moves, Ctrl+wheel zooms."]; // where cells belong to no weight that could be pinned or selected
+// Where cells belong to no weight, so that they can't be pinned or selected.
+const HINTS_WITHOUT_WEIGHT = ["Drag moves, Ctrl+wheel zooms."];
 const SHORTEST_HINT = "Point at a cell to read it.";
 
 /** The longest hint that fits; that a pixel stands for several cells comes first.

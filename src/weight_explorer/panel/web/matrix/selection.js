@@ -1,5 +1,5 @@
-// Selecting with the pointer or by keys: a rectangle of whole cells, and which elements of the weight they are, in whatever order
-// they are drawn.
+// Selecting with the pointer or by keys: a rectangle of whole cells, and which elements of the weight they are, in whatever
+// order they are drawn.
 
 import { grouped } from "../shared/numbers.js";
 import { sizeOf } from "./axes.js";
@@ -31,13 +31,16 @@ export function entriesAt({ left, top, right, bottom, view }, x, y) {
 
 /** The entries of a cell.
  * @param {Cell} cell @returns {Rectangle} */
-export const entriesOf = ({ row, column, steps }) => ({ top: row, bottom: row + steps[0], left: column, right: column + steps[1] });
+export function entriesOf({ row, column, steps }) {
+  return { top: row, bottom: row + steps[0], left: column, right: column + steps[1] };
+}
 
 /** The smallest rectangle of whole cells that holds two others; null where there are no cells.
  * @param {Layer[]} layers @param {number[]} size @param {Rectangle} one @param {Rectangle} other @returns {Rectangle | null} */
 export function rectangleOf(layers, [rows, columns], one, other) {
   const first = cellAt(layers, Math.min(one.top, other.top), Math.min(one.left, other.left));
-  const [bottom, right] = [Math.min(Math.max(one.bottom, other.bottom), rows), Math.min(Math.max(one.right, other.right), columns)];
+  const bottom = Math.min(Math.max(one.bottom, other.bottom), rows);
+  const right = Math.min(Math.max(one.right, other.right), columns);
   const last = cellAt(layers, bottom - 1, right - 1);
   if (!first || !last) return null;
   return {

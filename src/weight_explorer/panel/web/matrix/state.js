@@ -17,18 +17,21 @@ import { numbersOf } from "../shared/buffers.js";
  * @typedef {{marks: [number, number, Severity, number][], sentences: string[]}} Markers */
 
 /** The traits of a heat table, besides those of every matrix.
- * @typedef {{shades: Scale, ticks: [number, string][], seams: number[], edits: [number, string][], troubles: Markers,
- *   chosen: number, weights: string[], tops: Bytes, asked: string}} HeatTraits */
+ * @typedef {{scale: Scale, ticks: [number, string][], fit_boundaries: number[], edits: [number, string][],
+ *   finding_markers: Markers, chosen_column: number, weight_keys: string[], row_maxima: Bytes,
+ *   requested: string}} HeatTraits */
 
-/** Where the elements of a matrix are in the whole weight. @typedef {{weight: string, base: number[], axes: number[], down: number}} Place */
+/** Where the elements of a matrix are in the whole weight.
+ * @typedef {{weight: string, base: number[], axes: number[], down: number}} Place */
 
-/** The traits of a matrix. `pins` are number, row and column. `window`, `pin` and `brush` carry what the user asks for.
- * @typedef {{cells: Bytes, shape: number[], size: number[], origin: number[], steps: number[], overview: Bytes,
+/** The traits of a matrix. `pins` are number, row and column. `viewport`, `pin` and `selection` carry what the user asks for.
+ * @typedef {{cells: Bytes, shape: number[], size: number[], top_left: number[], steps: number[], overview: Bytes,
  *   overview_shape: number[], overview_steps: number[], rows: Axis[], columns: Axis[], order: number[], row_order: Bytes,
- *   column_order: Bytes, limit: number, limit_words: string, counts: number[], shows: string, fixed: string, key: string,
- *   place: Place, seen: number[], pins: [number, number, number][], frozen: Bytes, overview_frozen: Bytes, frozen_words: string,
- *   selected: Bytes, overview_selected: Bytes, selected_words: string, alternative: string, window: string, pin: string,
- *   brush: string, palette: Bytes, special: string[], rounding?: number}} MatrixTraits */
+ *   column_order: Bytes, color_limit: number, color_limit_text: string, special_counts: number[], cell_value: string,
+ *   fixed_text: string, key: string,
+ *   index_mapping: Place, visible: number[], pins: [number, number, number][], frozen: Bytes, overview_frozen: Bytes,
+ *   frozen_text: string, selected: Bytes, overview_selected: Bytes, selected_text: string, alt_text: string,
+ *   viewport: string, pin: string, selection: string, palette: Bytes, special: string[], rounding?: number}} MatrixTraits */
 
 /** @typedef {MatrixTraits & Partial<HeatTraits>} Traits */
 
@@ -36,10 +39,11 @@ import { numbersOf } from "../shared/buffers.js";
  * @typedef {{scale: Scale, ticks: [number, string][], fitBoundaries: number[], edits: [number, string][], markers: Markers,
  *   chosen: number, weights: string[], tops: Float32Array}} HeatTable */
 
-/** A matrix as it is drawn. `rounding` is by how much its numbers may be wrong, 0 for not at all.
- * @typedef {{heat: HeatTable | null, range: ColorRange, layers: Layer[], size: number[], rows: Side, columns: Side, order: number[],
- *   limit: number, limitWords: string, counts: number[], palette: Uint8Array, special: string[], shows: string, fixed: string,
- *   pins: [number, number, number][], frozenWords: string, selectedWords: string, rounding: number}} State */
+/** A matrix, ready to be drawn. `rounding` is by how much its numbers may be wrong, 0 for not at all.
+ * @typedef {{heat: HeatTable | null, range: ColorRange, layers: Layer[], size: number[], rows: Side, columns: Side,
+ *   order: number[], limit: number, limitWords: string, counts: number[], palette: Uint8Array, special: string[],
+ *   shows: string, fixed: string, pins: [number, number, number][], frozenWords: string, selectedWords: string,
+ *   rounding: number}} State */
 
 /** Return a function that reads the state; arrays that did not change are not made again.
  * @param {Model<Traits>} model
@@ -72,12 +76,12 @@ export function stateReader(model) {
     return {
       scale,
       ticks: model.get("ticks") ?? [],
-      fitBoundaries: model.get("seams") ?? [],
+      fitBoundaries: model.get("fit_boundaries") ?? [],
       edits: model.get("edits") ?? [],
-      markers: model.get("troubles") ?? { marks: [], sentences: [] },
-      chosen: model.get("chosen") ?? -1,
-      weights: model.get("weights") ?? [],
-      tops: array(Float32Array, "tops"),
+      markers: model.get("finding_markers") ?? { marks: [], sentences: [] },
+      chosen: model.get("chosen_column") ?? -1,
+      weights: model.get("weight_keys") ?? [],
+      tops: array(Float32Array, "row_maxima"),
     };
   }
 
@@ -86,7 +90,7 @@ export function stateReader(model) {
     const cells = {
       cells: array(Float32Array, "cells"),
       shape: model.get("shape"),
-      origin: model.get("origin"),
+      origin: model.get("top_left"),
       steps: [down, across],
       frozen: array(Uint8Array, "frozen"),
       selected: array(Uint8Array, "selected"),
@@ -99,7 +103,7 @@ export function stateReader(model) {
       frozen: array(Uint8Array, "overview_frozen"),
       selected: array(Uint8Array, "overview_selected"),
     };
-    const [scale, limit] = [model.get("shades"), model.get("limit")];
+    const [scale, limit] = [model.get("scale"), model.get("color_limit")];
     return {
       heat: scale ? heat(scale) : null,
       range: scale ? { low: scale.low, high: scale.high, isOpen: true } : { low: -limit, high: limit, isOpen: false },
@@ -109,15 +113,15 @@ export function stateReader(model) {
       columns: { axes: model.get("columns"), order: order("column_order"), step: across },
       order: model.get("order"),
       limit,
-      limitWords: model.get("limit_words"),
-      counts: model.get("counts"),
+      limitWords: model.get("color_limit_text"),
+      counts: model.get("special_counts"),
       palette: array(Uint8Array, "palette"),
       special: model.get("special"),
-      shows: model.get("shows"),
-      fixed: model.get("fixed"),
+      shows: model.get("cell_value"),
+      fixed: model.get("fixed_text"),
       pins: model.get("pins"),
-      frozenWords: model.get("frozen_words"),
-      selectedWords: model.get("selected_words"),
+      frozenWords: model.get("frozen_text"),
+      selectedWords: model.get("selected_text"),
       rounding: model.get("rounding") ?? 0,
     };
   };

@@ -7,7 +7,7 @@ import { announceRequest, save } from "../shared/model.js";
 /** @import { Render } from "@anywidget/types" */
 /** @import { Part, Section } from "../details/sections.js" */
 
-/** @typedef {{sections: Section[], label: string, asked: string}} Traits */
+/** @typedef {{sections: Section[], label: string, requested: string}} Traits */
 
 /** @type {Render<Traits>} */
 function render({ model, el }) {

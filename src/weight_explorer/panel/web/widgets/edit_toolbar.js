@@ -8,8 +8,9 @@ import { announceRequest, save } from "../shared/model.js";
 /** @import { Render } from "@anywidget/types" */
 
 /** `lab` says whether the weight has initializers to choose from, and whether their view is shown.
- * @typedef {{is_open: boolean, target: string, meant: string, refusal: string, undo: string, lab: "" | "away" | "shown",
- *   view: string, said: string, is_refused: boolean, answered: string}} Traits */
+ * @typedef {{is_open: boolean, target: string, target_text: string, refusal: string, undo: string,
+ *   initializer_view: "" | "away" | "shown",
+ *   view: string, result: string, is_refused: boolean, answered_id: string}} Traits */
 
 /** @typedef {"freeze" | "unfreeze" | "set" | "initialize" | "undo"} Command */
 
@@ -22,6 +23,8 @@ const TEXTS = {
   initialize: { label: "Apply", title: "Give these elements what was drawn for them" },
   undo: { label: "Undo", title: "" },
 };
+const OPEN = "Freeze, set or initialize what is shown";
+const CLOSE = "Close the row of what can be done to the weight";
 const CHOOSE_INITIALIZER = "Choose an initializer, and see what it would draw";
 const NO_INITIALIZERS = "Initializers give fractions, which this weight does not hold";
 
@@ -52,14 +55,20 @@ function build(el) {
   const choose = element("button", { type: "button", textContent: "Initialize …" });
   const answer = element("div", { className: "we-desk-said", role: "status" });
   const { freeze, unfreeze, set, initialize, undo } = buttons;
-  const commands = element("div", { className: "we-desk-deeds" }, target, freeze, unfreeze, label, set, choose, initialize, undo);
+  const controls = [target, freeze, unfreeze, label, set, choose, initialize, undo];
+  const commands = element("div", { className: "we-desk-deeds" }, ...controls);
   const row = element(
     "div",
     { className: "we-desk-row", id: uniqueId("we-desk"), role: "group", "aria-label": "change the weight" },
     commands,
     answer,
   );
-  const toggle = element("button", { type: "button", className: "we-desk-toggle", textContent: "Edit", "aria-controls": row.id });
+  const toggle = element("button", {
+    type: "button",
+    className: "we-desk-toggle",
+    textContent: "Edit",
+    "aria-controls": row.id,
+  });
   el.replaceChildren(toggle, row);
   return { toggle, row, target, field, choose, answer, buttons };
 }
@@ -82,19 +91,19 @@ function render({ model, el }) {
   }
 
   function drawAnswer() {
-    const text = pending ? "…" : model.get("said");
+    const text = pending ? "…" : model.get("result");
     setText(answer, text);
     answer.title = text;
     answer.toggleAttribute("data-refused", !pending && model.get("is_refused"));
   }
 
   function draw() {
-    const [refusal, undo, initializers] = [model.get("refusal"), model.get("undo"), model.get("lab")];
+    const [refusal, undo, initializers] = [model.get("refusal"), model.get("undo"), model.get("initializer_view")];
     const isOpen = model.get("is_open") && !refusal;
     row.hidden = !isOpen;
     toggle.setAttribute("aria-expanded", String(isOpen));
-    enable(toggle, refusal, isOpen ? "Close the row of what can be done to the weight" : "Freeze, set or initialize what is shown");
-    target.textContent = target.title = model.get("meant");
+    enable(toggle, refusal, isOpen ? CLOSE : OPEN);
+    target.textContent = target.title = model.get("target_text");
     for (const command of COMMANDS) enable(buttons[command], refusal, TEXTS[command].title);
     enable(buttons.undo, refusal || (undo ? "" : "There is nothing to undo"), `Undo: ${undo}`);
     enable(choose, refusal || (initializers ? "" : NO_INITIALIZERS), CHOOSE_INITIALIZER);
@@ -104,7 +113,7 @@ function render({ model, el }) {
   }
 
   function takeAnswer() {
-    if (model.get("answered") === pending) pending = "";
+    if (model.get("answered_id") === pending) pending = "";
     drawAnswer();
   }
 

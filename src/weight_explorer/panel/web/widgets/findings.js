@@ -1,5 +1,5 @@
-// All findings of the model. In the overview they are a list with its own place; elsewhere a button opens the list over the picture.
-// The list is changed in place, so that a button keeps the focus, and the list its position, while the training goes on.
+// All findings of the model. In the overview they are a list with its own place; elsewhere a button opens the list over the
+// picture. The list is changed in place, so that a button keeps the focus, and the list its position, during the training.
 
 import "./findings.css";
 import { closest, element, setPartCount, setText, uniqueId } from "../shared/dom.js";
@@ -8,9 +8,10 @@ import { announceRequest, save } from "../shared/model.js";
 /** @import { Render } from "@anywidget/types" */
 
 /** One finding; `places` are the names and keys of the other weights with the same finding.
- * @typedef {{severity: string, where: string, sentence: string, key: string, places: [string, string][], num_more: number}} Entry */
+ * @typedef {{severity: string, where: string, sentence: string, key: string, places: [string, string][],
+ *   num_more: number}} Entry */
 /** @typedef {{heading: string, counts: string, is_list: boolean, entries: Entry[], num_more: number, more: string,
- *   asked: string}} Traits */
+ *   requested: string}} Traits */
 
 const NUM_FIRST = 3; // other places of a finding that are shown before the user asks for all
 
@@ -85,7 +86,13 @@ function build(el) {
     list,
     more,
   );
-  const opener = element("button", { className: "we-copy we-listed-all", type: "button", "aria-controls": box.id }, mark, label, counts);
+  const opener = element(
+    "button",
+    { className: "we-copy we-listed-all", type: "button", "aria-controls": box.id },
+    mark,
+    label,
+    counts,
+  );
   el.replaceChildren(opener, box);
   return { mark, counts, heading, list, more, box, opener };
 }

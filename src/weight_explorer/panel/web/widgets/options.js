@@ -1,5 +1,5 @@
-// The options of a view in a row: menus, switches, sliders and buttons, all of them the browser's own. They are changed in place,
-// so that a menu stays open, and a slider stays under the pointer, while the training draws.
+// The options of a view in a row: menus, switches, sliders and buttons, all of them the browser's own. They are changed in
+// place, so that a menu stays open, and a slider stays under the pointer, while the training draws.
 
 import "./options.css";
 import { element } from "../shared/dom.js";
@@ -10,7 +10,7 @@ import { announceRequest, save } from "../shared/model.js";
 /** @typedef {"menu" | "switch" | "slider" | "button"} Kind */
 /** `offers` are pairs of a value and a label; `count` is how many places a slider has.
  * @typedef {{name: string, label: string, kind: Kind, offers: [string, string][], count: number, chosen: string}} ViewOption */
-/** @typedef {{view: string, options: ViewOption[], asked: string}} Traits */
+/** @typedef {{view: string, options: ViewOption[], requested: string}} Traits */
 /** The elements of one option. A control that shows its own name needs no label.
  * @typedef {{parts: HTMLElement[], update: (option: ViewOption) => void, isNamed?: boolean}} Control */
 

@@ -1,123 +1,26 @@
-// Answers of the page alone: where the kernel is busy, a small picture of the weight that was clicked, from what was sent with the last
-// epochs, and its statistics. The picture is drawn as a matrix, with a model of its own.
+// Answers of the page alone: where the kernel is busy, a small picture of the weight that was clicked, from what was sent with
+// the last epochs, and its statistics. The picture is drawn as a matrix, with a model of its own.
 
 import { renderMatrix } from "../matrix/canvas.js";
 import { makeTable } from "../details/sections.js";
 import "./previews.css";
-import { sizeOf } from "../matrix/axes.js";
+import { makeMatrixModel, matrixState } from "../previews/matrix_model.js";
+import { snapshotsOf } from "../previews/snapshots.js";
 import { closest, element, holdsTarget, setText } from "../shared/dom.js";
 import { save } from "../shared/model.js";
 import { grouped } from "../shared/numbers.js";
 
 /** @import { Render } from "@anywidget/types" */
-/** @import { Axis } from "../matrix/axes.js" */
-/** @import { MatrixTraits } from "../matrix/state.js" */
-/** @import { Bytes, Model, Request } from "../shared/model.js" */
+/** @import { Preview, Snapshot, Traits, Weight } from "../previews/snapshots.js" */
+/** @import { Request } from "../shared/model.js" */
 
-/** @typedef {{key: string, role: string, name: string, facts: string, rows: Axis[], columns: Axis[], order: number[]}} Weight */
-/** A small picture of one weight, without its cells, and its statistics.
- * @typedef {{shape: [number, number], steps: [number, number], limit: number, counts: number[], heads: string[],
- *   numbers: string[][], words: string, sampled: boolean}} Preview */
-/** The previews of one record; `names` are those of the statistics, and `codes` the cells of each weight.
- * @typedef {{number: number, words: string, names: string[], sketches: Preview[], codes: Uint8Array[]}} Snapshot */
-/** `places` are the keys and labels of the weights of each role of each layer. `shown` are the layer and the weight on screen.
- * @typedef {{packed: Bytes, weights: Weight[], places: Record<string, Record<string, [string, string][]>>,
- *   shown: [string, string], asked: string, palette: Bytes, special: string[]}} Traits */
 /** What was clicked and is not answered: the layer, the weight, and the record, null for the newest one.
  * @typedef {{layer: string, key: string, step: number | null}} Target */
 
 const DELAY = 300; // ms until a click that is not answered is answered here
-const MOST_SNAPSHOTS = 8;
-const [ZERO_CODE, LIMIT_CODE] = [125, 125];
-const NOT_FINITE_CODES = new Map([[251, NaN], [252, Infinity], [253, -Infinity]]);
 const BUSY = "The kernel is busy and will answer when it is free. Until then this page draws what it has: ";
 const NO_PREVIEW = "This page has no small picture of this weight.";
 const NO_WEIGHTS = "This layer holds no weights of which this page has a picture.";
-
-/** @param {Bytes} packed @returns {Snapshot} */
-function unpack({ buffer, byteOffset, byteLength }) {
-  const length = new DataView(buffer, byteOffset).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, byteOffset + 4, length)));
-  const all = new Uint8Array(buffer, byteOffset + 4 + length, byteLength - 4 - length).slice();
-  let at = 0;
-  const codes = header.sketches.map((/** @type {Preview} */ { shape: [rows, columns] }) => all.subarray(at, (at += rows * columns)));
-  return { ...header, codes };
-}
-
-/** The numbers that codes stand for.
- * @param {Uint8Array} codes @param {number} limit */
-function decode(codes, limit) {
-  return Float32Array.from(codes, (code) => NOT_FINITE_CODES.get(code) ?? ((code - ZERO_CODE) * limit) / LIMIT_CODE);
-}
-
-/** By model: the snapshots that came, oldest first, and the weights that they are of.
- * @type {WeakMap<Model<Traits>, {weights: Weight[], packed: Bytes | undefined, snapshots: Snapshot[]}>} */
-const memories = new WeakMap();
-
-/** Take what the kernel has sent. Snapshots of other weights than there are now are dropped.
- * @param {Model<Traits>} model */
-function snapshotsOf(model) {
-  const [weights, packed] = [model.get("weights"), model.get("packed")];
-  const before = memories.get(model);
-  const memory = before?.weights === weights ? before : { weights, packed: before?.packed, snapshots: [] };
-  memories.set(model, memory);
-  if (packed?.byteLength && memory.packed !== packed) {
-    memory.packed = packed;
-    const newest = unpack(packed);
-    memory.snapshots = [...memory.snapshots.filter(({ number }) => number !== newest.number), newest].slice(-MOST_SNAPSHOTS);
-  }
-  return memory.snapshots;
-}
-
-/** Make the model of a matrix that no kernel fills.
- * @param {Model<Traits>} model */
-function makeMatrixModel(model) {
-  const none = new DataView(new ArrayBuffer(0));
-  /** @type {MatrixTraits} */
-  const state = {
-    cells: none, shape: [0, 0], size: [0, 0], origin: [0, 0], steps: [1, 1], overview: none, overview_shape: [0, 0], overview_steps: [1, 1],
-    rows: [], columns: [], order: [], row_order: none, column_order: none, limit: 0, limit_words: "largest shown", counts: [0, 0, 0, 0, 0],
-    shows: "extreme", fixed: "", key: "", place: { weight: "", base: [], axes: [], down: 0 }, seen: [0, 0, 0, 0], pins: [], frozen: none,
-    overview_frozen: none, frozen_words: "", selected: none, overview_selected: none, selected_words: "", alternative: "", pin: "",
-    brush: "", window: "none", // as if the kernel had not answered yet: it is not asked for finer numbers
-    palette: model.get("palette"), special: model.get("special"),
-  };
-  /** @type {Set<() => void>} */
-  const listeners = new Set();
-  /** @type {Model<MatrixTraits>} */
-  const matrix = {
-    get: (name) => state[name],
-    set: (name, value) => { state[name] = value; },
-    save_changes: () => {},
-    on: (/** @type {string} */ _, /** @type {(...args: any[]) => void} */ listener) => { listeners.add(listener); },
-    off: (_, listener) => { if (listener) listeners.delete(listener); },
-  };
-  /** @param {Partial<MatrixTraits>} changes */
-  function show(changes) {
-    Object.assign(state, changes);
-    listeners.forEach((listener) => listener());
-  }
-  return { matrix, show };
-}
-
-/** What the matrix is to show of a weight.
- * @param {Weight} weight @param {Preview} preview @param {Uint8Array} codes @returns {Partial<MatrixTraits>} */
-function matrixState(weight, { shape, steps, limit, counts }, codes) {
-  return {
-    cells: new DataView(decode(codes, limit).buffer),
-    shape,
-    steps,
-    limit,
-    rows: weight.rows,
-    columns: weight.columns,
-    order: weight.order,
-    size: [sizeOf(weight.rows), sizeOf(weight.columns)],
-    counts: [...counts, 0, 0],
-    key: weight.key,
-    rounding: limit / (2 * LIMIT_CODE),
-    alternative: `${weight.name}, a small picture`,
-  };
-}
 
 /** @param {Preview} preview */
 function cellWords({ steps: [down, across], sampled }) {
@@ -170,11 +73,12 @@ function render({ model, el }) {
   let timer = 0;
 
   /** @param {string} layer */
-  const rolesOf = (layer) => model.get("places")[layer] ?? {};
+  const rolesOf = (layer) => model.get("weights_by_layer")[layer] ?? {};
   /** @param {string | undefined} key */
   const indexOf = (key) => model.get("weights").findIndex((weight) => weight.key === key);
   /** @param {string} layer @param {string} key */
-  const roleOf = (layer, key) => Object.entries(rolesOf(layer)).find(([, offers]) => offers.some(([other]) => other === key))?.[0];
+  const roleOf = (layer, key) =>
+    Object.entries(rolesOf(layer)).find(([, offers]) => offers.some(([other]) => other === key))?.[0];
   /** The first weight of a role, or of the layer where it has no such role.
    * @param {string} layer @param {string | undefined} role */
   const firstKey = (layer, role) => (rolesOf(layer)[role ?? ""] ?? Object.values(rolesOf(layer))[0])?.[0][0] ?? "";
@@ -188,7 +92,7 @@ function render({ model, el }) {
   /** What a click leads to; null where this page cannot show it.
    * @param {Request} request @returns {Target | null} */
   function targetOf({ layer, option, weight, step }) {
-    const [shownLayer, shownKey] = model.get("shown");
+    const [shownLayer, shownKey] = model.get("current");
     const before = target ?? { layer: shownLayer, key: shownKey, step: null };
     if (layer !== undefined) return { ...before, layer, key: firstKey(layer, roleOf(before.layer, before.key)) };
     if (step !== undefined) return before.key ? { ...before, step: step === "" ? null : Number(step) } : null;

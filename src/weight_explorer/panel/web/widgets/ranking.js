@@ -8,11 +8,12 @@ import { announceRequest, save } from "../shared/model.js";
 /** @import { Render } from "@anywidget/types" */
 /** @import { Bytes } from "../shared/model.js" */
 
-/** Rows are the place, the name, the number and how far the entry moved. `picks` are what the user can choose, one for each row,
- * and `left` is how many entries are not sent.
+/** Rows are the place, the name, the number and how far the entry moved. `picks` are what the user can choose, one for each
+ * row, and `left` is how many entries are not sent.
  * @typedef {{title: string, heads: [string, string, string], rows: [number, string, string, string][], picks: string[],
  *   picked: number, left: number}} Ranking */
-/** @typedef {{tables: Ranking[], bars: Bytes, option: string, alternative: string, asked: string, palette: string[]}} Traits */
+/** @typedef {{tables: Ranking[], bars: Bytes, pick_option: string, alt_text: string, requested: string,
+ *   palette: string[]}} Traits */
 
 /** Where a bar begins and ends, in percent of its room. @typedef {{at: (value: number) => number, isSigned: boolean}} Scale */
 
@@ -62,7 +63,8 @@ function showTexts(row, [place, name, number, move]) {
 
 function buildTable() {
   const title = element("h4", { className: "we-ranking-title" });
-  const heads = ["place", "name", "bar", "number", "move"].map((name) => element("th", { className: `we-rank-${name}`, scope: "col" }));
+  const columns = ["place", "name", "bar", "number", "move"];
+  const heads = columns.map((name) => element("th", { className: `we-rank-${name}`, scope: "col" }));
   const head = element("tr", {}, ...heads);
   const body = element("tbody");
   const table = element("table", {}, element("thead", {}, head), body);
@@ -72,7 +74,8 @@ function buildTable() {
   const words = element("span");
   const find = element("label", {}, words, input);
   const foot = element("div", { className: "we-ranking-foot" }, find, left);
-  return { root: element("section", { className: "we-ranking" }, title, box, foot), title, heads, head, body, table, box, left, input, words, find };
+  const root = element("section", { className: "we-ranking" }, title, box, foot);
+  return { root, title, heads, head, body, table, box, left, input, words, find };
 }
 
 /** @param {(value: string) => void} request Called with what the user chooses. */
@@ -164,14 +167,14 @@ function render({ model, el }) {
 
   /** @param {string} value */
   function request(value) {
-    save(model, { asked: `${model.get("option")}=${value}` });
+    save(model, { asked: `${model.get("pick_option")}=${value}` });
     announceRequest(el);
   }
 
   function draw() {
     const tables = model.get("tables");
     const bars = numbersOf(Float32Array, model.get("bars"));
-    el.setAttribute("aria-label", model.get("alternative"));
+    el.setAttribute("aria-label", model.get("alt_text"));
     while (made.length < tables.length) made.push(makeTable(request));
     let from = 0;
     tables.forEach((table, i) => {

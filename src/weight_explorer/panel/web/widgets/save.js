@@ -39,7 +39,8 @@ function build(el) {
     "aria-expanded": "false",
     "aria-label": "Save the picture",
   });
-  const choices = FORMATS.map(([format, words]) => element("button", { type: "button", textContent: words, "data-format": format }));
+  const choices = FORMATS.map(([format, words]) =>
+    element("button", { type: "button", textContent: words, "data-format": format }));
   const formats = element("div", { className: "we-save-formats" }, ...choices);
   const status = element("div", { className: "we-save-words", role: "status" });
   const source = element("pre", { tabIndex: 0, role: "region", "aria-label": "code of this picture" });

@@ -1,6 +1,6 @@
-// The head of the panel. It also says when a click has to wait: every control of the panel sends `we-asked` up the page, and each
-// answer of the kernel counts `answered` up, which the page hears as `we-answered`. Pictures of a training are not answers.
-// The style of the whole panel comes with it.
+// The head of the panel. It also says when a click has to wait: every control of the panel sends `we-asked` up the page, and
+// each answer of the kernel counts `answered` up, which the page hears as `we-answered`. Pictures of a training are not
+// answers. The style of the whole panel comes with it.
 
 import "./panel.css";
 import { element, holdsTarget } from "../shared/dom.js";
@@ -8,12 +8,13 @@ import { announceRequest, save } from "../shared/model.js";
 
 /** @import { Render } from "@anywidget/types" */
 
-/** @typedef {{title: string, phase: string, words: string, problem: string, answered: number, seen: boolean,
- *   orders: string[]}} Traits */
+/** @typedef {{title: string, phase: string, text: string, problem: string, num_answered: number, is_displayed: boolean,
+ *   commands: string[]}} Traits */
 
-/** What a button says, and is called, for each command that it may send. @typedef {Record<string, {label: string, title: string}>} Commands */
+/** What a button says, and is called, for each command that it may send.
+ * @typedef {Record<string, {label: string, title: string}>} Commands */
 
-const EVENTS = "change:title change:words change:problem change:phase change:orders";
+const EVENTS = "change:title change:text change:problem change:phase change:commands";
 const DELAY = 500; // ms until a click that is not answered is said to be waiting
 const WAITING = "kernel busy, will answer when it is free";
 /** Each button has a place of its own, so that none moves. @type {Commands[]} */
@@ -60,10 +61,10 @@ function render({ model, el }) {
 
   function draw() {
     title.textContent = title.title = model.get("title");
-    words.textContent = words.title = model.get("words");
+    words.textContent = words.title = model.get("text");
     problem.textContent = problem.title = model.get("problem");
     el.dataset.phase = model.get("phase");
-    drawButtons(model.get("orders") ?? []);
+    drawButtons(model.get("commands") ?? []);
   }
 
   /** @param {string[]} available The commands that can be sent now. */
@@ -81,7 +82,8 @@ function render({ model, el }) {
       button.setAttribute("aria-disabled", String(name === "stopping"));
     }
     // A button that disappears leaves the focus in the panel: elsewhere keys are the notebook's.
-    const isGone = group.hidden || buttons.some(({ button }) => button === el.ownerDocument.activeElement && button.style.visibility);
+    const focused = buttons.find(({ button }) => button === el.ownerDocument.activeElement)?.button;
+    const isGone = group.hidden || focused?.style.visibility === "hidden";
     if (hadFocus && isGone) el.focus({ preventScroll: true });
   }
 
@@ -93,7 +95,8 @@ function render({ model, el }) {
     }, { signal });
   }
 
-  /** The kernel asks how messages come: those that JupyterLab sends before it has a thread for clicks say nothing about later ones.
+  /** The kernel asks how messages come: those that JupyterLab sends before it has a thread for clicks say nothing about later
+   * ones.
    * @param {{reply?: boolean}} message */
   function reply({ reply: isAsked }) {
     if (isAsked) model.send({ heard: true });
@@ -118,18 +121,18 @@ function render({ model, el }) {
     if (holdsTarget(group, event)) event.stopPropagation();
   }, { signal });
   model.on(EVENTS, draw);
-  model.on("change:answered", takeAnswer);
+  model.on("change:num_answered", takeAnswer);
   model.on("msg:custom", reply);
   draw();
   const whenSeen = requestAnimationFrame(() => {
-    if (!model.get("seen")) save(model, { seen: true });
+    if (!model.get("is_displayed")) save(model, { seen: true });
   });
   return () => {
     cancelAnimationFrame(whenSeen);
     controller.abort();
     stopWaiting();
     model.off(EVENTS, draw);
-    model.off("change:answered", takeAnswer);
+    model.off("change:num_answered", takeAnswer);
     model.off("msg:custom", reply);
   };
 }

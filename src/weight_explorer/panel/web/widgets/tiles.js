@@ -3,224 +3,22 @@
 
 import "./tiles.css";
 import { numbersOf } from "../shared/buffers.js";
-import { canvasOf, clipped, prepareCanvas, scheduleDrawing, widest } from "../shared/canvas.js";
-import { cssColor, packColor, packHex, packPalette } from "../shared/colors.js";
+import { clipped, prepareCanvas, scheduleDrawing } from "../shared/canvas.js";
+import { cssColor, packHex, packPalette } from "../shared/colors.js";
 import { element } from "../shared/dom.js";
 import { clamp, shortest } from "../shared/numbers.js";
+import { BAR, GAP, LINE, WORD_GAP, columnX, cornerOf, layOut, placeAt, stepFrom } from "../tiles/layout.js";
+import { paintTiles } from "../tiles/pixels.js";
 
-/** @import { AnyModel, Render } from "@anywidget/types" */
-/** @import { Bytes } from "../shared/model.js" */
+/** @import { Render } from "@anywidget/types" */
+/** @import { Frame, Look, Place, Traits } from "../tiles/layout.js" */
 
-/** @typedef {{number: string, label: string, note: string, fixed: string[]}} Tile */
-/** @typedef {{name: string, size: number, labels: string[]}} Axis */
-/** `shape` is how many tiles, rows, columns and parts there are: 1 part, or 3 for colors. Behind the `cells` are the limits of the
- * tiles' colors. `rows` and `columns` are the axes along a tile's sides.
- * @typedef {{cells: Bytes, shape: [number, number, number, number], tiles: Tile[], axes: Axis[], rows: number[],
- *   columns: number[], is_common: boolean, combined: string, measure: string, heading: string[], alternative: string,
- *   palette: Bytes, special: [string, string]}} Traits */
-
-/** One tile in an array of cells, from `start` on.
- * @typedef {{cells: Float32Array, start: number, rows: number, columns: number, parts: number}} Cells */
-/** Packed colors: those of the palette, of NaN and of Inf. @typedef {{table: Uint32Array, nan: number, infinite: number}} Colors */
-/** @typedef {{font: string, text: string, quiet: string, line: string, accent: string}} Look */
-/** A grid with this many tiles in a row, `pitch` pixels apart, and cells of this size. `cell` is the shorter side of a cell.
- * @typedef {{across: number, pitch: number, cell: number, cellWidth: number, cellHeight: number}} Grid */
-/** A row and a column of a tile. @typedef {{tile: number, row: number, column: number}} Place */
-
-const GAP = { x: 8, y: 5, slice: 2 }; // px between tiles, and between slices of one
-const LINE = 14; // px, one line of text above a tile
-const LEFT = 1; // px, so that the border of the first tiles is visible
-const BAR = { width: 12, gap: 16, room: 76 };
-const LARGEST_CELL = 36; // px
-const SINGLE_ROW = 44; // px, the height of a single row of cells, at most
-const READABLE = 0.7; // of the largest cells that are possible, to have room for words above them
-const WORD_GAP = 6; // px, between a tile's number and the one that it is ranked by
-const LARGEST_TILE = 200; // px
 const FOOT = 24; // px
-const NEUTRAL = 127.5;
 const PARTS = ["red", "green", "blue"];
-const EVENTS = ["shape", "tiles", "axes", "rows", "columns", "is_common", "combined", "measure", "heading", "alternative"]
+const EVENTS = [
+  "shape", "tiles", "axes", "rows", "columns", "has_common_scale", "combined_text", "measure", "heading", "alt_text",
+]
   .map((name) => `change:${name}`).join(" ");
-
-/** @param {number} value */
-const toByte = (value) => clamp(Math.round(value), 0, 255);
-
-/** How important a cell is, of several that share a pixel: NaN before all, then the number farthest from zero.
- * @param {Float32Array} cells @param {number} at @param {number} parts */
-function importance(cells, at, parts) {
-  let most = 0;
-  for (let part = 0; part < parts; part += 1) {
-    const value = Math.abs(cells[at + part]);
-    most = Number.isNaN(value) ? Infinity : Math.max(most, value === Infinity ? Number.MAX_VALUE : value);
-  }
-  return most;
-}
-
-/** The color of one cell, whose numbers begin at `at`.
- * @param {Float32Array} cells @param {number} at @param {number} parts @param {number} scale @param {Colors} colors */
-function colorOf(cells, at, parts, scale, { table, nan, infinite }) {
-  let sum = 0; // NaN where one is, otherwise infinite where one is
-  for (let part = 0; part < parts; part += 1) sum += Math.abs(cells[at + part]);
-  if (Number.isNaN(sum)) return nan;
-  if (sum === Infinity) return infinite;
-  const first = toByte(NEUTRAL + cells[at] * scale);
-  if (parts === 1) return table[first];
-  return packColor(first, toByte(NEUTRAL + cells[at + 1] * scale), toByte(NEUTRAL + cells[at + 2] * scale));
-}
-
-/** All tiles as one picture, below each other, with at most `width` x `height` pixels for each.
- * @param {Float32Array} cells @param {Float32Array} limits @param {{rows: number, columns: number, parts: number}} shape
- * @param {[number, number]} size @param {Colors} colors */
-function paintTiles(cells, limits, { rows, columns, parts }, [width, height], colors) {
-  const tiles = Array.from(limits, (_, i) => reduced({ cells, start: i * rows * columns * parts, rows, columns, parts }, width, height));
-  const size = { rows: tiles[0].rows, columns: tiles[0].columns };
-  const image = new ImageData(size.columns, size.rows * tiles.length);
-  const words = new Uint32Array(image.data.buffer);
-  const count = size.rows * size.columns;
-  tiles.forEach((tile, i) => {
-    const scale = limits[i] > 0 ? NEUTRAL / limits[i] : 0;
-    for (let j = 0; j < count; j += 1) words[i * count + j] = colorOf(tile.cells, tile.start + j * parts, parts, scale, colors);
-  });
-  return { source: canvasOf(image), ...size };
-}
-
-/** A tile reduced to at most `width` x `height` pixels, each with the most important of its cells.
- * @param {Cells} tile @param {number} width @param {number} height @returns {Cells} */
-function reduced(tile, width, height) {
-  const { cells, start, rows, columns, parts } = tile;
-  const [down, across] = [Math.max(1, Math.min(rows, height)), Math.max(1, Math.min(columns, width))];
-  if (down === rows && across === columns) return tile;
-  const from = new Int32Array(down * across).fill(-1);
-  for (let i = 0; i < rows; i += 1) for (let j = 0; j < columns; j += 1) {
-    const to = Math.floor((i * down) / rows) * across + Math.floor((j * across) / columns);
-    const at = start + (i * columns + j) * parts;
-    if (from[to] < 0 || importance(cells, at, parts) > importance(cells, from[to], parts)) from[to] = at;
-  }
-  const pixels = new Float32Array(down * across * parts);
-  from.forEach((at, i) => pixels.set(cells.subarray(at, at + parts), i * parts));
-  return { cells: pixels, start: 0, rows: down, columns: across, parts };
-}
-
-/** The grids in which `count` tiles of `rows` x `columns` cells fit, with the largest cells that are possible in each.
- * @param {{width: number, height: number}} room
- * @param {{count: number, rows: number, columns: number, slices: number, head: number}} tiles
- * @returns {Grid[]} */
-function possibleGrids(room, { count, rows, columns, slices, head }) {
-  const isSingleRow = rows === 1 && columns > 1;
-  return Array.from({ length: count }, (_, i) => {
-    const [across, down] = [i + 1, Math.ceil(count / (i + 1))];
-    const pitch = room.width / across;
-    const wide = Math.min(pitch - GAP.x, LARGEST_TILE) - GAP.slice * (slices - 1);
-    const high = Math.min(room.height / down - GAP.y - head, LARGEST_TILE);
-    const cellWidth = Math.min(wide / columns, LARGEST_CELL);
-    const cellHeight = isSingleRow ? Math.min(high, SINGLE_ROW) : Math.min(high / rows, LARGEST_CELL);
-    const cell = Math.min(cellWidth, cellHeight);
-    return { across, pitch, cell, ...(isSingleRow ? { cellWidth, cellHeight } : { cellWidth: cell, cellHeight: cell }) };
-  });
-}
-
-/** The grid with the largest cells, null where none has room; one where the words above a tile fit, unless its cells are much smaller.
- * @param {{width: number, height: number}} room
- * @param {{count: number, rows: number, columns: number, slices: number, head: number}} tiles
- * @param {number} wordsWidth */
-function bestGrid(room, tiles, wordsWidth) {
-  /** @type {Grid | null} */
-  let best = null;
-  /** @type {Grid | null} */
-  let readable = null;
-  for (const grid of possibleGrids(room, tiles).filter(({ cell }) => cell > 0)) {
-    if (!best || grid.cell >= best.cell) best = grid;
-    if (grid.pitch - GAP.x >= wordsWidth && (!readable || grid.cell >= readable.cell)) readable = grid;
-  }
-  return readable && best && readable.cell >= READABLE * best.cell ? readable : best;
-}
-
-/** Words in as few lines as they fit in.
- * @param {CanvasRenderingContext2D} context @param {string[]} pieces @param {number} width */
-function linesOf(context, pieces, width) {
-  /** @type {string[]} */
-  const lines = [];
-  for (const piece of pieces) {
-    const longer = lines.length ? `${lines[lines.length - 1]}   ·   ${piece}` : piece;
-    if (lines.length && context.measureText(longer).width <= width) lines[lines.length - 1] = longer;
-    else lines.push(piece);
-  }
-  return lines;
-}
-
-/** Where the tiles are on the canvas.
- * @typedef {Grid & {count: number, rows: number, columns: number, parts: number, slices: number, head: number,
- *   heading: string[], top: number, right: number, hasNotes: boolean, tileHeight: number, pitchX: number, pitchY: number,
- *   look: Look}} Frame */
-
-/** Find where the tiles are; null where there is no room for them.
- * @param {CanvasRenderingContext2D} context @param {AnyModel<Traits>} model @param {number} width @param {number} height
- * @param {Look} look @returns {Frame | null} */
-function layOut(context, model, width, height, look) {
-  const [count, rows, columns, parts] = model.get("shape");
-  const tiles = model.get("tiles");
-  const head = LINE * (tiles.some(({ label }) => label) ? 2 : 1);
-  const slices = model.get("columns").length > 1 ? model.get("axes")[model.get("columns")[0]].size : 1;
-  const right = width - BAR.room;
-  const pieces = [...model.get("heading"), `small: ${model.get("measure")}`];
-  const top = linesOf(context, pieces, right - 8).length * 16 + 2;
-  const numberWidth = widest(context, tiles.map(({ number }) => number));
-  context.font = `10px ${look.font}`;
-  const wordsWidth = numberWidth + WORD_GAP + widest(context, tiles.map(({ note }) => note));
-  context.font = `12px ${look.font}`;
-  const room = { width: right - BAR.gap - LEFT, height: height - top };
-  const grid = bestGrid(room, { count, rows, columns, slices, head }, wordsWidth);
-  if (!grid) return null;
-  const tileWidth = grid.cellWidth * columns + GAP.slice * (slices - 1);
-  const tileHeight = grid.cellHeight * rows;
-  const hasNotes = grid.pitch - GAP.x >= wordsWidth;
-  const heading = linesOf(context, hasNotes ? pieces : pieces.slice(0, -1), right - 8);
-  const pitchX = Math.min(grid.pitch, Math.max(tileWidth, hasNotes ? wordsWidth : numberWidth) + GAP.x);
-  const pitchY = tileHeight + head + GAP.y;
-  return { ...grid, count, rows, columns, parts, slices, head, heading, top, right, hasNotes, tileHeight, pitchX, pitchY, look };
-}
-
-/** The upper left corner of a tile's cells.
- * @param {Frame} frame @param {number} tile */
-function cornerOf(frame, tile) {
-  return {
-    x: LEFT + (tile % frame.across) * frame.pitchX,
-    y: frame.top + Math.floor(tile / frame.across) * frame.pitchY + frame.head,
-  };
-}
-
-/** Where a column starts within its tile, with the gaps between slices.
- * @param {Frame} frame @param {number} column */
-function columnX({ cellWidth, columns, slices }, column) {
-  return column * cellWidth + Math.floor(column / (columns / slices)) * GAP.slice;
-}
-
-/** The place at a point of the canvas, null where no cell is there.
- * @param {Frame} frame @param {number} x @param {number} y @returns {Place | null} */
-function placeAt(frame, x, y) {
-  const across = Math.floor((x - LEFT) / frame.pitchX);
-  const down = Math.floor((y - frame.top) / frame.pitchY);
-  const tile = down * frame.across + across;
-  if (across >= frame.across || down < 0 || tile >= frame.count || across < 0) return null;
-  const from = cornerOf(frame, tile);
-  const row = Math.floor((y - from.y) / frame.cellHeight);
-  const each = frame.columns / frame.slices;
-  const sliceWidth = each * frame.cellWidth + GAP.slice;
-  const slice = Math.floor((x - from.x) / sliceWidth);
-  const within = Math.floor((x - from.x - slice * sliceWidth) / frame.cellWidth);
-  const isInside = row >= 0 && row < frame.rows && slice < frame.slices && within < each;
-  return isInside ? { tile, row, column: slice * each + within } : null;
-}
-
-/** One step on: over a tile's edge it leads to the next tile that way, where there is one.
- * @param {Frame} frame @param {Place} place @param {number} down @param {number} across @returns {Place} */
-function stepFrom({ rows, columns, count, across: inRow }, { tile, row, column }, down, across) {
-  const [toRow, toColumn] = [row + down, column + across];
-  if (toRow >= 0 && toRow < rows && toColumn >= 0 && toColumn < columns) return { tile, row: toRow, column: toColumn };
-  const next = tile + across + down * inRow;
-  if (next < 0 || next >= count) return { tile, row, column };
-  return { tile: next, row: (toRow + rows) % rows, column: (toColumn + columns) % columns };
-}
 
 /** @param {Frame} frame @param {Place} at @param {number} tile @returns {Place} */
 const inTile = ({ count }, at, tile) => ({ ...at, tile: clamp(tile, 0, count - 1) });
@@ -282,8 +80,9 @@ function render({ model, el }) {
       const [tile, slice] = [Math.floor(i / slices), i % slices];
       const { x, y } = cornerOf(at, tile);
       const left = x + columnX(at, slice * each);
-      context.drawImage(painted.source, slice * part, tile * painted.rows, part, painted.rows, left, y, cellWidth * each, tileHeight);
-      context.strokeRect(left - 0.5, y - 0.5, cellWidth * each + 1, tileHeight + 1);
+      const [from, width] = [tile * painted.rows, cellWidth * each];
+      context.drawImage(painted.source, slice * part, from, part, painted.rows, left, y, width, tileHeight);
+      context.strokeRect(left - 0.5, y - 0.5, width + 1, tileHeight + 1);
     }
   }
 
@@ -340,11 +139,11 @@ function render({ model, el }) {
     /** @param {string} text @param {number} y */
     const label = (text, y) => context.fillText(text, left + BAR.width + 6, y);
     const limit = cells[cells.length - count];
-    const end = model.get("is_common") ? (limit ? limit.toPrecision(3) : "") : "largest";
+    const end = model.get("has_common_scale") ? (limit ? limit.toPrecision(3) : "") : "largest";
     label(end && `+${end}`, top + 5);
     label("0", top + length / 2);
     label(end && `−${end}`, top + length - 5);
-    context.fillText(model.get("is_common") ? "for all" : "of each", left, top - LINE / 2 - 2);
+    context.fillText(model.get("has_common_scale") ? "for all" : "of each", left, top - LINE / 2 - 2);
     specialValues(count).forEach(({ name, color }, i) => {
       const y = top + length + 14 + 18 * i;
       context.fillStyle = color;
@@ -410,7 +209,7 @@ function render({ model, el }) {
       return `Point at a cell, or walk with the arrow keys, to read its number.${merged}`;
     }
     const { number, note } = model.get("tiles")[pointed.tile];
-    const combined = model.get("combined");
+    const combined = model.get("combined_text");
     const value = `${combined ? `${combined} ` : ""}${numberWords(pointed)}`;
     return `${placeWords(pointed)}:  ${value}   (${model.get("measure")} of ${number}: ${note})`;
   }
@@ -418,7 +217,7 @@ function render({ model, el }) {
   function draw() {
     const [width, height] = [el.clientWidth, el.clientHeight - FOOT];
     const [count, rows, columns, parts] = model.get("shape");
-    canvas.setAttribute("aria-label", model.get("alternative"));
+    canvas.setAttribute("aria-label", model.get("alt_text"));
     if (width < 160 || height < 80 || cells.length !== count * (rows * columns * parts + 1) || !count) return;
     const look = readLook();
     const [context, ratio] = prepareCanvas(canvas, width, height, look.font);

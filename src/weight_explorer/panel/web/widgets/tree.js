@@ -5,17 +5,16 @@ import "./tree.css";
 import { numbersOf } from "../shared/buffers.js";
 import { closest, element } from "../shared/dom.js";
 import { announceRequest, save } from "../shared/model.js";
+import { siblingsOf, visibleRows } from "../tree/rows.js";
 
 /** @import { Render } from "@anywidget/types" */
 /** @import { Bytes, Model } from "../shared/model.js" */
+/** @import { Mark, Row } from "../tree/rows.js" */
 
-/** @typedef {"frozen" | "shared" | "not built"} Mark */
-/** A layer; `parent` says whether it has children.
- * @typedef {{path: string, name: string, kind: string, count: string, level: number, parent: boolean, marks: Mark[],
- *   label: string}} Row */
 /** `ratios` (float32), `largest` (int32), `estimated` (uint8) and `troubles` (int8) have one number for each row.
- * @typedef {{rows: Row[], selected: string, folded: string[], filter: string, weights: string[], since: number, ratios: Bytes,
- *   largest: Bytes, estimated: Bytes, troubles: Bytes}} Traits */
+ * @typedef {{rows: Row[], selected: string, folded: string[], filter: string, weights: string[],
+ *   since_record: number, ratios: Bytes,
+ *   largest_weights: Bytes, estimated: Bytes, severities: Bytes}} Traits */
 
 /** @type {Record<Mark, string>} */
 const MARKS = { frozen: "❄", shared: "⇄", "not built": "◌" };
@@ -24,53 +23,6 @@ const DECADES = 6; // a full bar is an update ratio of 1, an empty one of 1e-6
 const ROW = 24; // px, the height of a row, as in tree.css
 const MARGIN = 40; // rows that are drawn above and below the visible ones
 const TYPE_AHEAD_PAUSE = 700; // ms without a key after which typing starts over
-
-/** Paths of the rows that match a filter, with everything above them; null where there is no filter.
- * @param {Row[]} rows @param {string} filter */
-function matching(rows, filter) {
-  const text = filter.trim().toLowerCase();
-  if (!text) return null;
-  /** @type {Set<string>} */
-  const found = new Set();
-  /** @type {string[]} */
-  const above = [];
-  for (const row of rows) {
-    above.length = row.level - 1;
-    above.push(row.path);
-    if (`${row.name} ${row.kind}`.toLowerCase().includes(text)) above.forEach((path) => found.add(path));
-  }
-  return found;
-}
-
-/** Rows on screen: those that match the filter, or else those that no folded row hides.
- * @param {Row[]} rows @param {Set<string>} folded @param {string} filter */
-function visible(rows, folded, filter) {
-  const found = matching(rows, filter);
-  if (found) return rows.filter((row) => found.has(row.path));
-  const shown = [];
-  let hiddenBelow = Infinity;
-  for (const row of rows) {
-    if (row.level > hiddenBelow) continue;
-    hiddenBelow = row.parent && folded.has(row.path) ? row.level : Infinity;
-    shown.push(row);
-  }
-  return shown;
-}
-
-/** The position of each row among its siblings, from 1, and these siblings.
- * @param {Row[]} rows */
-function siblingsOf(rows) {
-  /** @type {string[][]} */
-  const groups = [];
-  /** @type {Map<string, {position: number, group: string[]}>} */
-  const siblings = new Map();
-  for (const row of rows) {
-    groups.length = row.level;
-    const group = (groups[row.level - 1] ??= []);
-    siblings.set(row.path, { position: group.push(row.path), group });
-  }
-  return siblings;
-}
 
 /** @param {Row} row */
 function makeItem(row) {
@@ -184,7 +136,7 @@ function render({ model, el }) {
   function drawRows() {
     const rows = model.get("rows");
     siblings = siblingsOf(rows);
-    shown = visible(rows, folded(), model.get("filter"));
+    shown = visibleRows(rows, folded(), model.get("filter"));
     space.style.height = `${shown.length * ROW}px`;
     none.hidden = shown.length > 0;
     if (indexOf(focused) < 0) focused = indexOf(model.get("selected")) >= 0 ? model.get("selected") : shown[0]?.path;
@@ -247,7 +199,7 @@ function render({ model, el }) {
   /** Update bars and marks: rows stay, and only what changed is written. */
   function drawActivity() {
     const ratios = numbersOf(Float32Array, model.get("ratios"));
-    const severities = numbersOf(Int8Array, model.get("troubles"));
+    const severities = numbersOf(Int8Array, model.get("severities"));
     model.get("rows").forEach(({ path, label }, i) => {
       const item = items.get(path);
       if (item?.root.parentNode !== drawnRows) return;
@@ -271,9 +223,9 @@ function render({ model, el }) {
     const path = root.dataset.path ?? "";
     const at = model.get("rows").findIndex((row) => row.path === path);
     const ratio = numbersOf(Float32Array, model.get("ratios"))[at] ?? NaN;
-    const weight = model.get("weights")[numbersOf(Int32Array, model.get("largest"))[at]];
+    const weight = model.get("weights")[numbersOf(Int32Array, model.get("largest_weights"))[at]];
     const isEstimated = numbersOf(Uint8Array, model.get("estimated"))[at] > 0;
-    const words = changeWords(ratio, weight, isEstimated, model.get("since"));
+    const words = changeWords(ratio, weight, isEstimated, model.get("since_record"));
     const bar = items.get(path)?.bar;
     if (bar) bar.title = words;
     if (words) root.setAttribute("aria-description", words);

@@ -1,0 +1,1 @@
+"""Everything that knows a kernel: subshells, cells, display, docking."""

@@ -1,0 +1,1 @@
+"""The panel: its state, controller and widgets."""

@@ -1,0 +1,1 @@
+"""The widgets that the panel is made of."""

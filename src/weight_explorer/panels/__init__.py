@@ -1,1 +1,0 @@
-"""Pictures on the screen: anywidgets with hand-written ES modules, bqplot charts, matplotlib figures."""

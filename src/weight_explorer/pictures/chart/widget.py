@@ -1,0 +1,340 @@
+"""Charts with axes, by bqplot. What stands is changed in place: a new picture moves the data, never the layout."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+import numpy as np
+from bqplot import Axis, Figure, LinearScale, Lines, LogScale
+from bqplot import Mark as MarkWidget
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from weight_explorer.pictures import colors, sections
+from weight_explorer.pictures.data import Chart, ChartPicture, Mark
+from weight_explorer.pictures.text import describe_picture
+from weight_explorer.pictures.widget_tree import close_with_children
+
+# The same with and without a name of the x axis: margins that change while a chart is being made are an error in the page.
+MARGINS = {"top": 8, "right": 16, "bottom": 40, "left": 72}
+MAX_MARKED_POINTS = 30
+# Charts that were drawn are kept for when they are drawn again, as long as all have no more widgets than this: each has a
+# dozen, and one for each mark. Those that are shown stay in any case.
+MAX_WIDGETS = 250
+
+_Range = tuple[float, float]
+
+
+class ChartsWidget(ipywidgets.GridBox):
+    """Draws charts in rows and columns, with a legend over each.
+
+    Charts are kept by their structure (which marks, which scales): going back and forth makes no new widgets.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_class("we-charts")
+        self._charts: dict[tuple[_Structure, int], _ChartWidgets] = {}
+        self._alt_text = sections.SectionsWidget(label="the picture in words")
+
+    def show(self, picture: ChartPicture, name: str) -> None:
+        """Draw a picture; charts of the same structure only take the new numbers."""
+        self._alt_text.show(sections.paragraph(describe_picture(picture, name), tone="unseen"))
+        x_ranges, y_ranges = axis_ranges(picture)
+        shown: list[ipywidgets.Widget] = [self._alt_text]
+        seen = Counter[_Structure]()
+        for chart, x_range, y_range in zip(picture.charts, x_ranges, y_ranges, strict=True):
+            structure = _structure(chart)
+            panel = self._chart_widgets(structure, seen[structure], chart, x_range, y_range)
+            seen[structure] += 1
+            panel.show(chart, x_range, y_range)
+            shown.append(panel.box)
+        columns = f"repeat({picture.columns}, minmax(0, 1fr))"
+        if self.layout.grid_template_columns != columns:
+            self.layout.grid_template_columns = columns
+        if list(self.children) != shown:
+            self.children = shown
+        self._close_unused(len(picture.charts))
+
+    @property
+    def parts(self) -> list[ipywidgets.Widget]:
+        """All widgets with a page side of their own."""
+        return [self, self._alt_text, *(widget for chart in self._charts.values() for widget in chart.parts)]
+
+    def _chart_widgets(
+        self, structure: _Structure, number: int, chart: Chart, x_range: _Range, y_range: _Range
+    ) -> _ChartWidgets:
+        """Return the panel of a structure, newly made or put last among those kept; `number` tells equal ones apart."""
+        key = structure, number
+        panel = self._charts.pop(key, None) or _ChartWidgets(chart, x_range, y_range)
+        self._charts[key] = panel
+        return panel
+
+    def _close_unused(self, num_visible: int) -> None:
+        """Close the charts that were not drawn for the longest time, all but those of the last picture."""
+        num_widgets = sum(len(chart.parts) for chart in self._charts.values())
+        for key in list(self._charts)[: len(self._charts) - num_visible]:
+            if num_widgets <= MAX_WIDGETS:
+                return
+            parts = self._charts.pop(key).parts
+            num_widgets -= len(parts)
+            close_with_children(*parts)
+
+
+class _ChartWidgets:
+    """One chart: a bqplot figure whose marks are looked up by their place."""
+
+    def __init__(self, chart: Chart, x_range: _Range, y_range: _Range) -> None:
+        # bqplot draws what it is given at once, so it must be given real numbers from the start.
+        self._x = LinearScale(**_scale_limits(x_range))
+        self._y = (LogScale if chart.is_log else LinearScale)(**_scale_limits(y_range))
+        self._unit_scale = LinearScale(min=0.0, max=1.0)
+        self._marks = [self._mark(mark, y_range) for mark in chart.marks]
+        self._x_axis = Axis(scale=self._x, grid_lines="none", tick_format=".4~g", label_offset="28px")
+        self._y_axis = Axis(scale=self._y, side="left", tick_format=".0e" if chart.is_log else ".4~g", label_offset="56px")
+        self._legend = sections.SectionsWidget()
+        self._figure = Figure(
+            marks=self._marks,
+            axes=[self._x_axis, self._y_axis],
+            fig_margin=MARGINS,
+            animation_duration=0,
+            padding_x=0,
+            padding_y=0,
+            min_aspect_ratio=0.01,
+            max_aspect_ratio=100,
+            layout=ipywidgets.Layout(width="100%", height="auto", min_height="0", min_width="0", flex="1 1 0"),
+        )
+        self.box = ipywidgets.VBox([self._legend, self._figure])
+        self.box.add_class("we-chart")
+
+    def _mark(self, mark: Mark, y_range: _Range) -> MarkWidget:
+        kind = _MARK_KINDS[mark.kind]
+        scales = {"x": self._x, "y": self._y if kind.uses_y_scale else self._unit_scale}
+        return kind.widget(scales=scales, **kind.style(mark), **kind.data(mark, y_range[0]))
+
+    @property
+    def parts(self) -> list[ipywidgets.Widget]:
+        scales = [self._x, self._y, self._unit_scale]
+        return [self.box, self._legend, self._figure, *scales, self._x_axis, self._y_axis, *self._marks]
+
+    def show(self, chart: Chart, x_range: _Range, y_range: _Range) -> None:
+        named = sorted((mark for mark in chart.marks if mark.name), key=lambda mark: mark.kind == "rules")
+        entries = [(mark.name, colors.MARK_COLORS[mark.color], _swatch(mark)) for mark in named]
+        self._legend.show(sections.legend_line(([(chart.title, "transparent", "none")] if chart.title else []) + entries))
+        _set_traits(self._x, _scale_limits(x_range))
+        _set_traits(self._y, _scale_limits(y_range))
+        _set_traits(self._x_axis, {"label": chart.x_label, "tick_values": _ticks(x_range)})
+        _set_traits(self._y_axis, {"label": chart.y_label} | _y_ticks(chart, y_range))
+        for widget, mark in zip(self._marks, chart.marks, strict=True):
+            _set_traits(widget, _MARK_KINDS[mark.kind].data(mark, y_range[0]))
+
+
+_Structure = tuple[bool, tuple[tuple[str, str], ...]]
+
+
+def _structure(chart: Chart) -> _Structure:
+    return (chart.is_log, tuple((mark.kind, mark.color) for mark in chart.marks))
+
+
+def _swatch(mark: Mark) -> str:
+    if mark.color in colors.DASHED_MARKS:
+        return "rules-dashed" if mark.kind == "rules" else "dashed"
+    return "line" if mark.kind == "steps" and mark.color != "now" else mark.kind
+
+
+def _set_traits(widget: ipywidgets.Widget, traits: dict[str, Any]) -> None:
+    """Set several traits in one message."""
+    with widget.hold_sync():
+        for name, value in traits.items():
+            setattr(widget, name, value)
+
+
+# -- marks ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _MarkKind:
+    """A kind of mark: its widget, how that looks, and its numbers, from the mark and the lower end of the y axis.
+
+    What is not measured along the y axis has one from 0 to 1 instead.
+    """
+
+    style: Callable[[Mark], dict[str, Any]]
+    data: Callable[[Mark, float], dict[str, Any]]
+    widget: Callable[..., MarkWidget] = Lines
+    uses_y_scale: bool = True
+
+
+def _line_style(mark: Mark) -> dict[str, Any]:
+    style = "dashed" if mark.color in colors.DASHED_MARKS else "solid"
+    return {"colors": [colors.MARK_COLORS[mark.color]], "stroke_width": 2, "line_style": style}
+
+
+def _line_data(mark: Mark, floor: float) -> dict[str, Any]:
+    # A NaN in between is a gap in a line, but a dot at an impossible place; those at the ends are not needed.
+    known = np.flatnonzero(np.isfinite(mark.y))
+    ends = slice(known[0], known[-1] + 1) if known.size else slice(0, 1)
+    x, y = mark.x[ends], np.where(np.isinf(mark.y[ends]), np.nan, mark.y[ends])
+    if known.size < len(x) or not known.size:
+        x, y = _split_at_gaps(x, y) if known.size else (np.zeros(1), np.full(1, floor))  # hidden, and yet of a log axis
+    marker = "circle" if len(x) <= MAX_MARKED_POINTS and known.size == len(x) else None
+    return {"x": x, "y": y, "marker": marker, "marker_size": 20, "visible": bool(known.size)}
+
+
+def _split_at_gaps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a line at its gaps into rows of equal length, which repeat their last point.
+
+    bqplot draws a gap for a NaN too, but also tries to draw a dot there, which is an error in the page's log.
+    """
+    is_known = np.isfinite(y)
+    starts = np.flatnonzero(is_known & ~np.r_[False, is_known[:-1]])
+    stops = np.flatnonzero(is_known & ~np.r_[is_known[1:], False])
+    places = np.minimum(starts[:, None] + np.arange((stops - starts).max() + 1), stops[:, None])
+    return x[places], y[places]
+
+
+def _band_style(mark: Mark) -> dict[str, Any]:
+    color = colors.MARK_COLORS[mark.color]
+    filled = {"fill": "between", "fill_colors": [color], "fill_opacities": [0.2]}
+    return {"colors": [color, color], "opacities": [0.0, 0.0], **filled}
+
+
+def _band_data(mark: Mark, _: float) -> dict[str, Any]:
+    ends = np.stack([mark.y, mark.y if mark.upper is None else mark.upper])
+    return {"x": mark.x, "y": np.where(np.isinf(ends), np.nan, ends)}
+
+
+def _steps_style(mark: Mark) -> dict[str, Any]:
+    filled = {"fill": "bottom" if mark.color == "now" else "none", "fill_opacities": [0.35]}
+    color = colors.MARK_COLORS[mark.color]
+    style = "dashed" if mark.color in colors.DASHED_MARKS else "solid"
+    looks = {"colors": [color], "fill_colors": [color], "stroke_width": 1.5, "line_style": style}
+    return {"interpolation": "step-after", **looks, **filled}
+
+
+def _steps_data(mark: Mark, floor: float) -> dict[str, Any]:
+    # bqplot draws a step after each point; the last edge closes the last bin.
+    heights = np.append(mark.y, mark.y[-1])
+    return {"x": mark.x, "y": np.where(np.isnan(heights), floor, heights)}
+
+
+def _rules_style(mark: Mark) -> dict[str, Any]:
+    width, opacity = (1, 0.25) if mark.color in colors.FAINT_MARKS else (2, 0.9)
+    style = "dashed" if mark.color in colors.DASHED_MARKS else "solid"
+    return {"colors": [colors.MARK_COLORS[mark.color]], "stroke_width": width, "opacities": [opacity], "line_style": style}
+
+
+def _rules_data(mark: Mark, _: float) -> dict[str, Any]:
+    # bqplot takes no array without a number.
+    x = mark.x if len(mark.x) else np.zeros(1)
+    return {"x": np.stack([x, x], axis=1), "y": np.tile([0.0, 1.0], (len(x), 1)), "visible": bool(len(mark.x))}
+
+
+def _ridges_style(mark: Mark) -> dict[str, Any]:
+    tones = list(colors.ramp("start", mark.color, len(mark.y)))
+    opacities = [0.5] * len(mark.y)
+    filled = {"close_path": True, "fill": "inside", "fill_colors": tones, "fill_opacities": opacities}
+    return {"colors": tones, "stroke_width": 1.2, **filled}
+
+
+def _ridges_data(mark: Mark, _: float) -> dict[str, Any]:
+    # The looks once more: there may be more ridges now. Half the bytes are enough for the screen.
+    return {"x": mark.x.astype(np.float32), "y": mark.y.astype(np.float32), **_ridges_style(mark)}
+
+
+def _dots_style(mark: Mark) -> dict[str, Any]:
+    return {"colors": [colors.MARK_COLORS[mark.color]], "stroke_width": 4, "opacities": [0.6]}
+
+
+def _dots_data(mark: Mark, _: float) -> dict[str, Any]:
+    # Short strokes in one path: bqplot's own dots are an element each, and thousands of those take longer than a frame.
+    if not len(mark.x):
+        return {"x": np.zeros(1), "y": np.full(1, np.nan)}
+    half = (float(np.ptp(mark.x)) or 1.0) * 0.003
+    x = np.stack([mark.x - half, mark.x + half, mark.x + half], axis=1)
+    y = np.stack([mark.y, mark.y, np.full(len(mark.y), np.nan)], axis=1)
+    # Without the last gap: bqplot places a curve's name, shown or not, at its last point.
+    return {"x": x.reshape(-1)[:-1].astype(np.float32), "y": y.reshape(-1)[:-1].astype(np.float32)}
+
+
+_MARK_KINDS: dict[str, _MarkKind] = {
+    "dots": _MarkKind(_dots_style, _dots_data),
+    "line": _MarkKind(_line_style, _line_data),
+    "band": _MarkKind(_band_style, _band_data),
+    "steps": _MarkKind(_steps_style, _steps_data),
+    "rules": _MarkKind(_rules_style, _rules_data, uses_y_scale=False),
+    "ridges": _MarkKind(lambda _: {}, _ridges_data),
+}
+
+
+# -- ranges and ticks ----------------------------------------------------------------------------------------------------
+
+
+def axis_ranges(picture: ChartPicture) -> tuple[list[_Range], list[_Range]]:
+    """Return the range of every chart's x axis and y axis, of those that are shared one for all."""
+    found = {"x": [_x_range(chart) for chart in picture.charts], "y": [_y_range(chart) for chart in picture.charts]}
+    for name in picture.shared_axes:
+        ends = np.array(found[name])
+        found[name] = [(float(ends[:, 0].min()), float(ends[:, 1].max()))] * len(ends)
+    return found["x"], found["y"]
+
+
+def _scale_limits(numbers: _Range) -> dict[str, float]:
+    return {"min": numbers[0], "max": numbers[1]}
+
+
+def _x_range(chart: Chart) -> _Range:
+    low, high = _extent([mark.x for mark in chart.marks])
+    return (low, high if high > low else low + 1.0)
+
+
+def _y_range(chart: Chart) -> _Range:
+    """Return a range for all finite numbers with a margin, never an empty one: one Inf would flatten the whole chart."""
+    low, high = _extent([part for mark in chart.marks for part in (mark.y, mark.upper) if part is not None], log=chart.is_log)
+    if chart.is_log:
+        # More than a decade in any case, so that there is a power of ten to label.
+        margin = 1.5 if high > 10 * low else 3.4
+        return low / margin, high * margin
+    if any(mark.kind == "steps" for mark in chart.marks):
+        return 0.0, high * 1.05 or 1.0
+    margin = (high - low) * 0.05 or abs(low) * 0.1 or 1.0
+    return low - margin, high + margin
+
+
+def _extent(arrays: list[np.ndarray], *, log: bool = False) -> _Range:
+    numbers = np.concatenate([array.reshape(-1) for array in arrays]) if arrays else np.empty(0)
+    finite = numbers[np.isfinite(numbers)]
+    finite = finite[finite > 0] if log else finite
+    return (float(finite.min()), float(finite.max())) if finite.size else (1.0, 1.0) if log else (0.0, 0.0)
+
+
+def _y_ticks(chart: Chart, y_range: _Range) -> dict[str, Any]:
+    if chart.y_ticks:
+        places = np.array([place for place, _ in chart.y_ticks], np.float64)
+        # bqplot finds a tick's words by the number as JavaScript writes it.
+        return {"tick_values": places, "tick_labels": {f"{place:g}": words for place, words in chart.y_ticks}}
+    counts = any(mark.kind == "steps" for mark in chart.marks)
+    return {"tick_values": _ticks(y_range, log=chart.is_log, integer=counts), "tick_labels": None}
+
+
+@functools.lru_cache(maxsize=64)
+def _ticks(numbers: _Range, *, log: bool = False, integer: bool = False) -> np.ndarray:
+    """Return round numbers within the range: bqplot's own ticks divide it evenly, into -1.02, -0.332 and the like."""
+    low, high = numbers
+    if log and math.log10(high / low) > 1:
+        ticks = 10.0 ** np.arange(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        return _read_only(ticks[:: max(1, -(-len(ticks) // 5))])
+    locator = LogLocator(numticks=5) if log else MaxNLocator(5, integer=integer)
+    ticks = np.asarray(locator.tick_values(low, high))
+    return _read_only(ticks[(ticks >= low) & (ticks <= high)])
+
+
+def _read_only(ticks: np.ndarray) -> np.ndarray:
+    """Return numbers that many may hold."""
+    ticks.setflags(write=False)
+    return ticks

@@ -1,0 +1,1 @@
+"""Several pictures side by side."""

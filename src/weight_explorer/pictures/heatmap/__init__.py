@@ -1,0 +1,1 @@
+"""A heat map of weights over records."""

@@ -1,0 +1,1 @@
+"""Small images in a grid."""

@@ -1,0 +1,1 @@
+"""Everything in files: checkpoints and recorded runs."""

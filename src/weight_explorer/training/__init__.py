@@ -1,0 +1,1 @@
+"""Follows a training: callback, session, scheduler, training on a thread, reading variables."""

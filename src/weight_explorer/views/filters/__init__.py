@@ -1,0 +1,1 @@
+"""The Filters view: convolution kernels as tiles."""

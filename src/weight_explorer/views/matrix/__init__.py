@@ -1,0 +1,1 @@
+"""The Matrix view: a weight as colored cells."""

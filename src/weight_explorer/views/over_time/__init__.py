@@ -1,0 +1,1 @@
+"""The Over time view: statistics from record to record."""

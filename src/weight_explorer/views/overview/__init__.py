@@ -1,0 +1,1 @@
+"""The Overview: all weights over all records."""

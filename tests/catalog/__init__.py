@@ -1,0 +1,1 @@
+"""Tests of `catalog`: what a model holds."""

@@ -1,0 +1,1 @@
+"""Tests of `comparison`: two sets of weights."""

@@ -1,0 +1,1 @@
+"""Tests of `editing`: freezing and editing weights."""

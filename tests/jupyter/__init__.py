@@ -1,0 +1,1 @@
+"""Tests of `jupyter`: kernels, cells and docking."""

@@ -1,0 +1,1 @@
+"""Tests of `panel`: the panel without a browser."""

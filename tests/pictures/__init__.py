@@ -1,0 +1,1 @@
+"""Tests of `pictures`: pictures as figures, tables and files."""

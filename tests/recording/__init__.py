@@ -1,0 +1,1 @@
+"""Tests of `recording`: records, history and statistics."""

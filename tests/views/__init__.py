@@ -1,0 +1,1 @@
+"""Tests of `views`: views: from weights, history and choice to pictures."""
