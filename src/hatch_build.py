@@ -1,6 +1,6 @@
-"""Compiles `recording/statistics/statistics.c` into the wheel, where there is a C compiler.
+"""Compile `statistics.c` into the wheel if a C compiler is available.
 
-Without it the package is whole all the same.
+The source file is `recording/statistics/statistics.c`. Without a compiler, the package works the same; recording uses NumPy.
 """
 
 import os
@@ -18,14 +18,14 @@ FLAGS = ("-O3", "-std=gnu11", "-fopenmp-simd", "-Wall", "-shared", "-fPIC", "-pt
 
 
 class Compile(BuildHookInterface):
-    """What hatchling calls before it builds; an editable installation is a wheel to it as well."""
+    """The build hook that hatchling calls before it builds a wheel, including for an editable installation."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - how it is called
-        """Compile, and tell hatchling for which machines the wheel is."""
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
+        """Compile the library and set the platform tag of the wheel."""
         if self.target_name == "wheel" and self._compile(Path(self.root)):
             build_data["artifacts"].append(LIBRARY)
             build_data["pure_python"] = False
-            # It knows nothing of Python: any version will do.
+            # The library does not use the Python API, so any Python version works.
             build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
     def _compile(self, root: Path) -> bool:
@@ -33,7 +33,7 @@ class Compile(BuildHookInterface):
         if compiler is None:
             self.app.display_warning("There is no C compiler: recording will take NumPy, and longer.")
             return False
-        made = f"{LIBRARY}.new"  # what is in use must not be written over
+        made = f"{LIBRARY}.new"  # do not overwrite a library that is in use
         command = [*compiler.split(), *FLAGS, "-o", made, SOURCE, "-lm"]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         if done.returncode:

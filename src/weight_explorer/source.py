@@ -1,4 +1,4 @@
-"""Where the weights on screen come from: a live model, or files of a training that is over."""
+"""Sources of the weights in the panel: a live model, or the files of a finished training."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from weight_explorer.storage.checkpoint_history import CheckpointHistory
 from weight_explorer.storage.run_reader import RunHistory
 from weight_explorer.training.facts_reader import FactsReader
 
-# Elements in checkpoints that may all be read without being asked for: a gigabyte of float32.
+# Checkpoints with at most this many elements in total are read without a request: one gigabyte of float32.
 MAX_SMALL_ELEMENTS = 2**28
 
 ErrorHandler = Callable[[Exception], None]
 
 
 class Source(ABC):
-    """Gives the explorer its catalog and its past.
+    """Provides the explorer with a catalog and a history.
 
     Attributes:
-        catalog: What the model holds, as far as it was read.
-        model: The live model, where there is one.
-        facts: How its layers are connected and configured, as far as it was read: see `refresh_facts`.
-        is_small: Whether to look at everything that was recorded is no matter of minutes.
+        catalog: The layers and weights of the model, as last read.
+        model: The live model, or None.
+        facts: How the layers are connected and configured, as last read. See `refresh_facts`.
+        is_small: Whether all recorded values can be read without taking minutes.
     """
 
     catalog: Catalog
@@ -54,31 +54,34 @@ class Source(ABC):
     @property
     @abstractmethod
     def history(self) -> History:
-        """What is known of the past."""
+        """The recorded history."""
 
     @abstractmethod
     def refresh_catalog(self, report: ErrorHandler) -> None:
-        """Read the model's layers anew if they changed; what is wrong with labels is reported."""
+        """Read the model's layers again if they changed, and pass label errors to `report`."""
 
     @abstractmethod
     def record_if_changed(self, moment: TrainingProgress, kind: str) -> str:
-        """Record the model as it is now if any weight differs from the last record; return the kind of the record made, if any.
+        """Record the model's current state if any weight differs from the last record.
 
         Args:
-            moment: Where the training stands.
-            kind: What a record is called that is not the first.
+            moment: The current training progress.
+            kind: The kind of the record, unless it is the first one.
+
+        Returns:
+            The kind of the new record, or "" if nothing was recorded.
         """
 
     def refresh_facts(self) -> None:
-        """Read how the model's layers are connected, where that may have changed; only while nothing is training."""
+        """Read how the model's layers are connected, if that may have changed. Call this only while no training is running."""
         if self.model is not None and self.facts is NO_MODEL_FACTS:
             self.facts = read_model_facts(self.model, self.catalog)
 
     def values_at(self, record_number: int) -> Mapping[str, Any]:
-        """Return the values of every weight at a record, to put them back.
+        """Return the values of every weight at a record, for use by `restore`.
 
         Raises:
-            ValueError: The record is not kept, or one of the weights is not kept whole; the message says which.
+            ValueError: If the record is not kept, or not all values of a weight are kept. The message says which.
         """
         record = self.history.get_record(record_number)
         if record is None:
@@ -90,7 +93,7 @@ class Source(ABC):
         return {key: value for key, value in values.items() if value is not None}
 
     def _missing_reason(self, record: Record, missing: Sequence[str]) -> str:
-        """Say why a record cannot give all values: what was not there yet, what is never recorded, or what was not kept."""
+        """Explain why values are missing: the weight did not exist yet, is never recorded, or was not kept."""
         unknown = [key for key in missing if record.number not in _record_numbers(self.history, key)]
         key, count = (unknown or missing)[0], len(unknown or missing) - 1
         words = f"{key!r}" + (f" and {count} more" if count else "")
@@ -106,10 +109,10 @@ class Source(ABC):
         return f"the model did not have {words} when the record was made. {first}"
 
     def restore(self, record_number: int) -> None:
-        """Put the values of a record back into the model; see `values_at`. All of them, or none.
+        """Write the values of a record back into the model. Either all weights are restored or none. See `values_at`.
 
         Raises:
-            ValueError: A weight has another shape than it had.
+            ValueError: If the shape or dtype of a weight has changed, or as in `values_at`.
         """
         values = self.values_at(record_number)
         for key, value in values.items():
@@ -123,16 +126,16 @@ class Source(ABC):
 
 
 class LiveSource(Source):
-    """A model, and the history of what is recorded of it.
+    """A live model and its recorded history.
 
     Args:
         model: The live model.
-        live_history: Where records go.
-        labels: What the axes and elements of weights are called.
-        read: Gives the values of variables; see `Recorder`.
+        history: The history that receives the records.
+        labels: Names for the axes and elements of weights.
+        read: A function that returns the values of variables. See `Recorder`.
 
     Raises:
-        ValueError: A label does not fit.
+        ValueError: If a label does not fit the model.
     """
 
     def __init__(
@@ -156,24 +159,23 @@ class LiveSource(Source):
 
     @property
     def history(self) -> History:
-        """The history."""
+        """The recorded history, the same object as `live_history`."""
         return self.live_history
 
     def _read_catalog(self, known_variables: Mapping[str, object] | None = None) -> list[ValueError]:
-        """Read the model anew; return what is wrong with labels, which it does without."""
-        # In this order: where reading fails, it is tried again the next time.
+        """Read the model again and return label errors. Labels that do not fit are left out."""
+        # The signature is stored last, so that a failed read is retried the next time.
         found = model_signature(self.model)
         catalog, errors = apply_labels(read_catalog(self.model, known_variables), self._labels)
-        self.live_history.expected_keys = (
-            catalog.weights
-        )  # first: who draws in between asks the history for what the catalog has
+        # Before `self.catalog`: a drawing in between asks the history for every weight of the catalog.
+        self.live_history.expected_keys = catalog.weights
         self.catalog = catalog
         self._update_frozen_layers()
         self._signature = found
         return errors
 
     def _update_frozen_layers(self) -> None:
-        """Note which weights do not train from now on because of `trainable = False`, and which do again."""
+        """Note which weights are now frozen by `trainable = False`, and which are trainable again."""
         history = self.live_history
         still = {key: weight.not_trainable_text for key, weight in self.catalog.weights.items() if _is_frozen(weight)}
         known = {part.key for part in history.frozen_parts if part.mask is None and part.last_record is None}
@@ -184,18 +186,18 @@ class LiveSource(Source):
                 history.frozen_parts = add_part(history.frozen_parts, FrozenPart(key, reason, since, first_record=since))
 
     def current_record_number(self, key: str) -> int:
-        """Return the number of the record that has a weight as it is now: the last one, or the one to come."""
+        """Return the number of the record that holds the current values of a weight: the last record or the next one."""
         last = self.live_history.num_recorded - 1
         return last + 1 if last < 0 or self.recorder.has_changed(self.catalog, key) else last
 
     def refresh_catalog(self, report: ErrorHandler) -> None:
-        """Read the model's layers anew if they changed."""
+        """Read the model's layers again if they changed."""
         if self._signature != model_signature(self.model):
             for error in self._read_catalog(self.catalog.variables):
                 report(error)
 
     def record(self, record: Record, report: ErrorHandler) -> bool:
-        """Copy all weights into the history; called in training. Says whether there is nothing to wait for."""
+        """Copy all weights into the history during training. Return False if the model is not built and has no weights yet."""
         flags = self.facts_reader.trainable_flags(self.catalog)
         if record.kind != "batch" or not self.catalog.is_fully_built or flags != self._flags:
             self.refresh_catalog(report)
@@ -211,18 +213,18 @@ class LiveSource(Source):
         return True
 
     def _read_record_facts(self, report: ErrorHandler, *, ends_epoch: bool = False) -> RecordFacts:
-        """Read what holds now; a record is worth more than its facts, so that an error leaves them unknown."""
+        """Read the current facts. On an error, report it and return `UNKNOWN_FACTS`: the record is still made without facts."""
         try:
             return self.facts_reader.read(self.catalog, self._preceding, ends_epoch=ends_epoch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+        except Exception as error:  # noqa: BLE001 - any error is shown to the user
             report(error)
             return UNKNOWN_FACTS
 
     def _record_start(self, record: Record) -> None:
-        """Record the state that a training begins with, where it is not the last record.
+        """Record the initial state of a training, unless the last record already holds it.
 
-        What was done to the weights before the first training, such as loading them, is no part of it: changes are measured
-        from here on.
+        Changes before the first training, such as loading weights, do not count as training: changes are measured from this
+        record on.
         """
         last = self.history.num_recorded - 1
         is_first = not self._has_trained and last >= 0
@@ -230,7 +232,7 @@ class LiveSource(Source):
             self.recorder.record(self.catalog, record, resets_start=is_first)
 
     def _record(self, record: Record) -> None:
-        """Add a record, and remember the last change that no training made."""
+        """Add a record, and remember the last change that was not made by training."""
         made = self.recorder.record(self.catalog, record)
         if record.kind in TRAINED_KINDS:
             self._has_trained, self._preceding = True, None
@@ -240,7 +242,7 @@ class LiveSource(Source):
             self._describe_change(made)
 
     def _describe_change(self, record: Record) -> None:
-        """Say of a change that was found what it is, as far as the weights themselves show it."""
+        """Relabel a detected change with its cause, as far as the weights reveal it."""
         earlier, in_fit = (
             self.live_history.find_identical_record(record.number),
             record.facts.conditions.training_kind is TrainingKind.FIT,
@@ -257,12 +259,12 @@ class LiveSource(Source):
             self.live_history.relabel_record(record.number, record.kind, "changed by another callback after the last epoch")
 
     def refresh_facts(self) -> None:
-        """Read how the model's layers are connected, where the catalog is another one than when it was read."""
+        """Read how the model's layers are connected, if the catalog changed since the last read."""
         if self._facts_catalog is not self.catalog:
             self._facts_catalog, self.facts = self.catalog, read_model_facts(self.model, self.catalog)
 
     def record_if_changed(self, moment: TrainingProgress, kind: str) -> str:
-        """Record the model as it is now if any weight differs from the last record."""
+        """Record the model's current state if any weight differs from the last record."""
         if not self.catalog.weights or not self.recorder.has_any_changed(self.catalog):
             return ""
         kind = kind if self.history.num_recorded else "start"
@@ -270,53 +272,53 @@ class LiveSource(Source):
         return kind
 
     def record_remaining(self, moment: TrainingProgress, report: ErrorHandler) -> None:
-        """Record what a training did after its last record, so that it is not taken for a change from outside."""
+        """Record what a training changed after its last record, so that it does not count as a change from outside."""
         if self.recorder.has_any_changed(self.catalog):
             self._record(moment.make_record("batch", facts=self._read_record_facts(report)))
 
     def record_now(self, moment: TrainingProgress, kind: str, name: str = "") -> None:
-        """Record the model at rest; `name` says what was done to it."""
+        """Record the model while no training is running. `name` describes what changed it."""
         steps = self.facts_reader.num_unrecorded_steps() if kind == "outside" else 0
         name = f"trained without this callback ({steps} step{'s' * (steps > 1)})" if steps else name
         self._record(moment.make_record(kind, name=name, facts=self.facts_reader.read_at_rest(self.catalog)))
 
 
 def _is_frozen(weight: Weight) -> bool:
-    """Say whether a weight would train but for `trainable = False` of its layer, or of one above."""
+    """Return whether a weight is frozen only by `trainable = False` on its layer or an enclosing layer."""
     return weight.not_trainable is not None and weight.not_trainable.is_frozen
 
 
 class ReadOnlySource(Source):
-    """A past that is over, with the model that it belongs to or without."""
+    """A finished training, read from files, with or without its model."""
 
     def __init__(self, history: History, catalog: Catalog, model: keras.Model | None = None) -> None:
         self._history = history
-        self._history.expected_keys = catalog.weights  # a model may have more than was recorded
+        self._history.expected_keys = catalog.weights  # a model may have more weights than were recorded
         self.catalog = catalog
         self.model = model
 
     @property
     def history(self) -> History:
-        """What the files hold."""
+        """The history read from the files."""
         return self._history
 
     def refresh_catalog(self, report: ErrorHandler) -> None:
-        """Do nothing: the past stays as it is."""
+        """Do nothing: a finished training does not change."""
 
-    def record_if_changed(self, moment: TrainingProgress, kind: str) -> str:  # noqa: ARG002 - see above
-        """Do nothing: the past stays as it is."""
+    def record_if_changed(self, moment: TrainingProgress, kind: str) -> str:  # noqa: ARG002 - the signature of `Source`
+        """Do nothing: a finished training does not change."""
         return ""
 
 
-# The packages of Keras 2, whose models look like those of Keras 3.
+# The packages of Keras 2. Their models look like models of Keras 3.
 KERAS_2 = ("tf_keras.", "tensorflow.python.keras.")
 
 
 def check_model(model: object) -> None:
-    """Refuse what is not a model of Keras 3.
+    """Check that an object is a Keras 3 model.
 
     Raises:
-        TypeError: It is something else; the message says what, and what to do.
+        TypeError: If it is anything else. The message says what it is and what to do.
     """
     if isinstance(model, keras.Model):
         return
@@ -341,10 +343,10 @@ PathsArgument = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 def open_checkpoints(
     model: keras.Model, path_or_paths: PathsArgument, memory: int, labels: Sequence[AxisLabels]
 ) -> ReadOnlySource:
-    """Open checkpoint files as records; damaged ones are left out with a note.
+    """Open checkpoint files as records. Damaged files are skipped with a warning.
 
     Raises:
-        ValueError: There are none, none can be read, or one does not fit the model; the message says which and why.
+        ValueError: If no checkpoint is found or can be read, or one does not fit the model. The message says which and why.
     """
     check_model(model)
     catalog, errors = apply_labels(read_catalog(model), labels)
@@ -380,7 +382,7 @@ def _checkpoint_record(number: int, checkpoint: keras_files.Checkpoint) -> Recor
 
 
 def _record_numbers_by_key(paths: list[Path], layout: keras_files.CheckpointLayout) -> dict[str, list[int]]:
-    """Return from key to the numbers of the files that hold this weight."""
+    """Map each weight key to the numbers of the files that hold this weight."""
     held: dict[str, list[int]] = {}
     for number, path in enumerate(paths):
         with keras_files.open_checkpoint(path, layout) as file:
@@ -390,11 +392,11 @@ def _record_numbers_by_key(paths: list[Path], layout: keras_files.CheckpointLayo
 
 
 def open_run(path: str | os.PathLike[str], model: keras.Model | None, labels: Sequence[AxisLabels]) -> ReadOnlySource:
-    """Open a recorded run, with the model it belongs to or without.
+    """Open a recorded run, with or without its model.
 
     Raises:
-        ValueError: The file is no recorded run, or does not fit the model; the message says where.
-        OSError: It cannot be read.
+        ValueError: If the file is not a recorded run, or does not fit the model. The message says where.
+        OSError: If the file cannot be read.
     """
     if model is not None:
         check_model(model)
@@ -407,7 +409,7 @@ def open_run(path: str | os.PathLike[str], model: keras.Model | None, labels: Se
 
 
 def _align_catalog(history: History, model: keras.Model, path: Path) -> Catalog:
-    """Read the model's catalog; each weight has the key under which the run has it, and the Python that leads to it here."""
+    """Read the model's catalog, with the weight keys of the run and the Python expressions of this model."""
     here = read_catalog(model)
     if not here.weights and not here.is_fully_built:
         raise ValueError(

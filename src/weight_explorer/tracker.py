@@ -1,4 +1,4 @@
-"""Keep what is recorded of a model up to date: in a training through its callback, and at rest whenever somebody looks."""
+"""Keeps the history of a model up to date: through its callback during training, and on access when no training is running."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ IS_RUNNING = (
 
 
 class Tracker:
-    """Tracks a training that is over: all its records come from files, and no more are added.
+    """Tracks a finished training: all its records come from files, and none are added.
 
     Args:
-        source: Gives the catalog and the history.
-        session: Knows the status.
+        source: Provides the catalog and the history.
+        session: Provides the training status.
 
     Attributes:
-        deeds: Does what the user asks to be done to the model; None without a live model.
-        examining_share: The share of the time of a training that the search for findings may take.
+        deeds: Runs the user's edit commands on the model. None without a live model.
+        examining_share: The maximum share of the training time for the search for findings.
     """
 
     deeds: EditCommands | None = None
@@ -60,44 +60,44 @@ class Tracker:
 
     @property
     def live(self) -> LiveTracker:
-        """The tracker, if its model is live.
+        """This tracker, if its model is live.
 
         Raises:
-            ValueError: It is not.
+            ValueError: If the model is not live.
         """
         raise ValueError(IS_OVER)
 
     @property
     def catalog(self) -> Catalog:
-        """What the model holds now; during a training, what it held at the last record."""
+        """The current layers and weights of the model; during training, those at the last record."""
         if not self.is_training():
             self.source.refresh_catalog(self.session.report_error)
         return self.source.catalog
 
     @property
     def history(self) -> History:
-        """What is recorded, including the model as it is now, unless a training is running."""
+        """The recorded history. It includes the model's current state unless a training is running."""
         self.update()
         return self.source.history
 
     def is_training(self) -> bool:
-        """Whether a training is running, other than the one that calls this."""
+        """Return whether a training is running, other than one that makes this call."""
         return False
 
     def obstacle(self) -> Obstacle | None:
-        """What may be training the model, so that its weights are to be left alone; None if nothing is.
+        """Return what prevents changes to the weights: a running training or cell. None if nothing does.
 
-        Any explorer knows of a training that it follows. Of any other, known is only that it may be what a cell is doing.
+        Each explorer knows about the trainings it follows. Any other training is detected only as a running cell.
         """
         if self.is_training() or is_called_by_fit() or any(other.trains(self.source.model) for other in list(_live_trackers)):
             return Obstacle.TRAINING
         return Obstacle.CELL if self._cells.is_running_elsewhere() else None
 
     def update(self) -> None:
-        """Record the model as it is now, if its weights differ from the last record and no training is running."""
+        """Record the model's current state if its weights differ from the last record and no training is running."""
 
     def update_at_rest(self) -> None:
-        """Do the same, but not in a running loop of the user's own, which says itself when to record."""
+        """Call `update`, except during a custom training loop, which decides itself when to record."""
         if not self.session.is_training:
             self.update()
 
@@ -107,7 +107,7 @@ class Tracker:
             self.source.refresh_facts()
 
     def restore(self, step: int) -> None:
-        """Put the values of a record back into the model; see `WeightExplorer.restore`."""
+        """Write the values of a record back into the model. See `WeightExplorer.restore`."""
         if obstacle := self.obstacle():
             raise obstacle.refusal("Restore")
         if self.source.model is None:
@@ -116,11 +116,11 @@ class Tracker:
         self.source.restore(step)
 
     def close(self) -> None:
-        """Stop what runs."""
+        """Stop anything that is running."""
 
 
 def track_files(source: ReadOnlySource, phase: str) -> Tracker:
-    """Track what files hold of a training; `phase` is "checkpoints" or "run"."""
+    """Return a tracker for a training read from files. `phase` is "checkpoints" or "run"."""
     return Tracker(
         source,
         StatusReporter(
@@ -130,14 +130,14 @@ def track_files(source: ReadOnlySource, phase: str) -> Tracker:
 
 
 class LiveTracker(Tracker):
-    """Tracks a live model, in every kind of training and between them.
+    """Tracks a live model during and between all kinds of training.
 
     Args:
         model: The live model.
-        settings: How often to record, and how much to keep.
+        settings: How often to record, how much to keep, and the axis labels.
 
     Raises:
-        ValueError: A setting has no meaning, or a label does not fit.
+        ValueError: If a setting is invalid, or a label does not fit the model.
     """
 
     source: LiveSource
@@ -160,11 +160,11 @@ class LiveTracker(Tracker):
 
     @property
     def live(self) -> LiveTracker:
-        """The tracker."""
+        """This tracker."""
         return self
 
     def is_training(self) -> bool:
-        """Whether a training is running, other than the one that calls this; notices a `fit` that broke off without a word."""
+        """Return whether a training is running, other than one that makes this call. Detects a `fit` that was interrupted."""
         session = self.session
         if not session.is_training:
             return self.background.is_unreported
@@ -176,7 +176,7 @@ class LiveTracker(Tracker):
         return False
 
     def trains(self, model: Any) -> bool:
-        """Whether a training that this follows is running elsewhere, and trains layers of that model."""
+        """Return whether this tracker follows a training that is running elsewhere and shares layers with `model`."""
         with self.session.reporting_errors():
             return model is not None and self.is_training() and share_layers(self.source.model, model)
         return False
@@ -184,13 +184,13 @@ class LiveTracker(Tracker):
     # -- recording -------------------------------------------------------------------------------------------------
 
     def record(self, step: Record) -> bool:
-        """Copy all weights into the history; called in training. Says whether there is nothing to wait for."""
+        """Copy all weights into the history during training. Return False if the model is not built and has no weights yet."""
         is_done = self.source.record(step, self.session.report_error)
         self.session.add_background_time(self.source.recorder.take_background_seconds())
         return is_done
 
     def update(self, kind: str = "outside") -> None:
-        """Record the model as it is now, if its weights differ from the last record and no training is running."""
+        """Record the model's current state if its weights differ from the last record and no training is running."""
         if self.is_training():
             return
         session = self.session
@@ -198,19 +198,19 @@ class LiveTracker(Tracker):
         try:
             self._record_change(kind)
         except WeightsLostError as error:
-            session.note_error(error)  # what was recorded can be looked at all the same
+            session.note_error(error)  # the recorded history can still be shown
         else:
             session.clear_error(WeightsLostError)
 
     def _record_change(self, kind: str) -> None:
         session = self.session
-        if session.take_interruption() or session.is_training:  # a loop of the user's own, which asks in between
+        if session.take_interruption() or session.is_training:  # a custom training loop that calls this between steps
             self.source.record_remaining(session.progress, session.report_error)
         elif changed := self.source.record_if_changed(session.progress, kind):
             session.note_change(changed)
 
     def restore(self, step: int) -> None:
-        """Put the values of a record back into the model; frozen elements are held at them from now on."""
+        """Write the values of a record back into the model. Frozen elements stay at these values from now on."""
         super().restore(step)
         self.update("restored")
         self.editor.update_frozen_values()
@@ -218,10 +218,10 @@ class LiveTracker(Tracker):
     # -- trainings -------------------------------------------------------------------------------------------------
 
     def begin(self, model: Any, activity: TrainingKind) -> None:
-        """Make ready for a training that begins; `model` is the one that `fit` trains, None in a loop of the user's own.
+        """Prepare for a new training. `model` is the model that `fit` trains, or None in a custom training loop.
 
         Raises:
-            FitNotRecordedError: It trains another model, or another training runs in the background.
+            FitNotRecordedError: If `fit` trains another model, or another training runs in the background.
         """
         self.background.check_not_training()
         ours = self.source.model
@@ -233,30 +233,30 @@ class LiveTracker(Tracker):
         self.source.facts_reader.begin(activity, model)
 
     def fit(self, callback: TrainingCallback, args: tuple[Any, ...], options: dict[str, Any]) -> BackgroundTraining:
-        """Train in the background; see `WeightExplorer.fit`."""
+        """Train in the background. See `WeightExplorer.fit`."""
         self.check_idle()
         return self.background.fit(self.source.model, callback, args, options)
 
     def step(self, callback: TrainingCallback, epoch: int | None, logs: Mapping[str, Any] | None, optimizer: Any) -> None:
-        """Note a step of a loop of the user's own; see `WeightExplorer.record`."""
+        """Note a step of a custom training loop. See `WeightExplorer.record`."""
         with self.session.reporting_errors():
             if self.is_training():
                 raise ValueError("fit runs with the callback, which records already: record() is for loops of your own")
             callback.loop_step(epoch, logs, optimizer)
 
     def check_idle(self) -> None:
-        """Refuse to begin another training.
+        """Check that no training is running, so that another one can begin.
 
         Raises:
-            RuntimeError: One is running already.
+            RuntimeError: If a training is already running.
         """
         if self.is_training() or self.session.is_training:
             raise RuntimeError(IS_RUNNING)
 
     def close(self) -> None:
-        """Stop a training in the background."""
+        """Stop the training in the background, if any."""
         self.background.close()
 
 
-# All there are: a model may have several explorers, and each is to know of the trainings that the others follow.
+# All live trackers. A model may have several explorers, and each must know about the trainings that the others follow.
 _live_trackers: weakref.WeakSet[LiveTracker] = weakref.WeakSet()

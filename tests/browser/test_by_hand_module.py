@@ -20,7 +20,7 @@ def by_hand(num=8, names=None, kinds=None):
 
 @pytest.fixture
 def axis(page):
-    mount(page, **by_hand(), shown=2, selected="2")
+    mount(page, **by_hand(), current=2, selected="2")
     page.evaluate("model.answers = true")
     yield page
     assert page.errors == []
@@ -76,7 +76,7 @@ def test_marks_stay_in_the_page_while_records_are_added(axis):
 
 def test_where_there_is_no_room_for_all_the_last_of_each_place_is_there(page):
     kinds = dict.fromkeys(range(1, 2000), EDITED)
-    mount(page, **by_hand(2000, [f"edit {i}" if i else "" for i in range(2000)], kinds), shown=1999, selected="")
+    mount(page, **by_hand(2000, [f"edit {i}" if i else "" for i in range(2000)], kinds), current=1999, selected="")
     found = marks(page)
     assert 10 < len(found) < 150
     assert found[-1][1] == "edit 1999 · record 1999"

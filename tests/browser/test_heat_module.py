@@ -144,12 +144,12 @@ def test_the_end_of_a_growing_table_is_asked_for_as_its_end(page):
     key, (top, bottom, left, _) = json.loads(page.evaluate("model.saved.at(-1).window"))
     assert key == OVERVIEW
     drawn = overview_view.draw(
-        model.catalog, model.history.snapshot(), replace(CHOICE, window=(key, (top, bottom, left, END))), Findings()
+        model.catalog, model.history.snapshot(), replace(CHOICE, viewport=(key, (top, bottom, left, END))), Findings()
     )
     assert drawn.visible.right == 1200
     model.train(3)
     drawn = overview_view.draw(
-        model.catalog, model.history.snapshot(), replace(CHOICE, window=(key, (top, bottom, left, END))), Findings()
+        model.catalog, model.history.snapshot(), replace(CHOICE, viewport=(key, (top, bottom, left, END))), Findings()
     )
     assert (drawn.visible.left, drawn.visible.right) == (left, 1203)
 

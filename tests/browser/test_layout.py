@@ -31,7 +31,7 @@ PARTS = [
     ("we-stage", None, {}),
     ("we-numbers", None, {}),
     ("we-words", "details", {"label": "", "sections": [{"kind": "code", "code": "model.get_layer('reader').kernel"}]}),
-    ("we-axis", "time_axis", travelling(**records(400, every=90), shown=389, selected="389") | {"speed": 2}),
+    ("we-axis", "time_axis", travelling(**records(400, every=90), current=389, selected="389") | {"speed": 2}),
 ]
 HARNESS = """
 async ([modules, css, parts, width]) => {

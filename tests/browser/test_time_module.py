@@ -104,7 +104,7 @@ def mount(page, *, width=900, **arguments):
 @pytest.fixture
 def axis(page):
     """Twelve records, number 3 on screen, and a kernel that answers at once."""
-    mount(page, **records(12), shown=3, selected="3")
+    mount(page, **records(12), current=3, selected="3")
     page.evaluate("model.answers = true")
     slider(page).focus()
     yield page
@@ -218,7 +218,7 @@ def test_the_page_has_the_same_words_for_a_moment_as_python(page):
 
 @pytest.mark.parametrize(("width", "is_seen"), [(480, False), (900, True)])
 def test_the_number_of_the_record_is_shown_whole_or_not_at_all(width, is_seen, page):
-    mount(page, width=width, **records(2000, every=100), shown=1931, selected="1931")
+    mount(page, width=width, **records(2000, every=100), current=1931, selected="1931")
     assert label(page) == "epoch 20, batch 310 · record 1931"
     box, moment, record = (page.locator(f"#first {name}").bounding_box() for name in LABEL_PIECES)
     assert moment["width"] <= box["width"]

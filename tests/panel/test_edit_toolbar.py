@@ -42,7 +42,7 @@ DATA = np.random.default_rng(0).random((64, 5, 6)), np.random.default_rng(1).ran
 def order(explorer, deed, value="", **other):
     """Order a deed as the browser does: by a message, which the screen then answers."""
     desk = explorer._panel.edit_toolbar
-    desk._take(None, {"id": f"{id(other)}-{deed}", "deed": deed, "target": desk.target, "value": value, **other}, None)
+    desk._receive(None, {"id": f"{id(other)}-{deed}", "deed": deed, "target": desk.target, "value": value, **other}, None)
     explorer._screen.answer()
     return desk.said, desk.is_refused
 
@@ -144,7 +144,7 @@ def test_what_is_brushed_is_meant_before_gate_and_weight(explorer):
 def test_two_orders_in_a_row_are_both_done(explorer):
     desk = explorer._panel.edit_toolbar
     for number in ("1", "2"):
-        desk._take(None, {"id": number, "deed": "set", "target": desk.target, "value": number}, None)
+        desk._receive(None, {"id": number, "deed": "set", "target": desk.target, "value": number}, None)
     explorer._screen.answer()
     assert [step.name[:10] for step in explorer.history.records[1:]] == ["assigned 1", "assigned 2"]
     assert desk.answered == "2"
@@ -153,7 +153,7 @@ def test_two_orders_in_a_row_are_both_done(explorer):
 @pytest.mark.parametrize("message", [None, "set", [], {"deed": "explode"}, {"deed": ["set"]}, {"deed": "set"}, {}])
 def test_messages_of_another_kind_do_nothing(explorer, message):
     before = bits(explorer)
-    explorer._panel.edit_toolbar._take(None, message, None)
+    explorer._panel.edit_toolbar._receive(None, message, None)
     explorer._screen.answer()
     np.testing.assert_array_equal(bits(explorer), before)
 

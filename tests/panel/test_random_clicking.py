@@ -148,11 +148,11 @@ class Hand:
     def window(self):
         ends = [sorted((self.random.randrange(20), self.random.randrange(20))) for _ in range(2)]
         window = [ends[0][0], ends[0][1] + 1, ends[1][0], ends[1][1] + 1]
-        self.click(self.panel.picture_area.matrix, window=json.dumps([self.panel.picture_area.matrix.key, window]))
+        self.click(self.panel.picture_area.matrix, viewport=json.dumps([self.panel.picture_area.matrix.key, window]))
 
     def brush(self):
         matrix = self.panel.picture_area.matrix
-        place, rows, columns = matrix.place, matrix.rows, matrix.columns
+        place, rows, columns = matrix.index_mapping, matrix.rows, matrix.columns
         if not place or self.random.random() < 0.2:
             self.click(matrix, selection="null")
             return

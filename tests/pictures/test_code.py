@@ -146,7 +146,7 @@ def assert_tiles(names, picture):
     is_rgb, limit = picture.cells.shape[-1] == 3, picture.color_limits.max() or 1
     expected = np.clip(0.5 + picture.cells / (2 * limit), 0, 1) if is_rgb else picture.cells[..., 0]
     np.testing.assert_allclose(images(), expected, rtol=1e-5, atol=1e-3 if is_rgb else 0)
-    assert len(names["places"]) == len(picture.pictures)
+    assert len(names["places"]) == len(picture.tiles)
 
 
 def assert_board(names, picture):

@@ -73,7 +73,7 @@ def index_of(picture, tile, row, column, part=0):
     for side, place in ((picture.rows, row), (picture.columns, column)):
         sizes = [picture.axes[axis].size for axis in side]
         index |= dict(zip(side, map(int, np.unravel_index(place, sizes)) if side else (), strict=True))
-    for axis, words in enumerate(picture.pictures[tile].fixed):
+    for axis, words in enumerate(picture.tiles[tile].fixed):
         if words:
             assert words.startswith(f"{picture.axes[axis].name} = ")
             index[axis] = int(words.split(" = ")[1].split()[0])
@@ -110,7 +110,7 @@ def test_one_hot_cell_lands_where_numpy_says_in_every_way_and_order(kernel, way,
         if way in EXACT:
             assert index_of(picture, tile, row, column, part) == index
         else:
-            assert f"filters = {index[count]}" in picture.pictures[tile].fixed
+            assert f"filters = {index[count]}" in picture.tiles[tile].fixed
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -120,7 +120,7 @@ def test_every_number_on_screen_is_the_one_at_the_index_that_is_told(kernel, way
     shape, names = KERNELS[kernel]
     start, now = np.random.default_rng(1).normal(size=(2, *shape)).astype(np.float32)
     picture = drawn(kernel_of(shape, names), start, now, channels=way, sort=sort, channel="1", filter="2")
-    assert {tile.number for tile in picture.pictures} == set(range(len(picture.pictures)))
+    assert {tile.number for tile in picture.tiles} == set(range(len(picture.tiles)))
     for place in np.ndindex(*picture.cells.shape):
         assert picture.cells[place] == now[index_of(picture, *place)]
 
@@ -132,7 +132,7 @@ def test_channels_are_taken_together_as_is_said(way):
     expected = np.linalg.norm(values, axis=2) if way == "norm" else values.mean(axis=2)
     np.testing.assert_allclose(picture.cells[..., 0], np.moveaxis(expected, -1, 0), rtol=1e-5)
     assert picture.combined_text == f"{way} over all channels"
-    assert picture.pictures[0].fixed[2] == ""
+    assert picture.tiles[0].fixed[2] == ""
 
 
 @pytest.mark.parametrize("sort", ["norm", "change"])
@@ -142,10 +142,10 @@ def test_tiles_are_sorted_and_say_by_what(sort):
     norms = {"norm": np.linalg.norm(now.reshape(-1, 20), axis=0)}
     norms["change"] = np.linalg.norm((now - start).reshape(-1, 20), axis=0) / np.linalg.norm(start.reshape(-1, 20), axis=0)
     expected = np.argsort(-norms[sort])
-    assert [tile.number for tile in picture.pictures] == expected.tolist()
+    assert [tile.number for tile in picture.tiles] == expected.tolist()
     first = norms[sort][expected[0]]
-    assert picture.pictures[0].note == (f"{first:#.3g}" if sort == "norm" else f"{100 * first:.3g} %")
-    assert f"largest filter {expected[0]} ({picture.pictures[0].note}), smallest filter {expected[-1]}" in picture.caption
+    assert picture.tiles[0].note == (f"{first:#.3g}" if sort == "norm" else f"{100 * first:.3g} %")
+    assert f"largest filter {expected[0]} ({picture.tiles[0].note}), smallest filter {expected[-1]}" in picture.caption
 
 
 def test_alike_filters_stand_side_by_side():
@@ -154,8 +154,8 @@ def test_alike_filters_stand_side_by_side():
     which = random.permutation(np.repeat(np.arange(4), 5))
     values = kinds[..., which] * random.uniform(0.5, 3, 20) + random.normal(size=(3, 3, 2, 20)) * 0.01
     picture = drawn(kernel_of(values.shape), values.astype(np.float32), sort="similarity")
-    found = [which[tile.number] for tile in picture.pictures]
-    assert sorted(tile.number for tile in picture.pictures) == list(range(20))
+    found = [which[tile.number] for tile in picture.tiles]
+    assert sorted(tile.number for tile in picture.tiles) == list(range(20))
     assert np.count_nonzero(np.diff(found)) == 3
 
 
@@ -177,7 +177,7 @@ def test_the_order_of_similarity_holds_still_while_an_epoch_is_on():
     during = [number for number in kept if steps[number].kind == "batch"]
     assert len(during) > 1
     for number in during:
-        assert [tile.number for tile in pictures[number].pictures] == [tile.number for tile in pictures[kept[0]].pictures]
+        assert [tile.number for tile in pictures[number].tiles] == [tile.number for tile in pictures[kept[0]].tiles]
         assert "as at record 0" in pictures[number].caption
         assert not np.array_equal(pictures[number].cells, pictures[kept[0]].cells)
     explorer.close()
@@ -191,10 +191,10 @@ def test_zero_and_broken_filters_are_sorted_without_harm():
     now[0, 0, 0, 3] = np.inf
     for sort in SORTS:
         picture = drawn(kernel_of(now.shape), start, now, sort=sort)
-        assert sorted(tile.number for tile in picture.pictures) == [0, 1, 2, 3]
+        assert sorted(tile.number for tile in picture.tiles) == [0, 1, 2, 3]
         assert np.isfinite(picture.color_limits).all()
         assert "2 of all its numbers are NaN or infinite" in picture.caption
-    notes = {tile.number: tile.note for tile in drawn(kernel_of(now.shape), start, now, sort="change").pictures}
+    notes = {tile.number: tile.note for tile in drawn(kernel_of(now.shape), start, now, sort="change").tiles}
     assert notes[0] == "0 %"
     assert notes[1] == "∞ %"
     assert notes[2] == "NaN"
@@ -204,7 +204,7 @@ def test_a_nan_in_any_channel_is_on_screen_in_the_strongest():
     values = np.ones((3, 3, 8, 4), np.float32)
     values[1, 1, 5, 2] = np.nan
     picture = drawn(kernel_of(values.shape), values, channels="strongest")
-    assert picture.pictures[2].fixed[2] == "in_channels = 5"
+    assert picture.tiles[2].fixed[2] == "in_channels = 5"
     assert np.isnan(picture.cells[2, 1, 1, 0])
 
 
@@ -214,8 +214,8 @@ def test_norms_are_right_at_every_scale(scale, which):
     values = np.zeros((3, 3, 2, 4), np.float32)
     values[..., which] = scale
     picture = drawn(kernel_of(values.shape), values, sort="norm")
-    assert picture.pictures[0].number == which
-    assert float(picture.pictures[0].note) == pytest.approx(scale * np.sqrt(18), rel=0.01)
+    assert picture.tiles[0].number == which
+    assert float(picture.tiles[0].note) == pytest.approx(scale * np.sqrt(18), rel=0.01)
 
 
 def test_a_common_scale_is_that_of_all_pages_and_an_own_one_of_each_tile():
@@ -233,7 +233,7 @@ def test_pages_show_every_filter_once_and_say_how_many_they_show():
     values = np.random.default_rng(1).normal(size=(3, 3, 2, 150)).astype(np.float32)
     weight = kernel_of(values.shape)
     pages = [drawn(weight, values, sort="norm", page=str(i)) for i in range(3)]
-    assert sorted(tile.number for page in pages for tile in page.pictures) == list(range(150))
+    assert sorted(tile.number for page in pages for tile in page.tiles) == list(range(150))
     assert "64 of 150 filters are shown" in pages[0].caption
     assert "22 of 150 filters are shown" in pages[2].caption
 
@@ -259,14 +259,14 @@ def test_changes_are_drawn_as_changes():
 def test_labels_and_blocks_are_told():
     weight = kernel_of((3, 3, 2, 4), labels={"filters": ("a", "b", "<b>c</b>", "d"), "in_channels": ("red", "nir")})
     picture = drawn(weight, np.ones(weight.shape), channels="one", channel="1")
-    assert [tile.label for tile in picture.pictures] == ["a", "b", "<b>c</b>", "d"]
-    assert picture.pictures[2].fixed == ("", "", 'in_channels = 1 "nir"', 'filters = 2 "<b>c</b>"')
+    assert [tile.label for tile in picture.tiles] == ["a", "b", "<b>c</b>", "d"]
+    assert picture.tiles[2].fixed == ("", "", 'in_channels = 1 "nir"', 'filters = 2 "<b>c</b>"')
     of_one = drawn(weight, np.ones(weight.shape), channels="filter", filter="3")
-    assert [tile.label for tile in of_one.pictures] == ["red", "nir"]
+    assert [tile.label for tile in of_one.tiles] == ["red", "nir"]
     blocks = (Block("input gate", 0, 2), Block("forget gate", 2, 4))
     axes = (*weight.axes[:3], Axis("filters", 4, blocks=blocks, entry_name="filter", block_kind="gate", side="out"))
     gated = Weight("w", "kernel", "kernel", "m", weight.shape, "float32", axes)
-    assert drawn(gated, np.ones(weight.shape)).pictures[3].fixed[3] == "filters = 3 (forget gate 1)"
+    assert drawn(gated, np.ones(weight.shape)).tiles[3].fixed[3] == "filters = 3 (forget gate 1)"
     values = np.arange(72, dtype=np.float32).reshape(weight.shape)
     part = drawn(slice_blocks(gated, "forget gate"), values, channels="one")
     np.testing.assert_array_equal(part.cells[1, ..., 0], values[:, :, 0, 3])
@@ -275,7 +275,7 @@ def test_labels_and_blocks_are_told():
 def test_labels_of_a_depthwise_kernel_are_those_of_its_channels():
     shape, names = KERNELS["depthwise"]
     picture = drawn(kernel_of(shape, names, {"in_channels": ("a", "b", "c", "d")}), np.ones(shape))
-    assert [tile.label for tile in picture.pictures] == ["a", "a", "b", "b", "c", "c", "d", "d"]
+    assert [tile.label for tile in picture.tiles] == ["a", "a", "b", "b", "c", "c", "d", "d"]
 
 
 def test_a_sampled_kernel_says_why_it_cannot_be_drawn():
@@ -382,10 +382,10 @@ def test_filters_are_sorted_by_the_size_of_gamma_at_the_record_on_screen():
     weight = next(weight for weight in explorer.catalog.weights.values() if weight.layer == "m/right")
     options = chosen(sort="gamma").options
     newest, first = (filters_view.draw(weight, explorer.history, Choice(options=options, record=step)) for step in (None, 0))
-    assert [tile.number for tile in newest.pictures] == [1, 3, 2, 0]
-    assert newest.pictures[0].note == "3.00"
+    assert [tile.number for tile in newest.tiles] == [1, 3, 2, 0]
+    assert newest.tiles[0].note == "3.00"
     assert "|gamma| of right_norm" in newest.caption
-    assert [tile.number for tile in first.pictures] == [0, 1, 2, 3]
+    assert [tile.number for tile in first.tiles] == [0, 1, 2, 3]
     explorer.close()
 
 
@@ -403,8 +403,8 @@ def test_a_figure_has_each_tile_the_right_way_up_under_its_number(kernel, sort):
         kernel_of(shape, names), values, sort=sort, channels="one", channel=str(shape[names.index("in_channels")] - 1)
     )
     axes = make_figure(picture, "title").axes[0]
-    assert len(axes.images) == len(picture.pictures)
-    for image, tile, cells in zip(axes.images, picture.pictures, picture.cells, strict=True):
+    assert len(axes.images) == len(picture.tiles)
+    for image, tile, cells in zip(axes.images, picture.tiles, picture.cells, strict=True):
         left, _, bottom, top = image.get_extent()
         assert image.origin == "upper"
         assert bottom > top

@@ -51,8 +51,8 @@ def index_at(picture, row, column):
         if order is not None:
             found[0] = int(order[found[0]])
         indexes += found if axes[0].name else []
-    index = list(picture.place.offset)
-    for axis, i in zip(picture.place.axes, indexes, strict=True):
+    index = list(picture.index_mapping.offset)
+    for axis, i in zip(picture.index_mapping.axes, indexes, strict=True):
         index[axis] += i
     return tuple(index)
 

@@ -288,7 +288,7 @@ def test_of_many_records_a_cell_shows_the_one_that_must_not_be_missed():
     assert np.isnan(picture.cells[3]).any()
     assert "each cell the one that stands out most of" in picture.caption
     close = overview_view.draw(
-        model.catalog, model.history.snapshot(), replace(CHOICE, window=(OVERVIEW, (0, 4, 1490, 1510))), Findings()
+        model.catalog, model.history.snapshot(), replace(CHOICE, viewport=(OVERVIEW, (0, 4, 1490, 1510))), Findings()
     )
     assert (close.row_step, close.column_step) == (1, 1)
     assert close.values()[0, 1500 - close.top_left[1]] == pytest.approx(2 / 3, rel=1e-5)

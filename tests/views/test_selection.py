@@ -40,7 +40,7 @@ def spans(axes, order, first, end):
 
 def message(picture, top, bottom, left, right):
     """What the page sends of a rectangle of entries."""
-    place, down = picture.place, picture.place.num_row_axes
+    place, down = picture.index_mapping, picture.index_mapping.num_row_axes
     sides = (picture.rows, down > 0), (picture.columns, down < len(place.axes))
     return json.dumps({
         "weight": place.weight,

@@ -1,5 +1,6 @@
-"""What a Keras model holds, as frozen data.
+"""The contents of a Keras model as frozen data.
 
-`nodes` are the types and `roles` the table of what Keras' weights mean, which `explain` asks; `places` and `access` find where
-everything stands and by which Python it is reached; `walk` puts it together. `names` and `labels`: what users call things.
+`schema` defines the types and `layers` the table of what the weights of Keras' layers mean, which `descriptions` looks up.
+`model_walker` finds layers and variables, `accessors` finds the Python expression for each, and `builder` builds the catalog.
+`lookup` and `labels` handle the names that users give.
 """

@@ -1,4 +1,4 @@
-"""The Python that leads from a model to its layers and variables, as a person would write it."""
+"""Find the Python expressions that lead from a model to its layers and variables, as a person would write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-# Where backends keep books and functional models their graph: what is in it stands elsewhere too.
+# Internal attributes of the backends and of functional models. Everything in them is also reachable elsewhere.
 _BOOKKEEPING_PREFIXES = ("_self_", "_functional", "_operations", "_nodes")
 _MAX_DEPTH = 3
 _CONTAINER_TYPES = (keras.Layer, keras.Variable, keras.random.SeedGenerator, list, tuple, dict)
@@ -19,7 +19,7 @@ _CONTAINER_TYPES = (keras.Layer, keras.Variable, keras.random.SeedGenerator, lis
 
 @dataclass(frozen=True, slots=True)
 class Accessor:
-    """How an object hangs on its owner: by which attribute, by which Python, and whether all of that is public."""
+    """How an owner holds an object: the attribute, the Python expression, and whether the expression is fully public."""
 
     attribute: str
     expression: str
@@ -27,7 +27,7 @@ class Accessor:
 
 
 def accessor_by_name(owner: Any, variable: Any) -> Accessor | None:
-    """Find a variable under its own name, where nearly all of Keras' layers have theirs: far sooner than by searching."""
+    """Find a variable by its own name. This works for almost all Keras layers and is much faster than a search."""
     name, held = variable.name, vars(owner)
     is_there = held.get(name) is variable or (held.get(f"_{name}") is variable and _property_returns(owner, name, variable))
     return Accessor(name, f".{name}", is_public=True) if is_there and _is_public_identifier(name) else None
@@ -38,10 +38,10 @@ def _is_public_identifier(name: str) -> bool:
 
 
 def accessors_from(owner: Any) -> dict[int, Accessor]:
-    """Find every layer, variable and random state on an owner, from `id` to the best way to it.
+    """Find every layer, variable and random state of an owner, and map each `id` to the best accessor.
 
-    Best are public attributes, then properties that give what a private one holds, then private attributes; a model's
-    layers are got by name, where it is theirs alone, and else by number.
+    Public attributes come first, then properties that return a private attribute, then private attributes. A model's layers
+    are accessed by name if the name is unique, otherwise by number.
     """
     private: dict[int, Accessor] = {}
     public: dict[int, Accessor] = {}
@@ -66,13 +66,13 @@ def accessors_from(owner: Any) -> dict[int, Accessor]:
 
 
 def _attributes(owner: Any) -> dict[str, Any]:
-    """Return what stands on an owner; on torch the layers on a layer are kept apart from its other attributes."""
-    return vars(owner) | vars(owner).get("_modules", {})  # a new one: a property that is asked may add to them
+    """Return the attributes of an owner. On torch, the sublayers of a layer are stored apart from its other attributes."""
+    return vars(owner) | vars(owner).get("_modules", {})  # a copy: evaluating a property may add attributes
 
 
 @cache
 def _base_layer_attributes() -> frozenset[str]:
-    """Return the attributes that every layer has: Keras' own lists of what it tracks, which no one would write."""
+    """Return the attributes that every layer has: Keras' own tracking lists, which do not belong in user code."""
     return frozenset(vars(keras.Layer()))
 
 
@@ -81,7 +81,7 @@ def _public_accessor(accessor: Accessor | None, expression: str) -> Accessor:
 
 
 def _layer_accessors(model: Any) -> Iterator[tuple[int, str]]:
-    """Yield the `id` and the Python of each layer that a model gives by name or by number."""
+    """Yield the `id` and the accessor of each layer of a model, by name or by number."""
     layers = list(model.layers)
     counts = Counter(layer.name for layer in layers)
     for number, layer in enumerate(layers):
@@ -91,7 +91,7 @@ def _layer_accessors(model: Any) -> Iterator[tuple[int, str]]:
 
 
 def _iter_nested(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """Yield what a value is or holds, with the index that leads to it: "" for itself, `[0]` or `["a"]` in a container."""
+    """Yield the objects in a value with the index of each: "" for the value itself, `[0]` or `["a"]` in a container."""
     if isinstance(value, (keras.Layer, keras.Variable)):
         yield "", value
     elif isinstance(value, keras.random.SeedGenerator):
@@ -103,7 +103,7 @@ def _iter_nested(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     elif depth and isinstance(value, dict):
         for index, item in value.items():
             if type(index) not in (int, str):
-                continue  # its repr need not be Python that gives it back
+                continue  # the repr of another type may not be valid Python
             for access, found in _iter_nested(item, depth - 1):
                 yield f"[{index!r}]{access}", found
 
@@ -113,14 +113,14 @@ def _property_returns(owner: Any, name: str, expected: Any) -> bool:
         return False
     try:
         return getattr(owner, name) is expected
-    except Exception:  # noqa: BLE001 - a property of anybody's may raise anything, and then it is no way
+    except Exception:  # noqa: BLE001 - a custom property may raise anything; then it is not usable
         return False
 
 
 def index_accessors(owner: Any) -> dict[int, str]:
-    """Return the Python that gets each variable from an owner by its number, the public way where no attribute is."""
+    """Return the Python that gets each variable of an owner by number: the public way if no attribute leads to it."""
     numbers: dict[int, str] = {}
-    for name in ("weights", "variables"):  # random states stand in `variables` only
+    for name in ("weights", "variables"):  # random states are only in `variables`
         for number, variable in enumerate(getattr(owner, name)):
             numbers.setdefault(id(variable), f".{name}[{number}]")
     return numbers

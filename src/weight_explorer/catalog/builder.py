@@ -1,4 +1,4 @@
-"""Read a Keras model into a frozen `Catalog`. Keras' objects stop here: what others get is plain data."""
+"""Read a Keras model into a frozen `Catalog`. Keras objects stay in this module: other modules get plain data."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from weight_explorer.catalog.schema import Catalog, LayerNode, Weight
 
 
 def read_catalog(model: Any, known_variables: Mapping[str, object] | None = None) -> Catalog:
-    """Read what the model holds now; call it again when the model was built or changed.
+    """Read the current contents of a model. Call it again after the model was built or changed.
 
-    `known_variables` are the variables of the catalog before, from key to variable: a variable keeps its key even where one
-    that is built later has the same path and stands before it.
+    `known_variables` maps the keys of the previous catalog to its variables. A variable keeps its key even if a variable that
+    is built later has the same path and comes before it.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="dense")], name="small")
@@ -54,7 +54,7 @@ def read_catalog(model: Any, known_variables: Mapping[str, object] | None = None
 
 
 def model_signature(model: Any) -> tuple[Any, ...]:
-    """Return what must differ when the catalog is to be read anew; cheap enough for every epoch."""
+    """Return a value that differs whenever the catalog has to be read again; cheap enough for every epoch."""
     return (
         tuple(
             (id(layer), layer.name, bool(layer.built), bool(layer.trainable), _state_note(layer))
@@ -65,25 +65,25 @@ def model_signature(model: Any) -> tuple[Any, ...]:
 
 
 def share_layers(model: Any, other: Any) -> bool:
-    """Say whether two models are the same or have a layer in common, so that training one trains the other."""
+    """Return whether two models are the same or share a layer, so that training one also trains the other."""
     ours, theirs = ({id(layer) for layer in _all_layers(each)} for each in (model, other))
     return not ours.isdisjoint(theirs)
 
 
 def _all_layers(model: Any) -> list[Any]:
-    # Keras has no public list of the layers of all levels.
+    # Keras has no public list of the layers at all levels.
     return list(model._flatten_layers())  # noqa: SLF001
 
 
 class WeightsLostError(RuntimeError):
-    """The model has no weights any more: Keras on JAX gives them to each step, and from one that broke off none come back."""
+    """The model lost its weights. Keras on JAX hands them to each step and gets none back from an interrupted step."""
 
 
 def read_values(variable: Any) -> np.ndarray:
-    """Return a variable's values in its own dtype, where possible not copied: the next step of training may overwrite them.
+    """Return a variable's values in its own dtype, without a copy if possible: the next training step may overwrite them.
 
     Raises:
-        WeightsLostError: There are none to read.
+        WeightsLostError: The variable has no values.
     """
     if _is_deleted(variable):
         raise WeightsLostError(
@@ -91,14 +91,14 @@ def read_values(variable: Any) -> np.ndarray:
         )
     value = variable.value
     if hasattr(value, "read_value"):
-        # TensorFlow: of the variable itself, or through Keras, NumPy would make a copy, or two. `read_value` is slow.
+        # TensorFlow: passing the variable itself, or going through Keras, makes one or two copies. `read_value` is slow.
         return tensor_to_array(value.value())
     values: Any = keras.ops.convert_to_numpy(value)
     return values
 
 
 def tensor_to_array(tensor: Any) -> np.ndarray:
-    """Return a tensor of TensorFlow as an array, not copied."""
+    """Return a TensorFlow tensor as an array, without a copy."""
     try:
         return np.asarray(tensor)
     except ValueError:  # a single bfloat16 or float8
@@ -108,12 +108,12 @@ def tensor_to_array(tensor: Any) -> np.ndarray:
 def _is_deleted(variable: Any) -> bool:
     value = getattr(variable, "_value", variable)
     if value is None:
-        return getattr(variable, "_initializer", None) is None  # else it waits for its first
+        return getattr(variable, "_initializer", None) is None  # otherwise it waits for its first value
     return hasattr(value, "is_deleted") and value.is_deleted()
 
 
 def write_values(variable: Any, values: np.ndarray) -> None:
-    """Give a variable new values."""
+    """Assign new values to a variable."""
     variable.assign(values)
 
 
@@ -128,7 +128,7 @@ def _unique_keys(occurrences: list[VariableOccurrence], known_variables: Mapping
 
 
 def _keras_path(occurrence: VariableOccurrence) -> str:
-    """Return Keras' path of a variable; of a random state, whose path is a running number, that of its layer."""
+    """Return the Keras path of a variable. The path of a random state is a running number, so use the path of its layer."""
     return (
         f"{occurrence.owner.path or occurrence.layer_occurrence.path}/{occurrence.name}"
         if occurrence.attribute == SEED_ATTRIBUTE
@@ -144,7 +144,7 @@ def _owner_paths(occurrences: list[VariableOccurrence], keys: dict[int, str]) ->
 
 
 def _get_weights_indices(layer: Any) -> dict[int, int]:
-    """Return from `id` where each variable stands in what the layer's `get_weights()` returns."""
+    """Map the `id` of each variable to its position in the list returned by the layer's `get_weights()`."""
     return {id(variable): number for number, variable in enumerate(layer.weights)}
 
 
@@ -189,7 +189,7 @@ def _build_weight(
 
 
 class _NodeBuilder:
-    """Makes the frozen tree of the places that were read."""
+    """Builds the frozen layer tree from the layer occurrences that were found."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class _NodeBuilder:
         self._paths = {id(place.layer): place.path for place in reversed(layer_occurrences)}
 
     def build(self, layer_occurrence: LayerOccurrence) -> LayerNode:
-        """Make the node of a place, and of all below it."""
+        """Build the node of a layer occurrence and all nodes below it."""
         layer = layer_occurrence.layer
         own = tuple(dict.fromkeys(self._keys[id(held.variable)] for held in layer_occurrence.variables))
         note, access = _state_note(layer)
@@ -232,7 +232,7 @@ class _NodeBuilder:
         )
 
     def _count_params(self, layer: Any) -> int:
-        """Count as Keras does: each variable once, and random states not at all."""
+        """Count parameters as Keras does: each variable once, without random states."""
         if id(layer) not in self._num_params:
             variables = self._walker.variables_of(layer)
             self._num_params[id(layer)] = sum(self._sizes.get(id(variable), 0) for variable in variables)
@@ -240,7 +240,7 @@ class _NodeBuilder:
 
 
 def _state_note(layer: Any) -> tuple[str, str]:
-    """Say what a layer keeps that is no variable, and by which Python it is read; empty where there is nothing."""
+    """Return a note about what a layer keeps besides variables, and the Python that reads it; empty if there is nothing."""
     kept = descriptions.find_non_weight_state(layer)
     count = kept.count(layer) if kept else None
     return (kept.note.format(count=count), kept.expression) if kept and count else ("", "")

@@ -1,4 +1,4 @@
-"""What a weight means: asks the table of roles, and gives a plain answer where the table has none."""
+"""Describe what a weight means: look it up in the table of layers, and use a plain description if it has no entry."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from weight_explorer.catalog.schema import Axis, NotTrainableReason
 
 @dataclass(slots=True, eq=False)
 class VariableInfo:
-    """A variable as the table is asked for it.
+    """What the table needs to know about a variable.
 
-    `trainable` says whether training by gradients may move it.
-    `qualified_names` are the names of the way it is held by the layer above it: "MultiHeadAttention.query_dense".
-    `frozen_by` is the outermost layer above, or the layer itself, that has `trainable = False`: its name, or "";
-    `is_itself_frozen` says that it is the layer itself.
+    `trainable` tells whether training by gradients may change it.
+    `qualified_names` are the names under which the parent layer holds its layer: "MultiHeadAttention.query_dense".
+    `frozen_by` is the name of the outermost layer with `trainable = False`, which is a layer above or the layer itself, or "".
+    `is_itself_frozen` tells whether it is the layer itself.
     """
 
     layer: Any
@@ -39,20 +39,20 @@ def _keras_class_names(cls: type) -> tuple[str, ...]:
 
 
 def keras_class_names(layer: Any) -> tuple[str, ...]:
-    """Names of Keras' own classes among the layer's class and its bases, nearest first: so the tables are asked.
+    """Return the names of Keras' own classes among the layer's class and its bases, nearest first, in table lookup order.
 
-    A user's own class that happens to be called `Dense` is none of them.
+    A user's own class named `Dense` is not one of them.
     """
     return _keras_class_names(type(layer))
 
 
 def is_folded_sublayer(parent: Any, attribute: str) -> bool:
-    """Say whether a layer stands in the tree for the one that it holds under this attribute."""
+    """Return whether a layer represents, in the tree, the sublayer that it holds under this attribute."""
     return any(FOLDED_SUBLAYERS.get(name) == attribute for name in keras_class_names(parent))
 
 
 def qualified_names(parent: Any, attribute: str) -> tuple[str, ...]:
-    """Return the names under which the table has the layer that a parent holds under this attribute."""
+    """Return the names under which the table lists the layer that a parent holds under this attribute."""
     return _qualified_names(type(parent), attribute)
 
 
@@ -62,19 +62,19 @@ def _qualified_names(cls: type, attribute: str) -> tuple[str, ...]:
 
 
 def find_sublayer_spec(parent: Any, attribute: str) -> SublayerSpec | None:
-    """Return what a layer is to the one that holds it, such as the forward direction of a Bidirectional."""
+    """Return the role of a sublayer in its parent, such as the forward direction of a Bidirectional."""
     return next(
         (SUBLAYER_SPECS[name, attribute] for name in keras_class_names(parent) if (name, attribute) in SUBLAYER_SPECS), None
     )
 
 
 def find_non_weight_state(layer: Any) -> NonWeightState | None:
-    """Return what a layer keeps that is no variable, such as a vocabulary."""
+    """Return what a layer keeps besides variables, such as a vocabulary."""
     return next((NON_WEIGHT_STATES[name] for name in keras_class_names(layer) if name in NON_WEIGHT_STATES), None)
 
 
 def find_spec(info: VariableInfo) -> tuple[WeightSpec, tuple[Axis, ...]]:
-    """Find the first row that is true of a variable, and name its axes; plainly where there is none."""
+    """Return the first spec that matches a variable and its named axes; a plain description if no spec matches."""
     for row in _candidate_specs(info.qualified_names + keras_class_names(info.layer), info.attribute):
         axes = _match_axes(row, info)
         if axes is not None:
@@ -90,7 +90,7 @@ def _candidate_specs(names: tuple[str, ...], attribute: str) -> tuple[WeightSpec
 
 
 def _match_axes(spec: WeightSpec, info: VariableInfo) -> tuple[Axis, ...] | None:
-    """Name the axes as a row has them, or return None where the row is not true of this weight."""
+    """Return the axes that a spec gives this weight, or None if the spec does not match it."""
     if spec.applies_to and not spec.applies_to(info.layer):
         return None
     if spec.axes is None:
@@ -113,13 +113,13 @@ def _plain_axes(shape: tuple[int, ...]) -> tuple[Axis, ...]:
 
 
 def role_name(spec: WeightSpec, attribute: str) -> str:
-    """Return the role: the row's own, or the attribute's name in words."""
+    """Return the role: the one in the spec, or the attribute's name in words."""
     return spec.role or attribute.replace("_", " ").strip()
 
 
 @dataclass(frozen=True, slots=True)
 class NotTrainableRule:
-    """Why a weight does not train: when that is so, as a code, in a few words, and in a sentence."""
+    """A reason why a weight does not train: when it applies, its code, a short text, and a sentence."""
 
     reason: Callable[[WeightSpec], NotTrainableReason]
     applies: Callable[[VariableInfo, WeightSpec], bool]
@@ -131,11 +131,11 @@ def _is_integer(info: VariableInfo) -> bool:
     return info.dtype.startswith(("int", "uint", "bool"))
 
 
-def _is_lora_frozen(info: VariableInfo, spec: WeightSpec) -> bool:  # noqa: ARG001 - one signature for all
+def _is_lora_frozen(info: VariableInfo, spec: WeightSpec) -> bool:  # noqa: ARG001 - all share one signature
     return bool(safe_getattr(info.layer, "lora_enabled")) and info.attribute in ("kernel", "embeddings")
 
 
-# The first that holds is given: its kind, whole numbers, the layer, a parent, what was done to the layer, the variable itself.
+# The first rule that applies is used: kind of weight, integers, layer, parent, a change made to the layer, the variable itself.
 NOT_TRAINABLE_RULES = (
     NotTrainableRule(
         lambda row: row.not_trainable.reason if row.not_trainable else NotTrainableReason.LAYER_STATE,
@@ -183,7 +183,7 @@ NOT_TRAINABLE_RULES = (
 
 
 def describe_training(info: VariableInfo, spec: WeightSpec) -> tuple[NotTrainableReason | None, str, str]:
-    """Say what training does to a weight: `(None, "", sentence)`, or why it does nothing: a code, a few words, a sentence."""
+    """Return `(None, "", sentence)` for a weight that trains, else a code, a short text and a sentence with the reason."""
     if info.trainable:
         return None, "", spec.training_effect
     reason = next(reason for reason in NOT_TRAINABLE_RULES if reason.applies(info, spec))
@@ -191,14 +191,14 @@ def describe_training(info: VariableInfo, spec: WeightSpec) -> tuple[NotTrainabl
 
 
 def describe_weight(spec: WeightSpec, axes: tuple[Axis, ...]) -> str:
-    """Say what one row, column or filter of a weight is."""
+    """Return a sentence that says what one row, column or filter of a weight is."""
     return spec.meaning.format(**{axis.name: axis.block_size for axis in axes})
 
 
 def describe_initializer(info: VariableInfo, variable: Any, spec: WeightSpec) -> tuple[str, dict[str, Any]]:
-    """Name a weight's initializer, with what the layer does beyond it, and return its configuration for `Weight`.
+    """Return a weight's initializer by name, with what the layer changes afterward, and its configuration for `Weight`.
 
-    Nothing of whole numbers, which are computed.
+    Integer weights have none, because their values are computed.
     """
     initializer = None if _is_integer(info) else next(_find_initializers(info, variable), None)
     if initializer is None:
@@ -210,14 +210,14 @@ def describe_initializer(info: VariableInfo, variable: Any, spec: WeightSpec) ->
 
 
 def _initializer_config(initializer: Any, info: VariableInfo, initial_values: Mapping[str, float]) -> dict[str, Any]:
-    """Return the class and configuration of an initializer of Keras' own; anybody else's may do anything."""
+    """Return the class and configuration of one of Keras' own initializers; a custom initializer may do anything."""
     if not type(initializer).__module__.startswith("keras.") or not hasattr(initializer, "get_config"):
         return {}
-    known = vars(initializer) | initializer.get_config()  # Identity leaves its gain out
+    known = vars(initializer) | initializer.get_config()  # the config of Identity omits its gain
     config = {name: value for name, value in known.items() if name[0] != "_" and isinstance(value, (int, float, str, list))}
     if _has_fans(initializer):
         if initial_values:
-            return {}  # it fills each block by itself, whose fans are not those of the whole
+            return {}  # it fills each block separately, with fans that differ from those of the whole
         config |= _fan_axes(initializer, info)
     return {"class_name": type(initializer).__name__, "config": config} | (
         {"starts": dict(initial_values)} if initial_values else {}
@@ -229,7 +229,7 @@ def _has_fans(initializer: Any) -> bool:
 
 
 def _fan_axes(initializer: Any, info: VariableInfo) -> dict[str, list[int]]:
-    """Return the axes that EinsumDense gives to its kernel's initializer, where this Keras does so."""
+    """Return the axes that EinsumDense passes to its kernel's initializer, if this version of Keras does so."""
     is_einsum = "EinsumDense" in keras_class_names(info.layer) and info.attribute in ("kernel", "_kernel")
     is_open = getattr(initializer, "input_axes", ()) is None or getattr(initializer, "output_axes", ()) is None
     return einsum_fan_axes(info.layer) if is_einsum and is_open else {}

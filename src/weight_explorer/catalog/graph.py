@@ -1,4 +1,4 @@
-"""Which layer feeds which, of models that have a graph: Sequential and functional ones."""
+"""Find which layer feeds which in models with a graph: Sequential and functional models."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import keras
 
 
 def preceding_layer(layer: Any) -> Any | None:
-    """Return the nearest layer with weights whose output, and no other, comes into a layer; None where none is known.
+    """Return the nearest layer with weights whose output is a layer's only input; None if there is none.
 
-    What stands between has no weights, as an activation or padding.
+    Only layers without weights, such as an activation or padding, may lie between the two.
 
     >>> from keras import layers
     >>> conv, norm = layers.Conv2D(4, 3), layers.BatchNormalization()
@@ -31,7 +31,7 @@ def _producing_layer(layer: Any) -> Any | None:
         return None
     if not isinstance(tensor, keras.KerasTensor):
         return None
-    # Keras has no public way from a tensor to the layer that made it.
+    # Keras has no public way to get from a tensor to the layer that produced it.
     made_by = getattr(tensor, "_keras_history", None)
     operation = made_by.operation if made_by else None
     return operation if isinstance(operation, keras.Layer) and operation is not layer else None

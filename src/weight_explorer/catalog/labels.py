@@ -1,4 +1,4 @@
-"""Names for the entries of axes, as the user gives them: a vocabulary, feature names, class names."""
+"""User-defined names for the entries of axes: a vocabulary, feature names, class names."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LabelsArgument = Mapping[str | tuple[str, str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class AxisLabels:
-    """Names of the entries of one axis, or of several that mean the same.
+    """Names of the entries of one axis, or of several axes with the same meaning.
 
-    `target` is a layer's name or path, a weight's key or the name of an axis; `axis` the name of an axis there, or None for
-    the one that has as many entries.
+    `target` is a layer's name or path, a weight's key, or an axis name. `axis` is the name of an axis of that target, or None
+    for the only axis whose length matches the number of names.
     """
 
     target: str
@@ -28,18 +28,18 @@ class AxisLabels:
 
     @property
     def description(self) -> str:
-        """How it was given."""
+        """The label argument as the user wrote it."""
         return f"labels[{self.target!r}]" if self.axis is None else f"labels[{(self.target, self.axis)!r}]"
 
 
 def parse_labels(labels: LabelsArgument | None) -> tuple[AxisLabels, ...]:
-    """Check what needs no model: that places are text and labels are several.
+    """Check everything that needs no model: that targets are strings and that each has a sequence of labels.
 
     Raises:
-        TypeError: `labels` is no mapping from places to sequences of names.
+        TypeError: `labels` is not a mapping from targets to sequences of names.
 
     >>> parse_labels({("embed", "input_dim"): ["the", "a"]})
-    (AxisLabels(place='embed', axis='input_dim', names=('the', 'a')),)
+    (AxisLabels(target='embed', axis='input_dim', names=('the', 'a')),)
     """
     if labels is not None and not isinstance(labels, Mapping):
         raise TypeError(
@@ -64,9 +64,9 @@ def _parse_labels(target: object, names: object) -> AxisLabels:
 
 
 def apply_labels(catalog: Catalog, labels: Iterable[AxisLabels]) -> tuple[Catalog, list[ValueError]]:
-    """Return the catalog with the entries of axes named, and an error for each of the labels that do not fit.
+    """Return the catalog with labeled axes, and an error for each set of labels that does not fit.
 
-    What is for a layer that is not built yet waits until it is.
+    Labels for a layer that is not built yet are kept until it is built.
     """
     weights = dict(catalog.weights)
     errors = []
@@ -82,7 +82,7 @@ def apply_labels(catalog: Catalog, labels: Iterable[AxisLabels]) -> tuple[Catalo
 
 
 def copy_labels(catalog: Catalog, other: Catalog) -> Catalog:
-    """Return the catalog with the names of entries that another has under the same keys, where the axes are as long."""
+    """Return the catalog with the labels of another catalog, for weights with the same key and shape."""
     weights = dict(catalog.weights)
     for key, theirs in other.weights.items():
         ours = weights.get(key)
@@ -92,10 +92,10 @@ def copy_labels(catalog: Catalog, other: Catalog) -> Catalog:
 
 
 def _target_axes(catalog: Catalog, labels: AxisLabels) -> list[tuple[str, int]]:
-    """Find the key and the number of each axis that labels are for."""
+    """Return the weight key and axis number of each axis that the labels apply to."""
     place, axis = labels.target, labels.axis
     weights = _weights_of_target(catalog, place)
-    if weights is None and axis is None:  # an axis named alone is that of the one layer that has it
+    if weights is None and axis is None:  # an axis name alone refers to the only layer that has such an axis
         axis, weights = place, [weight for weight in catalog.weights.values() if place in _axis_names([weight])]
     if not weights:
         if _may_be_built_later(catalog, place):
@@ -112,7 +112,7 @@ def _target_axes(catalog: Catalog, labels: AxisLabels) -> list[tuple[str, int]]:
 
 
 def _check_single_owner(catalog: Catalog, weights: list[Weight], axis: str, labels: AxisLabels) -> None:
-    """Refuse an axis that several layers have: what comes into one need not be what comes into the next."""
+    """Raise an error if several layers have the axis, because their entries may have different meanings."""
     owners: dict[str, Weight] = {}
     for weight in weights:
         owners.setdefault(_owner_path(catalog, weight, axis), weight)
@@ -124,7 +124,7 @@ def _check_single_owner(catalog: Catalog, weights: list[Weight], axis: str, labe
 
 
 def _owner_path(catalog: Catalog, weight: Weight, axis: str) -> str:
-    """Return the path of the layer an axis belongs to: both directions read one input, all projections have the same heads."""
+    """Return the path of the layer that owns an axis. Directions share one input, and projections share their heads."""
     kinds = {"direction", "projection"} if axis == "heads" else {"direction"}
     steps = weight.layer.split("/")
     paths = ["/".join(steps[: i + 1]) for i in range(len(steps))]
@@ -132,7 +132,7 @@ def _owner_path(catalog: Catalog, weight: Weight, axis: str) -> str:
 
 
 def _weights_of_target(catalog: Catalog, target: str) -> list[Weight] | None:
-    """Return the weight of this key, or those of a layer and below it; None where there is neither."""
+    """Return the weight with this key, or the weights of a layer and its sublayers; None if neither exists."""
     if target in catalog.weights:
         return [catalog.weights[target]]
     if not matching_layers(catalog, target):
@@ -142,7 +142,7 @@ def _weights_of_target(catalog: Catalog, target: str) -> list[Weight] | None:
 
 
 def _may_be_built_later(catalog: Catalog, target: str) -> bool:
-    """Say whether something of this name may still be built."""
+    """Return whether something with this name may still be built."""
     return not catalog.root.built or any(
         not below.built for node in matching_layers(catalog, target) for _, below in node.walk()
     )
@@ -162,7 +162,7 @@ def _axis_names(weights: Iterable[Weight]) -> list[str]:
 
 
 def _infer_axis_name(weights: list[Weight], labels: AxisLabels) -> str:
-    """Find the one axis that has as many entries as there are names."""
+    """Return the name of the only axis whose length matches the number of names."""
     axes = [axis for weight in weights for axis in weight.axes]
     fitting = list(dict.fromkeys(axis.name for axis in axes if len(labels.names) in _allowed_lengths(axis)))
     if len(fitting) == 1:
@@ -188,7 +188,7 @@ def _check_length(weight: Weight, axis: Axis, labels: AxisLabels) -> None:
 
 
 def _allowed_lengths(axis: Axis) -> tuple[int, ...]:
-    """Return how many names an axis takes: one for each entry or, of units that every gate has, one for each unit."""
+    """Return how many names an axis accepts: one for each entry, or one for each unit if every gate repeats the units."""
     return (axis.size, axis.block_size) if axis.is_split else (axis.size,)
 
 
@@ -197,7 +197,7 @@ def _format_lengths(axis: Axis) -> str:
 
 
 def _with_axis_labels(weight: Weight, axis_index: int, names: tuple[str, ...]) -> Weight:
-    """Name the entries of one axis; names of units are said again in every gate."""
+    """Label the entries of one axis; names of units are repeated for every gate."""
     axis = weight.axes[axis_index]
     labels = names * (axis.size // len(names)) if names else ()
     axes = (*weight.axes[:axis_index], replace(axis, labels=labels), *weight.axes[axis_index + 1 :])

@@ -1,4 +1,4 @@
-"""Find what the user calls by name, and answer a name that is wrong with the nearest right one."""
+"""Find weights and layers by name, and suggest the closest match for an unknown name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def find_key(keys: Iterable[str], name: Any, context: str = "") -> str:
-    """Return the weight's key that is meant: this one, or the only one that ends so, as `dense/kernel` does for a path.
+    """Return the key that a name refers to: the key itself, or the only key with that ending, such as `dense/kernel`.
 
     Raises:
-        TypeError: It is no text.
-        ValueError: No key, or more than one, ends so; the message names those, or the nearest.
+        TypeError: The name is not a string.
+        ValueError: No key, or more than one, has that ending; the message names the matches, or the closest key.
 
     >>> find_key(["small/dense/kernel", "small/dense/bias", "small/out/bias"], "dense/bias")
     'small/dense/bias'
@@ -28,10 +28,10 @@ def find_key(keys: Iterable[str], name: Any, context: str = "") -> str:
 
 
 def matching_keys(keys: Iterable[str], name: Any) -> list[str]:
-    """Return the key of this name alone if there is one, else all keys that end so.
+    """Return only the key with exactly this name if there is one, else all keys with that ending.
 
     Raises:
-        TypeError: The name is no text.
+        TypeError: The name is not a string.
 
     >>> matching_keys(["small/dense/kernel", "small/out/kernel"], "kernel")
     ['small/dense/kernel', 'small/out/kernel']
@@ -43,7 +43,7 @@ def matching_keys(keys: Iterable[str], name: Any) -> list[str]:
 
 
 def _raise_unknown_key(keys: list[str], name: str, context: str) -> str:
-    """Refuse a key, with the one that is nearest: of a layer that is named alone, its kernel."""
+    """Raise an error for an unknown key that suggests the closest one. For the name of a layer, suggest its kernel."""
     keys = sorted(keys, key=lambda key: not key.endswith("/kernel"))
     meant: dict[str, str] = {}
     for key in keys:
@@ -54,7 +54,7 @@ def _raise_unknown_key(keys: list[str], name: str, context: str) -> str:
 
 
 class WeightDict(dict[str, Any]):
-    """Weights by their keys, each of which can be got by any ending that no other has.
+    """A dictionary of weights by key that also accepts any unique ending of a key.
 
     >>> WeightDict({"small/dense/kernel": 1})["dense/kernel"]
     1
@@ -68,7 +68,7 @@ class WeightDict(dict[str, Any]):
 
 
 def matching_layers(catalog: Catalog, name: str) -> list[LayerNode]:
-    """Return the places of the layers of this path, of this name, or of a path that ends so; one of each layer."""
+    """Return the nodes of all layers with this path, name, or path ending; one node for each layer."""
     if name in catalog.nodes:
         return [catalog.nodes[name]]
     found = [node for node in catalog.nodes.values() if node.name == name or node.path.endswith(f"/{name}")]
@@ -76,10 +76,10 @@ def matching_layers(catalog: Catalog, name: str) -> list[LayerNode]:
 
 
 def find_layer(catalog: Catalog, layer: object) -> LayerNode:
-    """Find a layer itself, or one by its path, or by its name where only one layer has it.
+    """Find the node of a layer, given the layer itself, its path, or its name if only one layer has that name.
 
     Raises:
-        ValueError: No layer, or more than one, is called so; the message names what is near.
+        ValueError: No layer, or more than one, matches; the message suggests similar names.
     """
     if not isinstance(layer, str):
         return _find_layer_object(catalog, layer)
@@ -102,23 +102,23 @@ def _find_layer_object(catalog: Catalog, layer: object) -> LayerNode:
 
 
 def check_option(kind: str, name: str | None, options: Iterable[str], context: str = "") -> None:
-    """Refuse a name that is not among the options.
+    """Raise an error if a name is not one of the options.
 
     Raises:
-        ValueError: It is not; the message names the nearest option and all of them.
+        ValueError: It is not; the message names the closest option and all options.
     """
     if name is not None and name not in (options := list(options)):
         raise ValueError(unknown_name_message(kind, name, options, context))
 
 
 def unknown_name_message(kind: str, name: object, options: Iterable[str], context: str = "") -> str:
-    """Say what came, what was expected and what is nearest to it."""
+    """Return an error message with the given name, the expected options and the closest one."""
     options = list(dict.fromkeys(options))
     return _unknown_name_message(kind, name, options, context, _closest_match(str(name), options))
 
 
 def invalid_option_message(option: str, value: object, keys: Iterable[str], context: str) -> str:
-    """Say what an option cannot be, and what it can; `keys` as they are written, of which numbers are taken together.
+    """Return an error message for an invalid option value. `keys` are the valid values as written; numbers become a range.
 
     >>> invalid_option_message("channel", 7, ["0", "1", "2"], " in the view 'filters'")
     "channel=7 is not on offer in the view 'filters'. Give a number from 0 to 2."
@@ -140,7 +140,7 @@ def _with_suggestion(message: str, options: list[str], suggestion: str) -> str:
 
 
 def _closest_match(name: str, options: Iterable[str]) -> str:
-    """Return the option that is nearest to a name, or "" where none is near."""
+    """Return the option closest to a name, or "" if none is close."""
     return next(iter(difflib.get_close_matches(name, options, n=1, cutoff=0.4)), "")
 
 

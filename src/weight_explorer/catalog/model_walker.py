@@ -1,4 +1,4 @@
-"""Where layers and variables stand in a model: walks Keras' objects, and finds the Python that leads to each."""
+"""Walk a Keras model to find its layers and variables, and the Python expression for each."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from weight_explorer.catalog import descriptions
 from weight_explorer.catalog.accessors import Accessor, accessor_by_name, accessors_from, index_accessors
 from weight_explorer.catalog.layers.specs import SEED_ATTRIBUTE
 
-# Layers that hold the same layers again and again have more places than anyone can look at: from here on a layer that stands
-# elsewhere already is not unfolded once more.
+# Layers that contain the same layers over and over can have too many occurrences to view. Beyond this number, a layer that
+# already occurs elsewhere is not expanded again.
 MAX_LAYER_OCCURRENCES = 4000
 _NO_ACCESSOR = Accessor("", "", is_public=False)
 
 
 @dataclass(slots=True)
 class VariableOccurrence:
-    """A variable where it was found: on which layer, under which attribute and name, by which Python."""
+    """A variable and where it was found: its layer, its attribute and name, and the Python expression for it."""
 
     variable: Any
     owner: Any
@@ -35,9 +35,10 @@ class VariableOccurrence:
 
 @dataclass(slots=True)
 class LayerOccurrence:
-    """A layer where it was found in the tree.
+    """A layer and where it was found in the tree.
 
-    `public_ancestor` and `public_ancestor_expression` are the nearest layer, itself or above, that public Python leads to.
+    `public_ancestor` is the nearest layer, the layer itself or one above it, that public Python can reach;
+    `public_ancestor_expression` is that Python.
     """
 
     layer: Any
@@ -55,20 +56,20 @@ class LayerOccurrence:
     children: list[LayerOccurrence] = field(default_factory=list)
 
     def walk(self) -> Iterator[LayerOccurrence]:
-        """Yield this place and all below it, from top to bottom."""
+        """Yield this occurrence and all occurrences below it, from top to bottom."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
 def sublayers(layer: Any) -> list[Any]:
-    """Return the layers that a layer holds itself."""
-    # Keras has no public list of a layer's direct sublayers; a Model's `layers` is built on this very method.
+    """Return the direct sublayers of a layer."""
+    # Keras has no public list of a layer's direct sublayers; `Model.layers` is built on this method.
     return list(layer._flatten_layers(include_self=False, recursive=False))  # noqa: SLF001
 
 
 class ModelWalker:
-    """Walks the layers once. What it has learned of a layer serves every place where that layer stands."""
+    """Walks all layers. Information about a layer is collected once and used for all of its occurrences."""
 
     def __init__(self) -> None:
         self._accessors: dict[int, dict[int, Accessor]] = {}
@@ -79,7 +80,7 @@ class ModelWalker:
         self._num_occurrences = 0
 
     def visit(self, layer_occurrence: LayerOccurrence, ancestors: tuple[Any, ...]) -> None:
-        """Fill in a place: what its layer holds itself, and the places below it."""
+        """Fill in a layer occurrence: the layer's own variables and the occurrences below it."""
         layer = layer_occurrence.layer
         is_repeated = id(layer) in self._variables_below
         layer_occurrence.variables = list(self._own_variables(layer_occurrence, layer, "", is_public=True))
@@ -131,7 +132,7 @@ class ModelWalker:
     def _own_variables(
         self, layer_occurrence: LayerOccurrence, layer: Any, access_expression: str, *, is_public: bool
     ) -> Iterator[VariableOccurrence]:
-        """Yield the variables that a layer holds itself, not through a layer below it."""
+        """Yield the variables that belong to a layer itself, not to one of its sublayers."""
         below = self._variable_ids_below(layer)
         for variable in self.variables_of(layer):
             if id(variable) in below:
@@ -163,7 +164,7 @@ class ModelWalker:
         return self._index_accessors[id(layer)]
 
     def variables_of(self, layer: Any) -> list[Any]:
-        """Return what Keras says that a layer and those below it hold, asked once."""
+        """Return the variables of a layer and its sublayers according to Keras, cached."""
         if id(layer) not in self._variables:
             self._variables[id(layer)] = layer.variables
         return self._variables[id(layer)]
@@ -175,15 +176,15 @@ class ModelWalker:
         return self._variables_below[id(layer)]
 
     def _num_calls(self, model: Any, layer: Any) -> int:
-        """Count how often a functional model calls a layer; 1 where Keras has no graph to count in."""
+        """Count how often a functional model calls a layer; 1 if Keras has no graph to count in."""
         if id(model) not in self._calls:
-            # Keras has no public list of a graph's calls but the serialized model, which takes far longer.
+            # Keras has no public list of a graph's calls other than the serialized model, which takes far longer.
             depths = getattr(model, "_nodes_by_depth", {})
             self._calls[id(model)] = Counter(id(node.operation) for nodes in depths.values() for node in nodes)
         return self._calls[id(model)][id(layer)] or 1
 
     def _is_internal_layer(self, parent: Any, child: Any) -> bool:
-        """Say whether a row in the tree would only be noise: inputs, and empty insides of Keras' own layers."""
+        """Return whether a row in the tree would only be noise: inputs, and empty sublayers of Keras' own layers."""
         if isinstance(child, keras.layers.InputLayer):
             return True
         own = type(parent).__module__.startswith("keras.") and not isinstance(parent, keras.Model)
@@ -193,7 +194,7 @@ class ModelWalker:
 
 
 def make_unique(name: str, taken: set[str]) -> str:
-    """Return the name, with a number behind it where it is taken, and take it."""
+    """Return the name, with a number appended if it is already in `taken`, and add it to `taken`."""
     found = next(each for number in itertools.count(1) if (each := name if number == 1 else f"{name}#{number}") not in taken)
     taken.add(found)
     return found

@@ -1,4 +1,4 @@
-"""The types of the catalog: plain frozen data that any part may hold, without Keras."""
+"""The types of the catalog: plain frozen data without Keras objects, safe for any module to hold."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from weight_explorer.catalog.lookup import WeightDict
 
 IndexTuple = tuple[slice | int, ...]
 
-# The role of what random numbers are made from: it is a variable, but no weight.
+# The role of the state of a random number generator, which is a variable but not a weight.
 SEED_STATE = "seed state"
 
 
 class NotTrainableReason(StrEnum):
-    """Why training by gradients cannot move a weight."""
+    """Why training by gradients cannot change a weight."""
 
     MOVING_STATISTIC = "moving statistic"
-    LAYER_STATE = "state"  # what a layer keeps that is no weight: seeds, counts, vocabularies
+    LAYER_STATE = "state"  # what a layer keeps besides weights: seeds, counts, vocabularies
     QUANTIZED = "quantized"
     INTEGER_DTYPE = "whole numbers"
     LAYER_FROZEN = "layer frozen"
@@ -32,12 +32,12 @@ class NotTrainableReason(StrEnum):
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the weight would train but for `trainable = False` of its layer, or of one above."""
+        """Whether the weight would train if its layer, or a layer above, did not have `trainable = False`."""
         return self in (NotTrainableReason.LAYER_FROZEN, NotTrainableReason.PARENT_FROZEN)
 
 
 def enclosing_paths(path: str) -> Iterator[str]:
-    """Yield the paths of the layers that a layer is in, the outermost first, and its own last.
+    """Yield the paths of the layers that enclose a layer, outermost first, ending with its own path.
 
     >>> list(enclosing_paths("m/base/conv"))
     ['m', 'm/base', 'm/base/conv']
@@ -64,11 +64,11 @@ class Axis:
         name: Keras' own term, such as `input_dim` or `units`.
         size: Number of entries.
         meaning: What the axis stands for, in a few words.
-        blocks: Named slices that tile it, such as the gates of an LSTM or the heads of an attention.
-        labels: A name for each entry, as given to `WeightExplorer(labels=...)`; empty where none were given.
+        blocks: Named slices that tile the axis, such as the gates of an LSTM or the heads of an attention layer.
+        labels: A name for each entry, from `WeightExplorer(labels=...)`; empty if none were given.
         entry_name: What one entry is, in the singular: "input", "unit", "filter".
-        block_kind: What the blocks are called together: "gate", "head".
-        side: "in" where it is summed over, "out" where it stays, "window" where it is moved along, else "".
+        block_kind: What one block is: "gate", "head".
+        side: "in" if the layer sums over the axis, "out" if the axis remains in the output, "window" if it slides, else "".
     """
 
     name: str
@@ -82,27 +82,27 @@ class Axis:
 
     @property
     def block_size(self) -> int:
-        """Number of entries in one block, such as the units of each gate; without blocks, in all."""
+        """Number of entries in one block, such as the units of each gate; the size of the axis if it has no blocks."""
         return self.blocks[0].stop - self.blocks[0].start if self.blocks else self.size
 
     def block_label(self, block: Block) -> str:
-        """Name a block as the user reads it: where blocks are the entries, with the user's own name for it."""
+        """Return the display name of a block, with the user's own label if each block is one entry."""
         return f"{block.name} ({self.labels[block.start]})" if self.labels and not self.is_split else block.name
 
     @property
     def shape_label(self) -> str:
-        """What stands for this axis in a shape: `input_dim`, or `4 gates x 20 units` where it is made of blocks."""
+        """How a shape shows this axis: `input_dim`, or `4 gates x 20 units` if it is split into blocks."""
         return f"{self._blocks_text} x {self.block_size} {self.name}" if self.is_split else self.name
 
     @property
     def description(self) -> str:
-        """The same in plain words: `100 inputs`, `4 gates x 20 units`."""
+        """The axis in plain words: `100 inputs`, `4 gates x 20 units`."""
         inner = _format_count(self.block_size if self.is_split else self.size, self.entry_name or "entry")
         return f"{self._blocks_text} x {inner}" if self.is_split else inner
 
     @property
     def is_split(self) -> bool:
-        """Whether blocks hold the same entries again and again, as gates hold units; heads are entries themselves."""
+        """Whether every block repeats the same entries, as gates repeat units. Heads are entries themselves."""
         return bool(self.blocks) and (self.block_kind != self.entry_name or self.block_size > 1)
 
     @property
@@ -111,43 +111,43 @@ class Axis:
 
 
 def _format_count(number: int, noun: str) -> str:
-    """Count in words: `1 unit`, `2 units`, `3 entries`."""
+    """Format a count in words: `1 unit`, `2 units`, `3 entries`."""
     return f"{number} {noun if number == 1 else pluralize(noun)}"
 
 
 def pluralize(noun: str) -> str:
-    """Return the plural of a noun that the catalog uses."""
+    """Return the plural of a noun used by the catalog."""
     return {"entry": "entries", "bias": "biases"}.get(noun, f"{noun}s")
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One variable of the model, explained; or a slice of one, made by `slice_blocks`.
+    """One variable of the model with its explanation, or a slice of one made by `slice_blocks`.
 
     Attributes:
-        key: Unique, stable and readable: the Keras path, made unique where Keras is not.
+        key: Unique, stable and readable: the Keras path, with a number appended if Keras repeats it.
         role: `"kernel"`, `"recurrent"`, `"bias"`, or the weight's own kind in words such as `"moving mean"`.
         name: The attribute's name in Keras, such as `recurrent_kernel`.
-        layer: Path of the tree node that holds it first.
+        layer: Path of the first tree node that holds the weight.
         shape: Its shape.
         dtype: Its data type, as Keras names it.
         axes: One `Axis` for each dimension.
         trainable: Whether training may change it.
-        not_trainable_text: Why it is not trainable, in a few words; `""` where it is.
-        not_trainable: The same as a code; None where it is trainable.
-        initializer: The initializer's class name, or `""` where none is known.
-        initializer_config: Of an initializer of Keras' own its `class_name` and `config`, as Keras has them, and in `starts`
-            the blocks that start at another number; empty where that is not known. Never changed.
-        shared_by: Paths of all tree nodes that hold this very variable.
-        expression: Python that evaluates, with `model` in scope, to this very variable (of a slice, to its values in NumPy).
+        not_trainable_text: Why it is not trainable, in a few words; `""` if it is trainable.
+        not_trainable: The same reason as a code; None if it is trainable.
+        initializer: The initializer's class name, or `""` if unknown.
+        initializer_config: For one of Keras' own initializers, its `class_name` and `config` in Keras' format, and in `starts`
+            the blocks that start at another number; empty if unknown. Never modified.
+        shared_by: Paths of all tree nodes that hold the same variable.
+        expression: Python that evaluates to the variable, with `model` in scope (for a slice, to its values in NumPy).
         meaning: What one row, one column or one filter is.
-        training_effect: What training does to it, or why it does nothing.
-        location_note: What else is to be said of where it stands, such as the direction it belongs to.
-        source_key: Of a slice, the key of the whole weight; `""` for a whole one.
-        index: Of a slice, what NumPy is to be indexed with.
-        source_shape: Of a slice, the shape of the whole weight.
-        get_weights_index: Where it stands in what its layer's `get_weights()` returns; None of what is not among them, such as
-            a random state. A slice has that of the whole.
+        training_effect: What training does to it, or why training does not change it.
+        location_note: Additional information about its location, such as the direction it belongs to.
+        source_key: For a slice, the key of the whole weight; `""` for a whole weight.
+        index: For a slice, the NumPy index into the whole weight.
+        source_shape: For a slice, the shape of the whole weight.
+        get_weights_index: Its position in the list returned by its layer's `get_weights()`; None if it is not in the list,
+            such as a random state. A slice has the position of the whole weight.
     """
 
     key: str
@@ -178,10 +178,12 @@ class Weight:
         )
 
     def select_blocks(self, *blocks: str) -> Weight:
-        """Return the slice of named blocks, such as the forget gate; its values are `history.values(part.whole, part.index)`.
+        """Return the slice of named blocks, such as the forget gate.
+
+        Read its values with `history.values(part.variable_key, part.index)`.
 
         Raises:
-            ValueError: The weight has no block of that name; the message lists those it has.
+            ValueError: The weight has no block with that name; the message lists the available blocks.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -203,7 +205,7 @@ class Weight:
 
     @property
     def variable_key(self) -> str:
-        """Key of the variable, under which the history has it."""
+        """Key of the variable in the history."""
         return self.source_key or self.key
 
     @property
@@ -213,14 +215,14 @@ class Weight:
 
     @property
     def explanation(self) -> str:
-        """A few plain sentences: of what the shape is made, what one row or column is, what training does to it."""
+        """A few plain sentences: what the shape consists of, what one row or column is, and what training does to it."""
         return " ".join(
             filter(None, (describe_shape(self.shape, self.axes), self.meaning, self.training_effect, self.location_note))
         )
 
     @property
     def get_weights_text(self) -> str:
-        """What of its layer's `get_weights()` it is, such as `get_weights()[0] of dense`; empty where it is not among them.
+        """Its position in `get_weights()`, such as `get_weights()[0] of dense`; empty if it is not in the list.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -244,7 +246,7 @@ class Weight:
 
 
 def describe_shape(shape: tuple[int, ...], axes: tuple[Axis, ...]) -> str:
-    """Spell a shape out in plain words.
+    """Describe a shape in plain words.
 
     >>> describe_shape((4, 3), (Axis("input_dim", 4, entry_name="input"), Axis("units", 3, entry_name="unit")))
     '(4, 3) is 4 inputs by 3 units.'
@@ -253,9 +255,9 @@ def describe_shape(shape: tuple[int, ...], axes: tuple[Axis, ...]) -> str:
 
 
 def slice_blocks(weight: Weight, *blocks: str) -> Weight:
-    """Return the slice of a weight that belongs to the named blocks, or the weight itself where it has none of them.
+    """Return the slice of a weight that belongs to the named blocks, or the weight itself if it has none of them.
 
-    A block of one entry, such as one head, takes its axis away, as indexing by a number does.
+    A block with one entry, such as one head, removes its axis, as indexing with a number does.
 
     >>> gates = (Block("input gate", 0, 2), Block("forget gate", 2, 4))
     >>> axes = (Axis("input_dim", 3), Axis("units", 4, blocks=gates, entry_name="unit", block_kind="gate"))
@@ -281,7 +283,7 @@ def slice_blocks(weight: Weight, *blocks: str) -> Weight:
         initializer=_block_initializer(weight, names),
         expression=f"{weight.expression}.numpy()[{format_index(index)}]",
         meaning=_block_meaning(weight, axes, [block for block in chosen if block]),
-        source=weight.key,
+        source_key=weight.key,
         index=index,
         source_shape=weight.shape,
         initializer_config=_block_initializer_config(weight, names),
@@ -289,13 +291,13 @@ def slice_blocks(weight: Weight, *blocks: str) -> Weight:
 
 
 def _block_initializer(weight: Weight, names: list[str]) -> str:
-    """What is said of one block beyond the initializer's name is true of that block only."""
+    """Return the initializer text for a block. Details after the initializer's name apply only to the block they name."""
     name, _, beyond = weight.initializer.partition(", ")
     return weight.initializer if any(beyond.startswith(block) for block in names) else name
 
 
 def _block_initializer_config(weight: Weight, names: list[str]) -> Mapping[str, Any]:
-    """Of a block that starts at another number than the rest, that number; of the others, what fills the rest."""
+    """Return a constant initializer for a block with its own start value; for other blocks, the initializer of the rest."""
     config = {name: value for name, value in weight.initializer_config.items() if name != "starts"}
     starts = weight.initializer_config.get("starts", {})
     value = next((starts[name] for name in names if name in starts), None)
@@ -333,7 +335,7 @@ def _strip_trailing_slices(index: IndexTuple) -> IndexTuple:
 
 
 def format_index(index: IndexTuple) -> str:
-    """Write an index as in Python, such as `:, 20:40`."""
+    """Format an index as Python writes it, such as `:, 20:40`."""
     return ", ".join(str(item) if isinstance(item, int) else _format_slice(item) for item in index)
 
 
@@ -345,10 +347,10 @@ def _format_slice(item: slice) -> str:
 class LayerNode:
     """A row of the layer tree. A layer that the model uses in two places has two nodes with the same weights.
 
-    `parent_role` and `parent_role_kind` say what it is to its wrapper, such as "forward", a "direction". `state_note` says what
-    it keeps that is no weight, such as a vocabulary, and `expression` is Python that reads that, or else the layer.
-    `preceding_layer` is the path
-    of the nearest layer with weights whose output alone comes in, where the model has a graph that says so.
+    `parent_role` and `parent_role_kind` describe its role in its wrapper, such as "forward", a "direction". `state_note`
+    describes what it keeps besides weights, such as a vocabulary; `expression` is Python that reads that state, or the layer
+    itself if there is none. `preceding_layer` is the path of the nearest layer with weights whose output is this layer's only
+    input, if the model has a graph that shows it.
     """
 
     path: str
@@ -367,7 +369,7 @@ class LayerNode:
     preceding_layer: str = ""
 
     def walk(self, level: int = 1) -> Iterator[tuple[int, LayerNode]]:
-        """Yield `(level, node)` for this node and all below it, from top to bottom.
+        """Yield `(level, node)` for this node and all nodes below it, from top to bottom.
 
         >>> [(level, node.path) for level, node in LayerNode("net", "net", "Sequential").walk()]
         [(1, 'net')]
@@ -379,12 +381,12 @@ class LayerNode:
 
 @dataclass(frozen=True, repr=False)
 class Catalog:
-    """Everything a model holds: `root`, the tree of layers, and `weights`, from key to `Weight`.
+    """Everything in a model: `root`, the tree of layers, and `weights`, a mapping from key to `Weight`.
 
-    `weights[...]` takes any ending of a key that no other key has, such as `dense/kernel`.
+    `weights[...]` accepts any unique ending of a key, such as `dense/kernel`.
 
-    `variables` are the live Keras variables under the same keys; only the recorder reads them. `layers` are the live layers,
-    from path to layer.
+    `variables` maps the same keys to the live Keras variables; only the recorder reads them. `layers` maps paths to the live
+    layers.
     """
 
     root: LayerNode
@@ -401,10 +403,10 @@ class Catalog:
 
     @cached_property
     def is_fully_built(self) -> bool:
-        """Whether every layer is built, so that no weight is still to come."""
+        """Whether every layer is built, so that no more weights will appear."""
         return all(node.built for node in self.nodes.values())
 
     @cached_property
     def nodes(self) -> dict[str, LayerNode]:
-        """From path to node, from top to bottom."""
+        """All nodes by path, from top to bottom."""
         return {node.path: node for _, node in self.root.walk()}

@@ -1,4 +1,4 @@
-"""Some elements of one weight, for whoever picks them out and for whoever does something to them."""
+"""A selection of elements of one weight, shared by the code that makes selections and the code that uses them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ElementSelection:
-    """Elements of a weight.
+    """Selected elements of a weight.
 
     Attributes:
         key: The weight, as in `explorer.catalog.weights`.
-        mask: Which they are: a boolean array of its shape, read-only.
-        description: The same in words, such as `input_dim 3 to 7 by units 0 to 12`.
+        mask: A read-only boolean array with the weight's shape that marks the elements.
+        description: The selection in words, such as `input_dim 3 to 7 by units 0 to 12`.
     """
 
     key: str

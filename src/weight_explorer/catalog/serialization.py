@@ -1,4 +1,4 @@
-"""A catalog as text, so that a recorded run can be opened without its model."""
+"""Convert a catalog to and from JSON, so that a recorded run can be opened without its model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weight_explorer.catalog.schema import Axis, Block, Catalog, LayerNode, NotT
 
 
 def catalog_to_json(catalog: Catalog) -> str:
-    """Write a catalog as JSON, without the live variables and layers.
+    """Convert a catalog to JSON, without the live variables and layers.
 
     >>> node = LayerNode("m", "m", "Sequential", weights=("m/w",))
     >>> weight = Weight("m/w", "kernel", "kernel", "m", (3,), "float32", (Axis("units", 3),), shared_by=("m",))
@@ -24,7 +24,7 @@ def catalog_to_json(catalog: Catalog) -> str:
 
 
 def catalog_from_json(text: str) -> Catalog:
-    """Read what `catalog_to_json` wrote."""
+    """Read the output of `catalog_to_json`."""
     found = json.loads(text)
     weights = {key: _weight_from_json(fields) for key, fields in found["weights"].items()}
     return Catalog(_node_from_json(found["root"]), MappingProxyType(weights))

@@ -1,1 +1,1 @@
-"""Two sets of weights, aligned."""
+"""Compare two sets of weights by aligning them."""

@@ -1,1 +1,1 @@
-"""What moved, what did not and why: findings in a recorded training, each with its evidence."""
+"""Diagnosis: findings about what changed during training, what did not and why, each with its evidence."""

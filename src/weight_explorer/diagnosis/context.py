@@ -1,4 +1,4 @@
-"""What rules are asked about: the weights over the records, and which of the changes training made."""
+"""The data that diagnosis rules examine: the weights over the records, and the changes that training made."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ from weight_explorer.recording.records import DETECTED_KINDS, TRAINED_KINDS, Rec
 from weight_explorer.recording.statistics.summary import FIELD_INDEX, QUANTITIES, to_float
 
 _SINCE_START, _SINCE_LAST = QUANTITIES.index("since_start"), QUANTITIES.index("since_last")
-# Kinds of records that leave what was found before them as it was, as long as nothing is trained after them.
+# Kinds of records that keep earlier findings valid, unless training continues after them.
 _KEEPS_EARLIER_FINDINGS = (*DETECTED_KINDS, "reverted")
 
 
 @dataclass(frozen=True, slots=True)
 class WeightConditions:
-    """What held for one weight at a record of training.
+    """The training conditions of one weight at a record.
 
     Attributes:
-        activity: What kind of training it was.
-        in_train_step: Whether the training step updates the weight, None where that is not known.
-        not_trainable: Why it was not trainable by its flags, None where it was.
-        has_optimizer: Whether an optimizer that is known owns it.
-        owners_known: Whether all optimizers are known that can have updated it.
-        reaches_loss: Whether a path leads from its layer to a loss, None where that is not known.
-        learning_rate_is_zero: Whether the learning rate of its optimizer was 0, None where that is not known.
-        optimizer_stepped: Whether its optimizer made a step since the record before, None where that is not known.
-        optimizer: The class of its optimizer, "" where that is not known.
-        scales_loss: Whether a loss scale is around its optimizer, which skips steps that are not finite.
-        unbuilt_optimizer: The class of an optimizer that a loop was said to use, and that made no step so far; "" for none.
-        optimizers_known: Whether any optimizer is known, and of each which weights it owns.
-        frozen_by: Path of the outermost layer, its own or one above, that had `trainable = False`; "" for none.
+        activity: The kind of training.
+        in_train_step: Whether the training step updates the weight. None if unknown.
+        not_trainable: Why the flags make the weight not trainable. None if it is trainable.
+        has_optimizer: Whether a known optimizer owns the weight.
+        owners_known: Whether all optimizers that can have updated the weight are known.
+        reaches_loss: Whether a path leads from the layer to a loss. None if unknown.
+        learning_rate_is_zero: Whether the learning rate of the optimizer was 0. None if unknown.
+        optimizer_stepped: Whether the optimizer made a step since the previous record. None if unknown.
+        optimizer: The class name of the optimizer. "" if unknown.
+        scales_loss: Whether the optimizer is wrapped with loss scaling, which skips steps that are not finite.
+        unbuilt_optimizer: The class name of an optimizer that was registered for a training loop but made no step so far. ""
+            for none.
+        optimizers_known: Whether any optimizer is known, and the weights that each one owns.
+        frozen_by: The path of the outermost layer with `trainable = False`: the layer of the weight or one that contains it.
+            "" for none.
     """
 
     activity: TrainingKind = TrainingKind.NONE
@@ -59,40 +61,42 @@ class WeightConditions:
     frozen_by: str = ""
 
     def is_compatible(self, other: WeightConditions) -> bool:
-        """Whether it is the same as another, but for what is known of one of them only."""
+        """Return whether both conditions are the same, ignoring facts that are unknown for one of them."""
         is_open = self.optimizer_stepped is None or other.optimizer_stepped is None
         return self == (replace(other, optimizer_stepped=self.optimizer_stepped) if is_open else other)
 
     @property
     def is_frozen(self) -> bool:
-        """Whether `trainable = False` of its layer, or of one above, says that it is not to move."""
+        """Whether `trainable = False`, on the layer or on one that contains it, freezes the weight."""
         is_statistic = self.not_trainable is NotTrainableReason.MOVING_STATISTIC and bool(self.frozen_by)
         return is_statistic or (self.not_trainable is not None and self.not_trainable.is_frozen)
 
     @property
     def cannot_change(self) -> bool:
-        """Whether this training could not move the weight, for a reason that was recorded."""
+        """Whether this training could not change the weight, for a recorded reason."""
         is_left_out = self.in_train_step is False or (self.in_train_step is None and self.not_trainable is not None)
         return is_left_out or self.learning_rate_is_zero is True or self.optimizer_stepped is False
 
 
 class WeightTrace:
-    """One weight over the records.
+    """The history of one weight over the records.
 
     Attributes:
         weight: The weight.
-        record_numbers: Numbers of the records with statistics.
-        statistics: Their statistics, of shape (records, `QUANTITIES`, `FIELDS`).
-        training_indices: Places in `record_numbers` of the records that training led to, since somebody set the weights last.
-        conditions: What held for the weight, one entry for each set of records with the same facts.
-        condition_index: For each place of `training_indices`, which of these it was.
-        changeable_indices: Those of them at which training could move the weight, as far as is known.
-        batches_since_recorded: Of these, how many batches were trained since the record made before, NaN where that is not
-            known. In a past that was thinned it is an average: each change is that since a record that is not kept any more.
-        batches_since_kept: Of these, how many batches were trained since the record before that is kept, NaN where that is not
-            known.
-        value_records: Numbers of the records with values, from the state that this training of the weight began with.
-        has_initial_values: Whether the first of these is that very state.
+        record_numbers: The numbers of the records with statistics.
+        statistics: The statistics of these records, of shape (records, `QUANTITIES`, `FIELDS`).
+        training_indices: The indices in `record_numbers` of the records made by training, since the weights were last set by
+            other means.
+        conditions: The training conditions of the weight, one entry per set of records with the same facts.
+        condition_index: The index in `conditions` for each entry of `training_indices`.
+        changeable_indices: The entries of `training_indices` at which training could change the weight, as far as is known.
+        batches_since_recorded: For each entry of `changeable_indices`, the number of batches since the previous recorded
+            record. NaN if unknown. In a thinned history this is an average, because the change is relative to a record that is
+            no longer kept.
+        batches_since_kept: For each entry of `changeable_indices`, the number of batches since the previous kept record. NaN
+            if unknown.
+        value_records: The numbers of the records with values, starting with the initial state of this training of the weight.
+        has_initial_values: Whether the first entry of `value_records` is this initial state.
     """
 
     def __init__(self, weight: Weight, weight_history: WeightHistory, timeline: RecordTimeline) -> None:
@@ -117,7 +121,7 @@ class WeightTrace:
         self.conditions = tuple(each.for_weight(weight) for each in timeline.conditions)
         self.condition_index = timeline.condition_index_at(self.record_numbers[self.training_indices])
         could_move = ~np.array([regime.cannot_change for regime in self.conditions], bool)[self.condition_index]
-        # What moved was trained, whatever is said of it.
+        # A weight that changed was trained, even if the recorded conditions rule it out.
         could_move |= self.num_changed > 0
         self.changeable_indices = self.training_indices[could_move]
         self.batches_since_recorded, self.batches_since_kept = gaps[self.changeable_indices], spans[self.changeable_indices]
@@ -135,38 +139,38 @@ class WeightTrace:
 
     @property
     def key(self) -> str:
-        """The weight's key."""
+        """The key of the weight."""
         return self.weight.key
 
     def change_statistic(self, name: str, quantity: str = "since_last") -> np.ndarray:
-        """One statistic at the records that training led to."""
+        """Return one statistic at the records of `changeable_indices`."""
         return self.statistics[self.changeable_indices, QUANTITIES.index(quantity), FIELD_INDEX[name]]
 
     def value_statistic(self, name: str) -> np.ndarray:
-        """One statistic of the values at all records."""
+        """Return one statistic of the values at all records."""
         return self.statistics[:, 0, FIELD_INDEX[name]]
 
     @property
     def unit_axis(self) -> tuple[int, Axis]:
-        """The number of the axis along which its units are, and that axis."""
+        """The index of the unit axis, and the axis itself."""
         return next((number, axis) for number, axis in enumerate(self.weight.axes) if axis.side == "out")
 
     @property
     def num_batches(self) -> float:
-        """How many batches were trained over all records at which training could move it, NaN where that is unknown."""
+        """The number of batches over all records at which training could change the weight. NaN if unknown."""
         return float(self.batches_since_kept.sum())
 
     @cached_property
     def is_unchanged(self) -> bool:
-        """Whether training has moved no element, of those that are known; False where nothing was trained."""
+        """Whether training changed no known element. False if nothing was trained."""
         return len(self.training_indices) > 0 and self.unchanged_from == 0
 
     @cached_property
     def unchanged_from(self) -> int:
-        """The place in `training_indices` from which on no element moved; its length where the last record moved some."""
+        """The index in `training_indices` from which no element changed. Its length if the last record has changes."""
         places = np.flatnonzero(self.num_changed)
         first = int(places[-1]) + 1 if len(places) else 0
-        # Of records between that were thinned away the distance to the start tells.
+        # For records that were thinned away, the distance from the start shows whether the weight changed.
         around = np.union1d(self.training_indices[first:], self.training_indices[first:] - 1)
         distances = self.statistics[around, _SINCE_START][
             :, [FIELD_INDEX["moved"], FIELD_INDEX["norm"], FIELD_INDEX["largest"]]
@@ -177,37 +181,38 @@ class WeightTrace:
 
     @property
     def num_changed(self) -> np.ndarray:
-        """How many elements moved at each record that training led to."""
+        """The number of elements that changed at each entry of `training_indices`."""
         return self.statistics[self.training_indices, _SINCE_LAST, FIELD_INDEX["moved"]]
 
     @property
     def has_stopped_changing(self) -> bool:
-        """Whether it did not move at the newest record that training led to."""
+        """Whether the weight did not change at the newest training record."""
         return self.unchanged_from < len(self.training_indices)
 
     def conditions_by_record(self) -> list[WeightConditions]:
-        """Return what held at each record that training led to."""
+        """Return the conditions at each entry of `training_indices`."""
         return [self.conditions[place] for place in self.condition_index.tolist()]
 
     @property
     def num_epochs(self) -> float:
-        """Over how many epochs training could move it."""
+        """The number of epochs over which training could change the weight."""
         return float(self._timeline.epochs_before(self.record_numbers[self.changeable_indices]).sum())
 
     @property
     def has_changed(self) -> bool:
-        """Whether training has moved any element."""
+        """Whether training changed any element."""
         return bool(self.change_statistic("moved").any())
 
     @property
     def is_trainable(self) -> bool:
-        """Whether training could move it at the newest record, as far as is known."""
+        """Whether training could change the weight at the newest record, as far as is known."""
         return bool(len(self.changeable_indices)) and not self.conditions[int(self.condition_index[-1])].cannot_change
 
     def update_ratios(self) -> np.ndarray:
-        """The norm of each change of training over the norm of the weight; NaN where nothing moved.
+        """Return the norm of each change by training divided by the norm of the weight. NaN where nothing changed.
 
-        Of a weight of which few elements moved, such as an embedding whose tokens are rare, it is that of those elements.
+        Both norms are root mean squares per element. For weights with few changed elements, such as an embedding with rare
+        tokens, the ratio describes the changed elements.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             moved = self.change_statistic("norm") / np.sqrt(self.change_statistic("moved"))
@@ -217,7 +222,7 @@ class WeightTrace:
     def make_finding(
         self, rule: str, severity: str, message: str, evidence: Mapping[str, float], record: Record | None = None, **fields: Any
     ) -> Finding:
-        """Make a finding of this weight, at the last record that training led to or another; see `Finding`."""
+        """Create a finding about this weight, by default at the last training record. See `Finding`."""
         at = record or self.last_record
         where = {
             "key": self.key,
@@ -232,7 +237,7 @@ class WeightTrace:
 
     @property
     def median_update(self) -> float:
-        """The root mean square change of an element that moved, in one batch: the middle one of the records."""
+        """The root mean square change per batch of the elements that changed, as the median over the records."""
         moved, norms = self.change_statistic("moved"), self.change_statistic("norm")
         some = (moved > 0) & np.isfinite(self.batches_since_recorded)
         return (
@@ -240,12 +245,12 @@ class WeightTrace:
         )
 
     def values_at(self, record_number: int) -> np.ndarray | None:
-        """Values at a record, as floats of the weight's own shape; None where they are not kept whole."""
+        """Return the values at a record, as floats with the shape of the weight. None if they are not fully kept."""
         found = None if self.sample is not None else self._weight_history.values_at(record_number)
         return None if found is None or found.shape != self.weight.shape else to_float(found)
 
     def first_and_last_values(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Values before the first and after the last batch of this training, or None where they are not kept, or not whole."""
+        """Return the values before the first and after the last batch of this training. None if they are not fully kept."""
         if len(self.value_records) < 2 or self.sample is not None or not self.has_initial_values:
             return None
         first, last = self.values_at(self.value_records[0]), self.values_at(self.value_records[-1])
@@ -253,12 +258,12 @@ class WeightTrace:
 
 
 def _first_training_index(records: Sequence[Record], num_changed: np.ndarray, gaps: np.ndarray) -> int:
-    """Return the place of the record with which the training that is to be examined began.
+    """Return the index of the record that starts the training to examine.
 
-    That is the last one that shows other values than a training led to. Where records were thinned away, the first record of
-    training after such a change tells of it.
+    This is the last record whose values were not produced by training. If records were thinned away, the first training record
+    after such a change marks the start.
     """
-    # At a record of training before which no batch was trained, something else gave it these values, as a callback does.
+    # If a training record follows no batches, something else set its values, such as a callback.
     was_set = (num_changed > 0) & (gaps == 0) & np.array([step.kind in TRAINED_KINDS for step in records], bool)
     pairs = zip(reversed(records), was_set[::-1].tolist(), strict=True)
     found = next(
@@ -274,7 +279,7 @@ def _first_training_index(records: Sequence[Record], num_changed: np.ndarray, ga
 
 
 def _starts_training(record: Record, num_changed: float, kept_numbers: Collection[int]) -> bool:
-    """Whether training is examined from a record on, of which `num_changed` elements differ from the record before."""
+    """Return whether the training to examine starts at a record where `num_changed` elements differ from the previous one."""
     if record.kind == "start":
         return num_changed > 0
     after = record.facts.preceding_change
@@ -285,14 +290,14 @@ def _starts_training(record: Record, num_changed: float, kept_numbers: Collectio
 
 @dataclass(frozen=True, slots=True)
 class RecordConditions:
-    """What held at several records: their conditions and, of each optimizer, whether its rate was 0 and it made a step."""
+    """The conditions of several records and, for each optimizer, whether its learning rate was 0 and whether it made a step."""
 
     conditions: TrainingConditions
     learning_rates_are_zero: tuple[bool | None, ...] = ()
     optimizers_stepped: tuple[bool | None, ...] = ()
 
     def for_weight(self, weight: Weight) -> WeightConditions:
-        """Return what held for one weight."""
+        """Return the conditions for one weight."""
         conditions, owner = self.conditions, self.conditions.optimizer_index_of(weight.key)
         optimizer = None if owner is None else conditions.optimizers[owner]
         return WeightConditions(
@@ -319,11 +324,11 @@ def _unbuilt_optimizer(conditions: TrainingConditions) -> str:
 
 
 class RecordTimeline:
-    """When the records were made, and what held then.
+    """The times of the records and the conditions at each of them.
 
     Attributes:
         records: The records, by number.
-        conditions: What held, one entry for each set of records with the same facts.
+        conditions: The conditions, one entry per set of records with the same facts.
     """
 
     def __init__(self, history: History) -> None:
@@ -338,34 +343,34 @@ class RecordTimeline:
         self.conditions, self._condition_index = _group_conditions(steps)
 
     def batches_between(self, first: int, last: int) -> float:
-        """Batches that were trained between two records, NaN where that is unknown."""
+        """Return the number of batches between two records. NaN if unknown."""
         return self._batches[last] - self._batches[first]
 
     def batches_since(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how many batches were trained since the record made before each of these, and since the one kept before.
+        """Return the number of batches since the previous recorded record and since the previous kept record, for each record.
 
-        Where records between were thinned away, the batches are taken to be spread evenly over them.
+        If records in between were thinned away, their batches are assumed to be evenly spread.
         """
         places = np.searchsorted(self._numbers, numbers)
         return self._batches_since_recorded[places], self._batches_since_kept[places]
 
     def record_before(self, number: int) -> Record:
-        """Return the record before one, or the first itself."""
+        """Return the previous record, or the first record itself."""
         place = int(np.searchsorted(self._numbers, number))
         return self.records[int(self._numbers[max(place - 1, 0)])]
 
     def epochs_before(self, numbers: np.ndarray) -> np.ndarray:
-        """Return how many epochs lie between each of these records and the one before it; 0 of the first."""
+        """Return the number of epochs between each of these records and the previous record. 0 for the first record."""
         places = np.searchsorted(self._numbers, numbers)
         return self._positions[places] - self._positions[np.maximum(places - 1, 0)]
 
     def condition_index_at(self, numbers: np.ndarray) -> np.ndarray:
-        """Return which of `conditions` held at each of these records."""
+        """Return the index in `conditions` for each of these records."""
         return self._condition_index[np.searchsorted(self._numbers, numbers)]
 
 
 def _group_conditions(records: Sequence[Record]) -> tuple[tuple[RecordConditions, ...], np.ndarray]:
-    """Return the situations, and which of them held at each record."""
+    """Return the distinct conditions, and their index for each record."""
     found: dict[tuple[object, ...], int] = {}
     situations: list[RecordConditions] = []
     places = []
@@ -374,7 +379,7 @@ def _group_conditions(records: Sequence[Record]) -> tuple[tuple[RecordConditions
         facts = step.facts
         zeros = tuple(None if rate is None else rate == 0 for rate in facts.learning_rates)
         made = _optimizers_stepped(facts, previous)
-        if step.kind == "epoch":  # it may follow right on the record of its last batch, between which nothing steps
+        if step.kind == "epoch":  # it may directly follow the record of its last batch, without a step in between
             made = tuple(each or None for each in made)
         identity = (id(facts.conditions), zeros, made)
         if identity not in found:
@@ -386,7 +391,7 @@ def _group_conditions(records: Sequence[Record]) -> tuple[tuple[RecordConditions
 
 
 def _optimizers_stepped(facts: RecordFacts, previous: RecordFacts) -> tuple[bool | None, ...]:
-    """Whether each optimizer made a step between two records, None where that is not known."""
+    """Return whether each optimizer made a step between two records. None if unknown."""
     if _optimizer_names(facts) != _optimizer_names(previous):
         return (None,) * len(facts.iterations)
     pairs = zip(facts.iterations, previous.iterations, strict=True)
@@ -398,14 +403,14 @@ def _optimizer_names(facts: RecordFacts) -> list[str]:
 
 
 class DiagnosisContext:
-    """A training that is to be examined.
+    """The recorded training to diagnose.
 
     Attributes:
-        catalog: What the model holds.
+        catalog: The layers and weights of the model.
         facts: How the layers of the model are connected and configured.
         parameters: The value of every threshold.
-        timeline: When the records were made.
-        frozen_masks: From key to a boolean array that is True where a weight is frozen element by element, at the newest
+        timeline: The times and conditions of the records.
+        frozen_masks: Maps keys to boolean arrays that are True where a weight is frozen element by element, at the newest
             record.
     """
 
@@ -419,7 +424,7 @@ class DiagnosisContext:
 
     @cached_property
     def trajectories(self) -> Mapping[str, WeightTrace]:
-        """Every weight of which something is recorded, in the order of the tree; seeds of random numbers are none."""
+        """Every recorded weight, in the order of the tree. Seeds of random number generators are not included."""
         found = {}
         for key, weight in self.catalog.weights.items():
             column = None if weight.role == SEED_STATE or not weight.size else self.history.weight_history(key)
@@ -433,11 +438,11 @@ class DiagnosisContext:
         return self.timeline.records
 
     def record_before(self, number: int) -> Record:
-        """Return the record before one, or the first itself."""
+        """Return the previous record, or the first record itself."""
         return self.timeline.record_before(number)
 
     def changed_at(self, trajectory: WeightTrace, record_numbers: np.ndarray) -> bool:
-        """Whether training moved a weight at any of these records."""
+        """Return whether training changed a weight at any of these records."""
         return bool(
             trajectory.num_changed[np.isin(trajectory.record_numbers[trajectory.training_indices], record_numbers)].any()
         )
@@ -451,7 +456,7 @@ class DiagnosisContext:
         return found
 
     def kernels(self) -> Iterator[WeightTrace]:
-        """Yield the weights that training moves and that have columns: one for each unit, over inputs."""
+        """Yield the trained weights that have columns: one column per unit, over the inputs."""
         for trace in self.trajectories.values():
             sides = [axis.side for axis in trace.weight.axes]
             if len(trace.changeable_indices) and is_trained_by_gradients(trace) and sides.count("out") == 1 and "in" in sides:
@@ -459,12 +464,12 @@ class DiagnosisContext:
 
     @cached_property
     def has_changes(self) -> bool:
-        """Whether training moved any trainable weight."""
+        """Whether training changed any trainable weight."""
         return any(trace.has_changed for trace in self.trajectories.values() if is_trained_by_gradients(trace))
 
     @cached_property
     def records_with_changes(self) -> np.ndarray:
-        """Numbers of the records at which training moved any weight that gradients move, ascending."""
+        """The numbers of the records at which training changed any weight trained by gradients, in ascending order."""
         found = [
             trace.record_numbers[trace.training_indices][trace.num_changed > 0]
             for trace in self.trajectories.values()
@@ -474,7 +479,7 @@ class DiagnosisContext:
 
     @cached_property
     def median_update(self) -> float:
-        """The root mean square change of an element in one batch: the middle one of the weights that move; NaN of none."""
+        """The median over the changed weights of the root mean square change of an element per batch. NaN if there are none."""
         steps = [
             step
             for trace in self.trajectories.values()
@@ -484,7 +489,7 @@ class DiagnosisContext:
 
 
 def is_trained_by_gradients(trajectory: WeightTrace) -> bool:
-    """Whether gradients move a weight of this kind: no moving statistic, and no state that a layer keeps."""
+    """Return whether gradients update this kind of weight. Moving statistics and layer states are excluded."""
     return trajectory.weight.not_trainable not in (
         NotTrainableReason.MOVING_STATISTIC,
         NotTrainableReason.LAYER_STATE,

@@ -1,4 +1,4 @@
-"""A finding, and several of them as text, as a table in a notebook and as a frame."""
+"""Findings, with output as text, as a table in a notebook and as a pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("error", "warning", "note")
 _TEXT_WIDTH = 128
-_MAX_CELL_WIDTH = 40  # characters of a layer's path in text
+_MAX_CELL_WIDTH = 40  # characters of a layer path in text output
 
 
 @dataclass(frozen=True, slots=True)
 class AxisEntries:
-    """Entries along one axis of a weight. One place for each axis, of one entry each, is a single element."""
+    """Entries along one axis of a weight. One `AxisEntries` per axis, with one entry each, describes a single element."""
 
     axis: int
     entries: tuple[int, ...]
@@ -27,14 +27,14 @@ class AxisEntries:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """One weight that a finding is true of: its key, its layer, what was found there, and which of its entries.
+    """One place that a finding applies to: the weight, its layer, the message, and the affected entries.
 
     Attributes:
-        key: The weight.
-        layer: Path of its layer.
-        message: What was found there, in plain words.
-        axis_entries: Which entries of the weight.
-        keys: All weights that the sentence is about.
+        key: The key of the weight.
+        layer: The path of its layer.
+        message: A plain description of what was found.
+        axis_entries: The affected entries of the weight.
+        keys: The keys of all weights that the message is about.
     """
 
     key: str
@@ -46,23 +46,24 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found in a training: one cause, however many weights it is true of.
+    """A problem or fact found in a recorded training. One finding has one cause but can apply to several weights.
 
     Attributes:
         rule: The name of the rule that found it.
-        severity: "error", "warning", or "note" for what is true and no trouble.
-        key: The weight, or the first of those that it is true of.
-        layer: Path of its layer.
-        record_number: Number of the record that it is said of.
-        epoch: The epoch that record lies in or ends, as Keras printed it; 0 before the first.
-        message: What was found, in plain words.
-        evidence: The numbers behind it.
-        keys: All weights that it is true of.
-        axis_entries: Which entries of the weight.
+        severity: "error", "warning", or "note" for a fact that is not a problem.
+        key: The key of the weight, or of the first weight that the finding applies to.
+        layer: The path of its layer.
+        record_number: The number of the record that the finding describes.
+        epoch: The epoch that the record is in or ends, numbered as in the Keras output. 0 before the first epoch.
+        message: A plain description of what was found.
+        evidence: The numbers that support the finding.
+        keys: The keys of all weights that the finding applies to.
+        axis_entries: The affected entries of the weight.
         suggestion: What usually helps, or "".
-        reference: Where the threshold or the cure comes from, or "".
-        cause: A code. What one rule finds with the same cause and severity is one finding; without a code it stays by itself.
-        locations: Where it was found, in the order of the tree: one entry for each layer or weight.
+        reference: The source of the threshold or the suggestion, or "".
+        cause: A code for the cause. Findings of one rule with the same cause and severity are merged. Findings without a code
+            are not merged.
+        locations: Where it was found, in the order of the tree: one entry per layer or weight.
     """
 
     rule: str
@@ -81,7 +82,7 @@ class Finding:
     locations: tuple[Location, ...] = field(default=(), repr=False)
 
     def for_weight(self, key: str) -> Finding:
-        """Return the finding as it is true of one weight.
+        """Return the finding for one of its weights.
 
         >>> here, there = Location("m/a", "m", "a stands still."), Location("m/b", "m", "b stands still.")
         >>> finding = Finding("not moving", "warning", "m/a", "m", 4, 2, "a and b stand still.", locations=(here, there))
@@ -96,7 +97,7 @@ class Finding:
 
     @property
     def messages(self) -> Mapping[str, str]:
-        """What was found in each weight, by its key.
+        """The message for each weight, by key.
 
         >>> places = Location("m/a", "m", "a stands still."), Location("m/b", "m", "b and c do.", keys=("m/b", "m/c"))
         >>> Finding("not moving", "warning", "m/a", "m", 4, 2, "All stand still.", locations=places).messages
@@ -112,12 +113,12 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """The sentence, and what usually helps."""
+        """The message, followed by the suggestion."""
         return f"{self.message} {self.suggestion}".strip()
 
 
 class Findings(tuple[Finding, ...]):
-    """Findings, the gravest first.
+    """A sequence of findings, most severe first.
 
     >>> finding = Finding("not finite", "error", "m/out/bias", "m/out", 4, 2, "The bias of out holds NaN.")
     >>> print(Findings([finding]))
@@ -132,18 +133,18 @@ class Findings(tuple[Finding, ...]):
 
     @property
     def severity_summary(self) -> str:
-        """How many there are of each severity, such as `3 warnings, 1 note`."""
+        """The number of findings of each severity, such as `3 warnings, 1 note`."""
         counts = {severity: sum(each.severity == severity for each in self) for severity in SEVERITIES}
         return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
 
     @property
     def summary(self) -> str:
-        """How many there are in all, and of each severity."""
+        """The total number of findings, and the number of each severity."""
         return f"{len(self)} finding{'s' if len(self) > 1 else ''}: {self.severity_summary}" if self else "Nothing was found."
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each finding; `keys` is a tuple, `evidence` a dict of numbers, `locations` a count."""
-        import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this function needs it
+        """Return a DataFrame with one row per finding. `keys` is a tuple, `evidence` a dict of numbers, `locations` a count."""
+        import pandas as pd  # noqa: PLC0415 - the import takes 0.4 s and only this function needs it
 
         columns = ("severity", "rule", "layer", "key", "record_number", "epoch", "message", "suggestion", "reference", "keys")
         rows = [
@@ -170,7 +171,7 @@ class Findings(tuple[Finding, ...]):
         return f"<p>{self.summary}</p>{table}"
 
     def _table(self) -> list[tuple[str, ...]]:
-        """Return the names of the columns, then a row for each finding; locations are counted only where one has several."""
+        """Return the column names, then one row per finding. Locations are counted only if a finding has several."""
         has_many = any(len(each.locations) > 1 for each in self)
         names = tuple(name for name in _COLUMNS if name != "locations" or has_many)
         return [names, *(tuple(_COLUMNS[name](each) for name in names) for each in self)]
@@ -181,7 +182,7 @@ EMPTY_FINDINGS = Findings()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiagnosisResult:
-    """Findings, and the number of the newest record that they know of, None where nothing was examined yet."""
+    """Findings, and the number of the newest record they take into account. None if nothing was examined yet."""
 
     findings: Findings = EMPTY_FINDINGS
     record_number: int | None = None
@@ -203,7 +204,7 @@ _COLUMNS: Mapping[str, Callable[[Finding], str]] = MappingProxyType(
 
 
 def _shorten(cell: str) -> str:
-    """Return the end of a long path: it names the layer."""
+    """Return the end of a long path, because the end names the layer."""
     return cell if len(cell) <= _MAX_CELL_WIDTH else f"…{cell[1 - _MAX_CELL_WIDTH :]}"
 
 

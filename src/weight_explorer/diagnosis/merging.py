@@ -1,4 +1,4 @@
-"""One finding for one cause: what a rule found in many layers for the same reason is told once, with its locations."""
+"""Merges findings with the same cause. A problem that occurs in many layers becomes one finding with several locations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weight_explorer.diagnosis.text import join_names, layer_name
 
 
 def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Make one finding of all that have the same rule, severity and cause; those without a cause stay by themselves.
+    """Merge findings with the same rule, severity and cause. Findings without a cause are not merged.
 
     >>> here, there = (
     ...     Finding("not moving", "note", f"m/{name}/bias", f"m/{name}", 3, 1, f"The bias of {name} did not move.", cause="any")

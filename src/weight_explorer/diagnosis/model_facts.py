@@ -1,4 +1,4 @@
-"""How the layers of a live model are connected and configured, as plain data that any rule may ask."""
+"""Facts about the layers of a live model, as plain data for the diagnosis rules."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-# What feeds a layer where nothing with weights stands before it: the model's own input.
+# Stands for the input of the model, where no layer with weights comes before a layer.
 MODEL_INPUT = "data"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFacts:
-    """What is known of the model besides its weights; None, or no entry, where that is unknown.
+    """Facts about the model besides its weights. None or a missing entry means unknown.
 
     Attributes:
-        has_model: Whether there was a model to ask.
-        activations: From path to the name of what a layer's sum goes through before the next layer.
-        momentums: From path to how much of a moving statistic stays at each batch.
-        input_layers: From path to the layers with weights whose output comes in; `MODEL_INPUT` where the model's own input
-            does.
-        output_layers: Paths of the layers whose output is the model's.
-        mask_zero_layers: Paths of the embeddings that mark token 0 as padding (`mask_zero=True`).
+        has_model: Whether a live model was available.
+        activations: Maps a layer path to the name of the activation applied to its output.
+        momentums: Maps a layer path to the momentum of its moving statistics: the share kept at each batch.
+        input_layers: Maps a layer path to the layers with weights that feed it. `MODEL_INPUT` stands for the input of the
+            model.
+        output_layers: Paths of the layers that produce the outputs of the model.
+        mask_zero_layers: Paths of the embeddings that treat token 0 as padding (`mask_zero=True`).
     """
 
     has_model: bool = False

@@ -1,4 +1,4 @@
-"""Ask a live Keras model what its weights do not tell. What cannot be read is left unknown."""
+"""Reads facts from a live Keras model that its weights do not show. Facts that cannot be read are left unknown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import keras
 from weight_explorer.catalog.schema import Catalog, enclosing_paths
 from weight_explorer.diagnosis.model_facts import MODEL_INPUT, ModelFacts
 
-# What stands between a layer's sum and its activation, and leaves it to that.
+# Layers between a layer and its activation that do not replace the activation.
 _PASS_THROUGH_LAYERS = ("BatchNormalization", "Dropout", "LayerNormalization")
 _ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
 
@@ -21,7 +21,7 @@ def read_model_facts(model: Any, catalog: Catalog) -> ModelFacts:
 
     Args:
         model: The live model.
-        catalog: What it holds, with its layers and variables.
+        catalog: The layers and variables of the model.
     """
     graph = LayerGraph(model)
     paths = {id(layer): path for path, layer in catalog.layers.items()}
@@ -42,10 +42,10 @@ def read_model_facts(model: Any, catalog: Catalog) -> ModelFacts:
 
 
 def try_read(read: Callable[[], Any]) -> Any:
-    """Return what can be read, or None: what Keras keeps to itself may be kept elsewhere in its next version."""
+    """Return the result of `read`, or None if it fails. Private attributes of Keras may move in the next version."""
     try:
         return read()
-    except Exception:  # noqa: BLE001 - no fact is worth an error
+    except Exception:  # noqa: BLE001 - a missing fact is better than an error
         return None
 
 
@@ -54,7 +54,7 @@ def _iter_layers(catalog: Catalog) -> Iterator[tuple[str, Any]]:
 
 
 class LayerGraph:
-    """How the layers of a functional model follow on each other; empty of other models."""
+    """The graph of layers in a functional model. Empty for other models."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -62,18 +62,18 @@ class LayerGraph:
 
     @property
     def operations(self) -> list[Any]:
-        """The layers and other operations, of the model's own level."""
+        """The layers and other operations at the top level of the model."""
         functional = getattr(self.model, "_functional", None) or self.model
         return list(getattr(functional, "operations", ())) if self.outputs else []
 
     def producer(self, tensor: Any) -> tuple[Any, list[Any]]:
-        """Return the operation that gives a tensor, and the tensors that go into it."""
+        """Return the operation that produces a tensor, and its input tensors."""
         history = tensor._keras_history  # noqa: SLF001 - the only way back through the graph
         node = history.operation._inbound_nodes[history.node_index]  # noqa: SLF001
         return history.operation, list(node.input_tensors)
 
     def input_tensors(self, operation: Any) -> list[Any]:
-        """Return the tensors that go into an operation of this model, at all places where it is used."""
+        """Return the input tensors of an operation in this model, from all its uses."""
         return [tensor for node in self.nodes(operation) for tensor in node.input_tensors]
 
     def nodes(self, operation: Any) -> list[Any]:
@@ -84,7 +84,7 @@ class LayerGraph:
 
 
 def _walk_back(graph: LayerGraph, tensors: list[Any], stop_at: Callable[[Any], bool]) -> Iterator[Any]:
-    """Yield the operations from which tensors come, each once, and those before it where it does not stop there."""
+    """Yield the operations that lead to the tensors, each once. The walk stops at operations where `stop_at` is True."""
     waiting, seen = list(tensors), set()
     while waiting:
         tensor = waiting.pop()
@@ -98,11 +98,11 @@ def _walk_back(graph: LayerGraph, tensors: list[Any], stop_at: Callable[[Any], b
 
 
 def layers_reaching_loss(model: Any, catalog: Catalog) -> frozenset[str] | None:
-    """Return the paths of the layers from which a path leads to a loss, None where that cannot be told from outside.
+    """Return the paths of the layers from which a path leads to a loss. None if this cannot be determined.
 
     Args:
         model: The model that is trained.
-        catalog: What is explored of it.
+        catalog: The explored layers and weights of the model.
     """
     graph = LayerGraph(model)
     if not graph.outputs or not getattr(model, "compiled", False) or _has_own_losses(model):
@@ -118,13 +118,13 @@ def layers_reaching_loss(model: Any, catalog: Catalog) -> frozenset[str] | None:
 
 
 def _has_own_losses(model: Any) -> bool:
-    """Whether the model adds losses itself, or computes them in a step of its own."""
+    """Return whether the model adds losses itself, or computes them in a custom training step."""
     overrides = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in ("train_step", "compute_loss"))
     return overrides or any(getattr(layer, "_losses", None) for layer in model._flatten_layers())  # noqa: SLF001
 
 
 def _outputs_with_loss(model: Any, count: int) -> list[bool]:
-    """Say of each output whether it has a loss."""
+    """Return whether each output has a loss."""
     loss = model.loss
     if isinstance(loss, dict):
         return [loss.get(name) is not None for name in model.output_names]
@@ -134,7 +134,7 @@ def _outputs_with_loss(model: Any, count: int) -> list[bool]:
 
 
 def _input_layers(graph: LayerGraph, paths: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
-    """Return from path to the nearest layers with weights before it; `MODEL_INPUT` for the model's own input."""
+    """Map each layer path to the nearest layers with weights before it. `MODEL_INPUT` stands for the input of the model."""
     found = {}
     for operation in graph.operations:
         if id(operation) in paths and _has_weights(operation):
@@ -162,7 +162,7 @@ def _output_layers(graph: LayerGraph, paths: Mapping[int, str]) -> Iterator[str]
 
 
 def _activations(graph: LayerGraph, catalog: Catalog, paths: Mapping[int, str]) -> dict[str, str]:
-    """Return from path to the activation of each layer: its own or, where that is linear, the one that follows it."""
+    """Map each layer path to its activation. If the activation is linear, use the one that follows the layer."""
     found = {path: name for path, layer in _iter_layers(catalog) if (name := _activation_of(layer))}
     for operation in graph.operations:
         name = _activation_of(operation)

@@ -1,4 +1,4 @@
-"""All rules: a new one is a function in a module of `rules`, and a row here."""
+"""The registry of diagnosis rules. To add a rule, write a function in a module of `rules` and add a row here."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ PARAMETERS = tuple({parameter.name: parameter for rule in RULES for parameter in
 def diagnose(
     catalog: Catalog, history: History, facts: ModelFacts = NO_MODEL_FACTS, parameters: Mapping[str, float] | None = None
 ) -> Findings:
-    """Examine a training: what moved, what did not and why, the gravest first, and then in the order of the tree.
+    """Run all rules on a recorded training and return the findings, most severe first, then in the order of the tree.
 
     Args:
-        catalog: What the model holds.
-        history: What was recorded: a snapshot, where it is still being written.
-        facts: What else is known of the model.
-        parameters: Other values for some of `PARAMETERS`, by name.
+        catalog: The layers and weights of the model.
+        history: The recorded history. Pass a snapshot if recording is still in progress.
+        facts: Other known facts about the model.
+        parameters: Values that override some of `PARAMETERS`, by name.
 
     Raises:
-        ValueError: There is no parameter of that name.
+        ValueError: A parameter name is unknown.
     """
     case = DiagnosisContext(catalog, history, facts, resolve_parameters(parameters, PARAMETERS))
     found = merge_findings(finding for rule in RULES for finding in rule.find(case))

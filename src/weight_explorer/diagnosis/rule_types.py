@@ -1,4 +1,4 @@
-"""The terms that the table of rules is written in."""
+"""The types that define diagnosis rules and their parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RuleParameter:
-    """A threshold: its name, its value unless another is given, what it means, and where it comes from."""
+    """A threshold of a rule: its name, its default value, its description and its source."""
 
     name: str
     default: float
@@ -25,13 +25,13 @@ class RuleParameter:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of trouble.
+    """A diagnosis rule, which looks for one kind of problem.
 
     Attributes:
-        name: What findings are called by.
-        title: What it looks for, in a few words.
-        find: Yields the findings of a case; pure.
-        parameters: The thresholds it asks.
+        name: The rule name that its findings show.
+        title: A short description of what the rule looks for.
+        find: A pure function that yields the findings for a `DiagnosisContext`.
+        parameters: The thresholds that the rule uses.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Rule:
 
 
 def resolve_parameters(overrides: Mapping[str, float] | None, defined: tuple[RuleParameter, ...]) -> Mapping[str, float]:
-    """Return the value of every parameter.
+    """Return the values of all parameters.
 
     Raises:
-        ValueError: There is none of that name; the message names the nearest match.
+        ValueError: A name is unknown. The message suggests the nearest match.
 
     >>> resolve_parameters({"dead_records": 5}, (RuleParameter("dead_records", 3, "how many records"),))
     {'dead_records': 5}

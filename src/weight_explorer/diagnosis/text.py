@@ -1,4 +1,4 @@
-"""Names and numbers for sentences: of weights, of entries along an axis, of counts."""
+"""Formats names and numbers for messages: weights, entries along an axis, and counts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _MAX_NAMES = 8
 
 
 def weight_name(weight: Weight) -> str:
-    """Name a weight: `kernel of dense`."""
+    """Return the name of a weight, such as `kernel of dense`."""
     return f"{weight.role} of {layer_name(weight.layer)}"
 
 
 def layer_name(path: str) -> str:
-    """Return the last part of a layer's path."""
+    """Return the last part of a layer path."""
     return path.rpartition("/")[2]
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Join names as a sentence does, and say how many more there are.
+    """Join names as in a sentence. Long lists end with the number of remaining names.
 
     >>> join_names(["a"]), join_names(["a", "b", "c"])
     ('a', 'a, b and c')
@@ -34,7 +34,7 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def consecutive_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the first and the last of each stretch of ascending numbers.
+    """Return the first and last number of each consecutive range of ascending numbers.
 
     >>> consecutive_ranges([0, 1, 2, 5])
     [(0, 2), (5, 5)]
@@ -49,7 +49,7 @@ def consecutive_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def format_entries(axis: Axis, entries: Sequence[int]) -> str:
-    """Name entries of an axis, stretches of them by their ends.
+    """Format entries of an axis, with consecutive entries as ranges.
 
     >>> format_entries(Axis("input_dim", 9, entry_name="input"), [0, 1, 2, 5])
     'inputs 0 to 2 and 5'
@@ -67,23 +67,23 @@ def _format_range(axis: Axis, first: int, last: int) -> str:
 
 
 def format_count(count: float, noun: str) -> str:
-    """Count things: `1 row`, `2 rows`."""
+    """Format a count with its noun, such as `1 row` or `2 rows`."""
     return f"{int(count)} {noun if count == 1 else pluralize(noun)}"
 
 
 def format_element(weight: Weight, index: Sequence[int]) -> str:
-    """Name one element: `input 3 ('age'), unit 1`."""
+    """Format one element, such as `input 3 ('age'), unit 1`."""
     pairs = zip(weight.axes, index, strict=True)
     return ", ".join(format_entries(axis, [entry]) for axis, entry in pairs) or "its only number"
 
 
 def format_training_span(trajectory: WeightTrace) -> str:
-    """Say over how much training something was seen."""
+    """Describe the span of training in which something was observed."""
     return format_batches(trajectory.num_batches, len(trajectory.changeable_indices))
 
 
 def format_batches(batches: float, num_records: int) -> str:
-    """Say how many batches something lasted, or where that is not known, how many records.
+    """Describe how many batches something lasted, or how many records if the number of batches is unknown.
 
     >>> format_batches(120.0, 3), format_batches(float("nan"), 3)
     ('over 120 batches', 'over 3 records')
@@ -105,7 +105,7 @@ _NOT_TRAINABLE = {
 
 
 def describe_not_trainable(reason: NotTrainableReason, frozen_by: str = "") -> str:
-    """Say why a weight was not trainable, as the end of a sentence; `frozen_by` is the path of the layer that was frozen.
+    """Explain why a weight was not trainable, as the end of a sentence. `frozen_by` is the path of the frozen layer.
 
     >>> describe_not_trainable(NotTrainableReason.PARENT_FROZEN, "m/base")
     'base above it was frozen (trainable = False)'

@@ -1,4 +1,4 @@
-"""Examines the training beside it, on a thread of its own, so that neither a callback nor a click waits for findings."""
+"""Runs the diagnosis on a background thread, so that neither callbacks nor clicks wait for findings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from weight_explorer.recording.events import Event
 from weight_explorer.recording.history import History
 from weight_explorer.recording.statistics.summary import NON_FINITE_FIELDS
 
-# The share of the time that examining may take while a model trains.
+# The maximum share of time for the diagnosis while a model trains.
 MAX_TIME_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiagnosisInput:
-    """What is to be examined: what the model holds, what was recorded of it, and what else is known of it."""
+    """The input of a diagnosis: the model catalog, the recorded history and other known facts about the model."""
 
     catalog: Catalog
     history: History
@@ -29,52 +29,53 @@ class DiagnosisInput:
 
     @property
     def version(self) -> InputVersion:
-        """What tells it from another."""
+        """The version of this input, to compare it with another."""
         return InputVersion(self.history.num_recorded, (self.catalog, self.facts, self.history.frozen_parts))
 
     @property
     def num_non_finite(self) -> int:
-        """How many weights hold NaN or Inf since the newest change."""
+        """The number of weights that contain NaN or Inf since the newest change."""
         return int((self.history.last_change().rows[:, 0, NON_FINITE_FIELDS] > 0).any(axis=1).sum())
 
     def with_snapshot(self) -> DiagnosisInput:
-        """Return it with the records that there are now, to which none is added."""
+        """Return a copy with a snapshot of the current records, which does not grow."""
         return replace(self, history=self.history.snapshot())
 
     def diagnose(self) -> Findings:
-        """Examine it now."""
+        """Run the diagnosis now."""
         past = self.history.snapshot()
         return diagnose(self.catalog, past, self.facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputVersion:
-    """How many records there were, and the very objects that were asked besides."""
+    """The number of records and the identity of the other input objects."""
 
     num_recorded: int
     objects: tuple[object, ...]
 
     def is_same(self, other: InputVersion | None) -> bool:
-        """Whether nothing is new."""
+        """Return whether both versions describe the same input."""
         if other is None or self.num_recorded != other.num_recorded:
             return False
         return all(mine is its for mine, its in zip(self.objects, other.objects, strict=True))
 
 
 class DiagnosisWorker:
-    """Keeps the latest findings, and has newer ones made when they are asked for. For any number of threads.
+    """Keeps the latest findings and updates them on request. Thread-safe.
 
-    A thread lives only as long as there is something to examine. It looks at the newest records there are when it begins:
-    those that came between are not examined one by one, and what was examined is not examined again.
+    The worker thread runs only while there is something to examine. It starts with the newest records available. It skips
+    intermediate records and never examines the same input twice.
 
     Args:
-        get_input: Gives what is to be examined, as it stands.
-        on_error: Takes an error of a rule; must not raise.
-        max_time_share: Of the time, how much examining may take where it is not to be done at once.
-        clock: Tells seconds.
+        get_input: Returns the current input of the diagnosis.
+        on_error: Called with an error raised by a rule. It must not raise.
+        max_time_share: The maximum share of time for the diagnosis, except for immediate requests.
+        clock: Returns the time in seconds.
 
     Attributes:
-        examined: Published with the seconds that it took, on the examiner's thread, when there are new findings to be seen.
+        examined: An event that is published on the worker thread when new findings are available, with the duration in
+            seconds.
     """
 
     def __init__(
@@ -100,14 +101,15 @@ class DiagnosisWorker:
 
     @property
     def latest(self) -> DiagnosisResult:
-        """The latest findings there are."""
+        """The latest findings."""
         return self._latest
 
     def request(self, *, immediately: bool) -> None:
-        """Have what is new examined: at once, or, so that a training keeps its time, only if it is time again.
+        """Request a diagnosis of new records.
 
-        Where NaN or Inf came to a weight, that is at once as well: a training that broke is not to go on unnoticed.
-        Returns at once in any case. Where it is not yet time, nothing is remembered: ask again.
+        Without `immediately`, the diagnosis runs only if the next one is due, so that training is not slowed down. If a weight
+        newly contains NaN or Inf, the diagnosis runs immediately in any case, so that a broken training is noticed. This
+        method never blocks. A request that is not yet due is dropped, so request again later.
         """
         with self._condition:
             if self._is_closed:
@@ -122,40 +124,40 @@ class DiagnosisWorker:
                 self._thread.start()
 
     def diagnose(self) -> Findings:
-        """Examine what there is now, on the caller's own thread; what was found is the latest from now on."""
+        """Run the diagnosis on the calling thread. The result becomes the latest findings."""
         subject = self._get_input().with_snapshot()
-        # Said first, also for where a rule fails: it would fail again.
+        # Set first, also in case a rule fails, because it would fail again for the same input.
         self._version, self._num_non_finite = subject.version, subject.num_non_finite
         numbers = subject.history.timeline.record_numbers
         found = DiagnosisResult(subject.diagnose(), int(numbers[-1]) if len(numbers) else None)
-        with self._condition:  # another thread may have been faster with newer ones
+        with self._condition:  # another thread may already have stored newer findings
             if self._latest.record_number is None or (found.record_number or 0) >= self._latest.record_number:
                 self._latest = found
         return found.findings
 
     def wait(self, timeout: float) -> bool:
-        """Wait until nothing is being examined; say whether that came to pass within so many seconds."""
+        """Wait until no diagnosis is running. Return whether this happened within `timeout` seconds."""
         with self._condition:
             return self._condition.wait_for(lambda: self._thread is None, timeout)
 
     def close(self) -> None:
-        """Examine no more; what is being examined now will not be shown."""
+        """Stop the worker. The results of a running diagnosis are not published."""
         with self._condition:
             self._is_closed = True
 
-    # -- on its own thread -----------------------------------------------------------------------------------------
+    # -- worker thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while self._take_request():
             began = self._clock()
             try:
                 self.diagnose()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+            except Exception as error:  # noqa: BLE001 - show any error to the user
                 self._on_error(error)
             self._notify(began)
 
     def _take_request(self) -> bool:
-        """Take the order, or end where there is none or nothing is new."""
+        """Take the pending request. Return False and end the thread if there is none or nothing is new."""
         with self._condition:
             wanted, self._is_requested = self._is_requested and not self._is_closed, False
             if wanted and not self._get_input().version.is_same(self._version):

@@ -1,1 +1,1 @@
-"""What is done to a model's weights by hand: holding elements still, drawing values anew, and the way back."""
+"""Edit a model's weights by hand: freeze elements, assign or reinitialize values, and undo edits."""

@@ -1,4 +1,4 @@
-"""The deeds that are asked for on screen: each is done by the workbench, and answered in words, refusals included."""
+"""Run the edit commands from the screen with the weight editor, and answer each in words, including refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from weight_explorer.views.initializer import LAYER_OWN, InitializerRequest, Ini
 
 
 class EditCommands:
-    """Does what is ordered; nothing it does raises.
+    """Runs edit commands. Errors become results: `run` does not raise them.
 
     Args:
         editor: Changes the model.
@@ -40,22 +40,22 @@ class EditCommands:
 
     @property
     def availability(self) -> EditAvailability:
-        """Which deeds there are now."""
+        """Which edits are currently available."""
         return EditAvailability(undo=self._editor.undo_description)
 
     def preview(self, requested: InitializerRequest | None, *, may_draw: bool) -> InitializerSample | None:
-        """Return the sample that is wanted, drawn once; None where it is not there and may not be drawn now."""
+        """Return the requested sample, drawn once; None if it does not exist and may not be drawn now."""
         if self._preview is None or self._preview.request != requested:
             self._preview = self._draw_preview(requested) if requested and may_draw else None
         return self._preview
 
     def run(self, command: EditCommand) -> CommandResult:
-        """Do what is ordered, and say what was done and from when on it holds, or why nothing was done."""
+        """Run a command, and report what was done and when it takes effect, or why nothing was done."""
         try:
             return CommandResult(_HANDLERS[command.edit](self, command))
         except (ValueError, TypeError, RuntimeError) as error:
             return CommandResult(str(error), is_refused=True)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user is to see it
+        except Exception as error:  # noqa: BLE001 - any error is shown to the user
             return CommandResult(f"{type(error).__name__}: {error}", is_refused=True)
 
     @property
@@ -64,12 +64,12 @@ class EditCommands:
         return self._initializers
 
     def take_initializers(self, given: Mapping[str, Any]) -> None:
-        """Use other initializers from now on; see `check_initializers`."""
+        """Replace the user's initializers; see `check_initializers`."""
         check_initializers(given)
         self._initializers = MappingProxyType(dict(given))
-        self._preview = None  # what is wanted next is drawn by the new ones
+        self._preview = None  # the next preview is drawn with the new ones
 
-    # -- one for each ----------------------------------------------------------------------------------------------
+    # -- handlers --------------------------------------------------------------------------------------------------
 
     def _freeze(self, command: EditCommand) -> str:
         return _format_freeze_result(self._editor.freeze(command.target.key, command.target.elements))
@@ -109,7 +109,7 @@ class EditCommands:
             initializer = self._make_initializer(requested)
             takes_seed = initializer is None or not callable(initializer) or isinstance(initializer, keras.Initializer)
             values, by = self._editor.draw_preview(requested.key, initializer, requested.seed if takes_seed else None)
-        except Exception as error:  # noqa: BLE001 - an initializer of anybody's: the picture says what is wrong
+        except Exception as error:  # noqa: BLE001 - a custom initializer may raise anything; the picture shows the error
             return InitializerSample(requested, problem=str(error) or type(error).__name__, takes_seed=takes_seed)
         values.setflags(write=False)
         return InitializerSample(requested, values, by if requested.name == LAYER_OWN else requested.text, takes_seed)
@@ -120,13 +120,13 @@ class EditCommands:
         if not requested.is_of_keras:
             return self._initializers[requested.name]
         made = getattr(keras.initializers, requested.name)
-        # With the seed from the beginning: without one Keras asks Python's global random numbers, which are the training's.
+        # The seed is set on creation: without one, Keras draws from Python's global random state, which the training uses.
         seeded = {"seed": requested.seed} if "seed" in inspect.signature(made).parameters else {}
         return made(**dict(requested.parameters), **seeded)
 
 
 _HANDLERS: dict[str, Callable[[EditCommands, EditCommand], str]] = {
-    FREEZE: EditCommands._freeze,  # noqa: SLF001 - its own
+    FREEZE: EditCommands._freeze,  # noqa: SLF001 - defined in this module
     UNFREEZE: EditCommands._unfreeze,  # noqa: SLF001
     SET: EditCommands._set,  # noqa: SLF001
     INITIALIZE: EditCommands._initialize,  # noqa: SLF001
@@ -143,10 +143,10 @@ def _format_freeze_result(result: FreezeResult) -> str:
 
 
 def _parse_number(text: str) -> float | int:
-    """Read a number as Python writes it.
+    """Parse a number in Python notation.
 
     Raises:
-        ValueError: It is none; the message says how one is written.
+        ValueError: The text is not a number; the message shows how to write one.
 
     >>> _parse_number(" 3 "), _parse_number("-1e-3"), _parse_number("inf")
     (3, -0.001, inf)
@@ -161,17 +161,17 @@ def _parse_number(text: str) -> float | int:
 
 
 def _parse_integer(text: str) -> int | float:
-    """Read a whole number without loss, as far as NumPy holds it so."""
+    """Parse an integer without loss of precision, as far as NumPy can store it."""
     number = int(text)
     return number if number.bit_length() < 64 else float(text)
 
 
 def check_initializers(initializers: Any) -> None:
-    """Check initializers of the user's own.
+    """Check the user's own initializers.
 
     Raises:
-        TypeError: It is no mapping from names to functions or initializers.
-        ValueError: A name is taken; the message says by what.
+        TypeError: The argument is not a mapping from names to functions or initializers.
+        ValueError: A name is already taken; the message says by what.
     """
     if not isinstance(initializers, Mapping):
         raise TypeError(f"Expected {_EXPECTED_INITIALIZERS}, and got {type(initializers).__name__}.")

@@ -1,4 +1,4 @@
-"""Elements of a Keras variable that no optimizer step changes, by a constraint on top of the user's own."""
+"""Freeze elements of a Keras variable during optimizer steps, with a constraint on top of the user's own."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import numpy as np
 
 from weight_explorer.catalog.builder import read_values
 
-# Between the optimizer's `apply` and the constraint that it calls stand a few frames of Keras at most.
+# The optimizer's `apply` and the constraint that it calls are only a few Keras stack frames apart.
 _MAX_FRAMES_TO_OPTIMIZER = 8
 
 
 class FreezeConstraint(keras.constraints.Constraint):
-    """Puts the held elements back after each step, and leaves the others to the user's own constraint.
+    """Restores the frozen elements after each step, and applies the user's own constraint to the others.
 
-    Mask and values are variables that no model knows: they are not saved, counted, or among `get_weights()`, and a function
-    that was traced with them sees later changes, but for the JAX backend.
+    Mask and values are variables that belong to no model: they are not saved, counted, or included in `get_weights()`. A
+    function that was traced with them uses later changes, except on the JAX backend.
 
     Args:
-        variable: Of which elements are to be held.
+        variable: The variable whose elements are to be frozen.
     """
 
     def __init__(self, variable: Any) -> None:
@@ -38,7 +38,7 @@ class FreezeConstraint(keras.constraints.Constraint):
         )
 
     def __call__(self, weight: Any) -> Any:
-        """Return the weight with the held elements as they were, bit by bit."""
+        """Return the weight with the frozen elements unchanged, bit for bit."""
         held = self._with_frozen_elements(weight)
         if self.user_constraint is not None:
             held = self._with_frozen_elements(self.user_constraint(held))
@@ -47,18 +47,18 @@ class FreezeConstraint(keras.constraints.Constraint):
         return held
 
     def _with_frozen_elements(self, weight: Any) -> Any:
-        # As tensors: the newer versions of JAX take no variables.
+        # Converted to tensors because newer versions of JAX do not accept variables.
         mask, values, others = (keras.ops.convert_to_tensor(each) for each in (self._mask, self._values, weight))
         return keras.ops.where(mask, values, others)
 
     def set_mask(self, variable: Any, mask: np.ndarray) -> None:
-        """Hold these elements, and no others, at the values they have now."""
+        """Freeze exactly these elements, at their current values."""
         self.mask = mask
         self._values.assign(np.array(read_values(variable)))
         self._mask.assign(mask)
 
     def add_mask(self, variable: Any, mask: np.ndarray) -> None:
-        """Hold these elements too, at the values they have now; those that are held already keep theirs."""
+        """Freeze these elements too, at their current values; elements that are already frozen keep their frozen values."""
         values = np.array(read_values(variable))
         values[self.mask] = np.asarray(read_values(self._values))[self.mask]
         self._values.assign(values)
@@ -66,15 +66,16 @@ class FreezeConstraint(keras.constraints.Constraint):
         self._mask.assign(self.mask)
 
     def remove_mask(self, mask: np.ndarray) -> None:
-        """Hold these elements no more."""
+        """Unfreeze these elements."""
         self.mask = self.mask & ~mask
         self._mask.assign(self.mask)
 
 
 def _moving_averages(weight: Any) -> Iterator[Any]:
-    """Yield the moving average of a weight, where the optimizer that asks keeps one (`use_ema`).
+    """Yield the moving average of a weight, if the calling optimizer keeps one (`use_ema`).
 
-    Keras averages before it asks the constraint, and in the end replaces the weights by their averages without asking.
+    Keras updates the average before it calls the constraint. At the end it replaces the weights with their averages without
+    calling the constraint.
     """
     for frame, _ in itertools.islice(traceback.walk_stack(inspect.currentframe()), _MAX_FRAMES_TO_OPTIMIZER):
         asks = frame.f_locals.get("self")
@@ -85,28 +86,28 @@ def _moving_averages(weight: Any) -> Iterator[Any]:
             return
 
 
-# Kept as long as the variable: a function of the user's that was traced with a hold goes on asking it. By `id`, since a
-# variable compares as an array does.
+# Kept as long as the variable: a user's function that was traced with a constraint continues to call it. Keyed by `id`, since
+# comparing variables compares arrays.
 _CONSTRAINTS: dict[int, FreezeConstraint] = {}
 
 
 def freeze_constraint_of(variable: Any) -> FreezeConstraint | None:
-    """Return the hold on a variable, or None where none of its elements is held."""
+    """Return the freeze constraint of a variable, or None if none of its elements is frozen."""
     hold = _CONSTRAINTS.get(id(variable))
     return hold if hold is not None and variable.constraint is hold else None
 
 
 def frozen_mask(variable: Any) -> np.ndarray:
-    """Return the mask of the elements that are held."""
+    """Return the mask of the frozen elements."""
     hold = freeze_constraint_of(variable)
     return hold.mask if hold else np.zeros(tuple(variable.shape), bool)
 
 
 def freeze_elements(variable: Any, mask: np.ndarray) -> bool:
-    """Hold elements at the values they have now; say whether the variable had no hold before.
+    """Freeze elements at their current values. Return whether the variable had no freeze constraint before.
 
-    Then functions that train it have to be traced anew, which is done for the models: for functions of the user's own it
-    cannot be.
+    Functions that train the variable have to be traced again. This is done for models; it cannot be done for the user's own
+    functions.
     """
     found = freeze_constraint_of(variable)
     is_new = found is None
@@ -129,7 +130,7 @@ def _freeze_constraint_for(variable: Any) -> FreezeConstraint:
 
 
 def unfreeze_elements(variable: Any, mask: np.ndarray) -> None:
-    """Let elements go; when none is left, the user's own constraint is back."""
+    """Unfreeze elements; when none is left, restore the user's own constraint."""
     found = freeze_constraint_of(variable)
     if found is None:
         return
@@ -141,7 +142,7 @@ def unfreeze_elements(variable: Any, mask: np.ndarray) -> None:
 
 
 def update_frozen_values(variable: Any) -> None:
-    """Hold the elements that are held at the values they have now: somebody meant to change them."""
+    """Freeze the frozen elements at their current values, after an intended change."""
     found = freeze_constraint_of(variable)
     if found is not None:
         found.set_mask(variable, found.mask)
@@ -149,10 +150,10 @@ def update_frozen_values(variable: Any) -> None:
 
 
 def _rebuild_train_functions(variable: Any, *, constraint_changed: bool) -> None:
-    """Have every model that trains a variable make its train function again: where its constraint is another one now."""
+    """Rebuild the train function of every model with the variable, if its constraint changed or the backend is JAX."""
     if not constraint_changed and keras.backend.backend() != "jax":
-        return  # it reads mask and values at every step
-    # Nobody keeps a list of the models that share a layer. `type` does not wake up lazy objects, as `isinstance` does.
+        return  # the function reads mask and values at every step
+    # Keras keeps no list of the models that share a layer. `type` does not load lazy objects, unlike `isinstance`.
     models = [each for each in gc.get_objects() if issubclass(type(each), keras.Model)]
     for model in models:
         if getattr(model, "train_function", None) is not None and any(each is variable for each in model.variables):

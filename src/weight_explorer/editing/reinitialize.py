@@ -1,4 +1,4 @@
-"""Values drawn anew for a weight, by the initializer that made it or by another."""
+"""Draw new values for a weight, with the initializer that created it or with another one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from weight_explorer.editing.values import cast_values
 
 _NUM_SEEDS = 2**31
 _NO_INITIALIZERS: Mapping[str, Any] = MappingProxyType({})
-# What Keras has beside its initializers in the module of that name.
+# Functions in the Keras initializers module that are not initializers.
 _NOT_INITIALIZERS = ("deserialize", "get", "serialize")
 
 
 @cache
 def keras_initializer_names() -> tuple[str, ...]:
-    """Return the names of Keras' own initializers: as `he_normal` first, and as `HeNormal`."""
+    """Return the names of Keras' own initializers: first in the form `he_normal`, then `HeNormal`."""
     names = (name for name in dir(keras.initializers) if not name.startswith("_") and name not in _NOT_INITIALIZERS)
     return tuple(sorted(names, key=lambda name: (not name.islower(), name)))
 
@@ -31,19 +31,19 @@ def keras_initializer_names() -> tuple[str, ...]:
 def draw_values(
     variable: Any, layer: Any, initializer: Any, seed: int | None, user_initializers: Mapping[str, Any] = _NO_INITIALIZERS
 ) -> tuple[np.ndarray, str]:
-    """Draw values for a weight, in its type, and say by what.
+    """Draw values for a weight in its data type. Return the values and a description of the initializer.
 
     Args:
         variable: The weight.
         layer: The layer that holds it.
-        initializer: None for the layer's own; a Keras initializer or the name of one, or of one of the user's; or `(shape,
-            dtype)`, or `(shape)`, to values.
-        seed: The same gives the same values; None gives new ones each time.
+        initializer: None for the layer's own initializer; a Keras initializer or its name; the name of a user's initializer;
+            or a function of `(shape, dtype)` or `(shape)` that returns values.
+        seed: The same seed gives the same values; None gives new values each time.
         user_initializers: The user's initializers, by name.
 
     Raises:
-        TypeError: The initializer is none, or gives no real numbers.
-        ValueError: It has another shape, or none is known.
+        TypeError: The argument is not an initializer, or the initializer does not return real numbers.
+        ValueError: The values have another shape, or the weight's initializer is not known.
     """
     if initializer is None:
         values, words = _draw_as_built(variable, layer, seed)
@@ -57,10 +57,10 @@ def draw_values(
 
 
 def _call_initializer(initializer: Callable[..., Any], description: str, shape: tuple[int, ...], dtype: str) -> Any:
-    """Draw in the first way that the initializer takes: Keras' own way, with the type by its name, or without."""
+    """Call an initializer with the first signature that it accepts: `(shape, dtype)`, `(shape, dtype=...)`, or `(shape)`."""
     try:
         asked = inspect.signature(initializer)
-    except (TypeError, ValueError):  # of what is written in C nobody may know
+    except (TypeError, ValueError):  # a function written in C may have no signature
         return initializer(shape, dtype)
     for arguments, options in (((shape, dtype), {}), ((shape,), {"dtype": dtype}), ((shape,), {})):
         try:
@@ -74,11 +74,11 @@ def _call_initializer(initializer: Callable[..., Any], description: str, shape: 
 
 
 def _resolve_initializer(initializer: Any, user_initializers: Mapping[str, Any]) -> Any:
-    """Return the initializer that is meant.
+    """Return the initializer that an argument refers to.
 
     Raises:
-        TypeError: It is none.
-        ValueError: There is none of that name; the message names the nearest.
+        TypeError: The argument is not an initializer.
+        ValueError: No initializer has that name; the message names the closest one.
     """
     if isinstance(initializer, str) and initializer in user_initializers:
         return user_initializers[initializer]
@@ -94,13 +94,13 @@ def _resolve_initializer(initializer: Any, user_initializers: Mapping[str, Any])
 
 
 def _with_seed(initializer: Any, seed: int | None, user_initializers: Mapping[str, Any]) -> tuple[Callable[..., Any], str]:
-    """Return what draws, with the seed in it, and its name."""
+    """Return the initializer with the seed applied, and its name."""
     found = _resolve_initializer(initializer, user_initializers)
     name = initializer if isinstance(initializer, str) and initializer in user_initializers else _initializer_name(found)
     if isinstance(found, keras.Initializer):
         config = found.get_config()
         if "seed" in config:
-            # Made anew without a seed it chooses one: an initializer itself gives the same values at every call.
+            # Recreated without a seed, it picks a new one; an existing initializer returns the same values on every call.
             found = type(found).from_config(config if seed is None else {**config, "seed": seed})
     elif seed is not None:
         raise ValueError(f"{name} is a function, which takes no seed. Set the seed in it, and leave seed=None.")
@@ -112,7 +112,7 @@ def _initializer_name(initializer: Any) -> str:
 
 
 def _draw_as_built(variable: Any, layer: Any, seed: int | None) -> tuple[Any, str]:
-    """Draw as the layer does when it is built; what it does beyond its initializers included, such as a bias of ones."""
+    """Draw as the layer does when it is built, including what it adds to its initializers, such as a bias of ones."""
     seed = random.randrange(_NUM_SEEDS) if seed is None else seed
     place = next(number for number, each in enumerate(layer.variables) if each is variable)
     try:
@@ -121,7 +121,7 @@ def _draw_as_built(variable: Any, layer: Any, seed: int | None) -> tuple[Any, st
         made = twin.variables[place]
         if (made.name, made.shape) == (variable.name, variable.shape):
             return made.value, "its own initializer"
-    except Exception:  # noqa: BLE001 - a layer of anybody's: what cannot be made again is asked for its initializer
+    except Exception:  # noqa: BLE001 - a custom layer may fail to rebuild; then its initializer is used
         pass
     own = getattr(layer, f"{variable.name}_initializer", None)
     if own is None:
@@ -136,7 +136,7 @@ def _draw_as_built(variable: Any, layer: Any, seed: int | None) -> tuple[Any, st
 
 
 def _set_config_seed(config: Any, seed: int) -> Any:
-    """Return a layer's config with this seed wherever it has one."""
+    """Return a layer's config with all seeds set to this one."""
     if isinstance(config, dict):
         return {key: seed if key == "seed" else _set_config_seed(value, seed) for key, value in config.items()}
     if isinstance(config, (list, tuple)):

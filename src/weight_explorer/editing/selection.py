@@ -1,4 +1,4 @@
-"""Which elements of a weight are meant: by an index, a mask, the name of a block, or all of them."""
+"""Resolve which elements of a weight a selection refers to: an index, a mask, a block name, or all elements."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from weight_explorer.catalog.lookup import unknown_name_message
 from weight_explorer.catalog.schema import Weight
 from weight_explorer.catalog.selection import ElementSelection
 
-# One entry of an index as text: a number, a slice, or what stands for all axes between.
+# One entry of an index as text: a number or a slice.
 _NUMBER = re.compile(r"[+-]?\d+")
 _SLICE = re.compile(r"([+-]?\d*):([+-]?\d*)(?::([+-]?\d*))?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResolvedSelection:
-    """Elements of a weight: what NumPy is to be indexed with, the same as a mask of the weight's shape, and in words."""
+    """Selected elements of a weight: the NumPy index, a mask of the weight's shape, and a description in words."""
 
     index: Any
     mask: np.ndarray
@@ -37,16 +37,16 @@ class ResolvedSelection:
 
 
 def resolve_selection(weight: Weight, where: Any = None) -> ResolvedSelection:
-    """Find the elements that are meant.
+    """Find the elements that a selection refers to.
 
     Args:
-        weight: The weight, a whole one.
-        where: None for all; an index of NumPy, `np.s_[0:3, :]`, or the same as text, "0:3, :"; a boolean mask of the weight's
-            shape; a block by its name, "forget gate", or several as a tuple; or elements that were picked out of it, such as
+        weight: The weight, which must be a whole one.
+        where: None for all; a NumPy index such as `np.s_[0:3, :]`, or the same as text, "0:3, :"; a boolean mask of the
+            weight's shape; a block name such as "forget gate", or a tuple of several; or an element selection, such as
             `explorer.selection`.
 
     Raises:
-        ValueError: It chooses nothing, or does not fit the weight; the message says what was expected.
+        ValueError: It selects nothing, or does not fit the weight; the message says what was expected.
 
     >>> from weight_explorer.catalog.schema import Axis
     >>> axes = Axis("input_dim", 3), Axis("units", 4)
@@ -66,7 +66,7 @@ def resolve_selection(weight: Weight, where: Any = None) -> ResolvedSelection:
 
 
 def _resolve_index(weight: Weight, where: Any) -> tuple[Any, str]:
-    """Return what NumPy is to be indexed with, and how it is said."""
+    """Return the NumPy index and its description."""
     if where is None:
         return (), "all"
     if isinstance(where, ElementSelection):
@@ -103,7 +103,7 @@ def _resolve_selected_elements(weight: Weight, where: ElementSelection) -> np.nd
 
 
 def _parse_index(weight: Weight, text: str) -> Any:
-    """Read a text: the name of a block, or several, or an index as in Python."""
+    """Parse text: one or more block names, or an index in Python notation."""
     names = tuple(name.strip() for name in text.split(","))
     known = [block.name for axis in weight.axes for block in axis.blocks]
     if all(name in known for name in names):
@@ -122,7 +122,7 @@ def _block_index(weight: Weight, names: tuple[str, ...]) -> Any:
 
 
 def _parse_entry(text: str) -> Any:
-    """Read one entry of an index, or return None where it is none."""
+    """Parse one entry of an index; return None if it is not valid."""
     if text == "...":
         return ...
     if _NUMBER.fullmatch(text):

@@ -1,4 +1,4 @@
-"""The way back: what elements were before they were edited, as far as memory allows."""
+"""Undo edits: keep the previous values of edited elements, as far as memory allows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edit:
-    """One edit: its words, the weight, and what the elements that it changed were before.
+    """One edit: its description, the weight, and the previous values of the elements that it changed.
 
-    `indices` are their flat indexes, None for all.
+    `indices` are the flat indexes of these elements; None for all.
     """
 
     description: str
@@ -24,25 +24,25 @@ class Edit:
 
     @classmethod
     def create(cls, description: str, key: str, variable: Any, before: np.ndarray, mask: np.ndarray) -> Edit:
-        """Note what the elements of a mask were."""
+        """Create an edit that keeps the current values of the elements in a mask."""
         places = None if mask.all() else np.flatnonzero(mask)
         flat = before.reshape(-1)
         return cls(description, key, weakref.ref(variable), places, flat.copy() if places is None else flat[places])
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are kept for it."""
+        """Bytes used by the edit."""
         return self.old_values.nbytes + (0 if self.indices is None else self.indices.nbytes)
 
     def restored(self, current: np.ndarray) -> np.ndarray:
-        """Return a copy of the weight in which these elements are what they were."""
+        """Return a copy of the weight with the previous values of these elements."""
         values = np.array(current)
         values.reshape(-1)[slice(None) if self.indices is None else self.indices] = self.old_values
         return values
 
 
 class UndoStack:
-    """The edits that can be undone, the latest first; the oldest are forgotten beyond `memory` bytes, but never the latest."""
+    """The edits that can be undone, latest first. Beyond `memory` bytes the oldest are dropped, but never the latest."""
 
     def __init__(self, memory: int) -> None:
         self.memory = memory
@@ -53,25 +53,25 @@ class UndoStack:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are kept."""
+        """Bytes used by all edits."""
         return sum(edit.nbytes for edit in self._edits)
 
     @property
     def latest_description(self) -> str:
-        """The words of the latest, or ""."""
+        """The description of the latest edit, or ""."""
         return self._edits[-1].description if self._edits else ""
 
     def push(self, edit: Edit) -> None:
-        """Note an edit."""
+        """Add an edit."""
         self._edits.append(edit)
         while len(self._edits) > 1 and self.nbytes > self.memory:
             del self._edits[0]
 
     def pop(self) -> Edit:
-        """Return the latest edit, and forget it.
+        """Remove and return the latest edit.
 
         Raises:
-            ValueError: There is none.
+            ValueError: The stack is empty.
         """
         if not self._edits:
             raise ValueError("There is no edit to undo: explorer.assign and explorer.reinitialize make them.")

@@ -1,4 +1,4 @@
-"""Values that someone gives for elements of a weight: brought to its type, or refused."""
+"""Convert the values that a user assigns to elements of a weight to its data type, or reject them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 from weight_explorer.editing.selection import ResolvedSelection
 
-# Kinds of NumPy types that are no numbers, or complex ones.
+# Kinds of NumPy types that are not numbers, or are complex.
 _UNSUPPORTED_KINDS = "OSUMmc"
 
 
 def cast_values(value: Any, dtype: np.dtype, name: str) -> np.ndarray:
-    """Bring values to the type of a weight. NaN and infinities are values like others.
+    """Convert values to the data type of a weight. NaN and infinities are allowed.
 
     Raises:
-        TypeError: They are no real numbers.
-        ValueError: One of them cannot be held by the type: too large, or a fraction among whole numbers.
+        TypeError: The values are not real numbers.
+        ValueError: The type cannot hold a value: it is too large, or a fraction for an integer type.
 
     >>> cast_values([1, 0.5], np.dtype("float32"), "the bias")
     array([1. , 0.5], dtype=float32)
@@ -40,10 +40,10 @@ def cast_values(value: Any, dtype: np.dtype, name: str) -> np.ndarray:
 
 
 def with_assigned(before: np.ndarray, selection: ResolvedSelection, value: Any, key: str) -> np.ndarray:
-    """Return a copy of an array in which the chosen elements have another value, which is broadcast to them.
+    """Return a copy of an array with another value assigned to the selected elements. The value is broadcast to them.
 
     Raises:
-        TypeError: The value is no real number.
+        TypeError: The value is not a real number.
         ValueError: Its shape does not fit the elements, or the type cannot hold it.
     """
     after = np.array(before)

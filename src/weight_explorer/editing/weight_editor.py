@@ -1,4 +1,4 @@
-"""What the user does to a model by hand: each deed is checked first, done whole, and put on the time axis."""
+"""Edit a model's weights by hand: each edit is checked first, applied completely, and recorded on the time axis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from weight_explorer.source import LiveSource
 from weight_explorer.training.callback import is_called_by_fit
 from weight_explorer.training.session import TrainingSession
 
-# The part of the history's memory that undoing may take beside it.
+# Undo data may take this fraction of the history's memory in addition to it.
 _UNDO_MEMORY_DIVISOR = 4
 
 EFFECTIVE_NEXT_STEP = "It holds from the next step on"
@@ -35,27 +35,27 @@ RETRACE_NOTE = (
 
 
 class Obstacle(Enum):
-    """Why the weights cannot be changed now."""
+    """A reason why the weights cannot be changed now."""
 
     TRAINING = "A training is running, and would go on from other weights."
     CELL = "A cell is running, and may be training the model."
 
     def refusal(self, what: str) -> RuntimeError:
-        """Return the error that says so; `what` is the verb, such as "Assign"."""
+        """Return the error that refuses an edit for this reason; `what` is the verb, such as "Assign"."""
         return RuntimeError(f"{self.value} {what} when it has ended.")
 
 
 @dataclass(frozen=True, slots=True)
 class FreezeResult:
-    """What is frozen of a weight, as the answer to `freeze` and `unfreeze`.
+    """The frozen elements of a weight, as returned by `freeze` and `unfreeze`.
 
     Attributes:
         key: The weight.
         num_frozen: How many elements are frozen now.
-        num_elements: How many it has.
-        requested: What was asked for, in words.
-        effective_from: From when on it holds.
-        note: What else there is to know, or "".
+        num_elements: How many elements the weight has.
+        requested: What was requested, in words.
+        effective_from: When the change takes effect.
+        note: Additional information, or "".
     """
 
     key: str
@@ -74,13 +74,13 @@ class FreezeResult:
 
 
 class WeightEditor:
-    """Freezes, assigns, draws anew and undoes.
+    """Freezes, assigns, reinitializes and undoes.
 
     Args:
-        source: The model, and the history that is recorded of it.
-        session: Knows where the training stands.
-        is_training: Whether a training runs elsewhere than where this is asked.
-        obstacle: What may be training the model, whoever follows that; None if nothing is.
+        source: The model, with its live history.
+        session: Tracks the progress of the training.
+        is_training: Returns whether a training is running outside the calling code.
+        obstacle: Returns what may be training the model, whether or not it is being recorded; None if nothing is.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class WeightEditor:
         return FreezeResult(weight.key, count, weight.size, chosen.description, holds, note)
 
     def unfreeze(self, key: str | None, where: Any) -> tuple[FreezeResult, ...]:
-        """Let elements go; see `WeightExplorer.unfreeze`."""
+        """Unfreeze elements; see `WeightExplorer.unfreeze`."""
         catalog = self._current_catalog()
         if key is None:
             if where is not None:
@@ -152,17 +152,17 @@ class WeightEditor:
         history.frozen_parts = release_elements(history.frozen_parts, key, selection.mask, history.num_recorded - 1)
 
     def _record_current_state(self, key: str) -> int:
-        """Return the number of the record that has this weight as it is now: in a training, it may be one to come."""
+        """Return the number of the record with the current state of the weight; during training, it may be the next record."""
         session = self._session
         if not session.is_training:
             session.note_change(self._source.record_if_changed(session.progress, "outside"))
         return self._source.current_record_number(key)
 
     def _run_between_steps(self, action: Callable[[], None], action_name: str) -> str:
-        """Do it where no step is being trained: now, or at the end of the batch; say from when on it holds.
+        """Run an action while no step is being trained: now, or at the end of the batch. Return when it takes effect.
 
         Raises:
-            RuntimeError: A training runs that cannot be met between two steps.
+            RuntimeError: A training is running that cannot be reached between two steps.
         """
         is_inside_fit, session = is_called_by_fit(), self._session
         if keras.backend.backend() == "jax" and (is_inside_fit or (self._is_training() and not session.is_custom_loop)):
@@ -196,7 +196,7 @@ class WeightEditor:
         )
 
     def reinitialize(self, key: str, initializer: Any, seed: int | None, user_initializers: Mapping[str, Any]) -> None:
-        """Draw a weight anew; see `WeightExplorer.reinitialize`. `user_initializers` are the user's initializers, by name."""
+        """Draw new values for a weight; see `WeightExplorer.reinitialize`. `user_initializers` maps names to initializers."""
         self._check_not_training("Reinitialize")
         weight, variable = self._find_weight(key)
         after, by = draw_values(variable, self._source.catalog.layers[weight.layer], initializer, seed, user_initializers)
@@ -204,12 +204,12 @@ class WeightEditor:
         self._apply_edit(weight, variable, after, np.ones(weight.shape, bool), words)
 
     def draw_preview(self, key: str, initializer: Any, seed: int | None) -> tuple[np.ndarray, str]:
-        """Draw values for a weight without giving them to it, and say by what; arguments as for `reinitialize`."""
+        """Draw values for a weight without assigning them. Return them and a description; arguments as for `reinitialize`."""
         weight, variable = self._find_weight(key)
         return draw_values(variable, self._source.catalog.layers[weight.layer], initializer, seed)
 
     def assign_drawn(self, key: str, where: Any, values: np.ndarray, initializer_name: str) -> None:
-        """Give elements of a weight what was drawn for the whole of it; `initializer_name` says by what."""
+        """Assign drawn values of the whole weight to the selected elements; `initializer_name` describes their initializer."""
         self._check_not_training("Initialize")
         weight, variable = self._find_weight(key)
         chosen = resolve_selection(weight, where)
@@ -219,12 +219,12 @@ class WeightEditor:
 
     @property
     def undo_description(self) -> str:
-        """The edit that `undo` would undo, in words, or ""."""
+        """The description of the edit that `undo` would undo, or ""."""
         return self._undo_stack.latest_description
 
     @property
     def last_record(self) -> int:
-        """The number of the newest record."""
+        """The number of the latest record."""
         return self._source.history.num_recorded - 1
 
     def undo(self) -> str:
@@ -240,7 +240,7 @@ class WeightEditor:
         return edit.description
 
     def update_frozen_values(self) -> None:
-        """Note that frozen elements are to stay what they are now, after `restore` has put back others."""
+        """Update the stored values of frozen elements to their current values, after `restore` has changed them."""
         history = self._source.live_history
         for key, variable in self._source.catalog.variables.items():
             if any(part.key == key and part.last_record is None for part in history.frozen_parts):
@@ -258,7 +258,7 @@ class WeightEditor:
         self._undo_stack.push(edit)
 
     def _record_outside_changes(self) -> None:
-        """Record what happened outside of our sight before an edit, so that the edit's record shows the edit alone."""
+        """Record changes made outside the explorer before an edit, so that the edit's record shows the edit alone."""
         source, session = self._source, self._session
         if not source.history.num_recorded or source.recorder.has_any_changed(source.catalog):
             kind = "outside" if source.history.num_recorded else "start"
@@ -266,14 +266,14 @@ class WeightEditor:
             session.note_change(kind)
 
     def _write_values(self, key: str, variable: Any, values: np.ndarray, description: str) -> None:
-        """Change a weight; frozen elements are held at what they are then."""
+        """Assign values to a weight; frozen elements are frozen at their new values."""
         history = self._source.live_history
         write_values(variable, values)
         freeze.update_frozen_values(variable)
         self._source.record_now(self._session.progress, "edited", description)
         history.frozen_parts = update_frozen_values(history.frozen_parts, key, values, history.num_recorded - 1)
 
-    # -- what is meant ---------------------------------------------------------------------------------------------
+    # -- lookup ----------------------------------------------------------------------------------------------------
 
     def _current_catalog(self) -> Catalog:
         if not self._is_training():
@@ -284,7 +284,7 @@ class WeightEditor:
         """Find a weight and its variable.
 
         Raises:
-            ValueError: There is none; the message names the nearest, or says that the model is not built.
+            ValueError: No weight has that key; the message names the closest one, or says that the model is not built.
         """
         catalog = self._current_catalog()
         try:

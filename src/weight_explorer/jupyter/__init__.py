@@ -1,1 +1,1 @@
-"""Everything that knows a kernel: subshells, cells, display, docking."""
+"""Integration with Jupyter kernels: subshells, cells, display, and docking."""

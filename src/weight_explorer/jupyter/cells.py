@@ -1,7 +1,7 @@
-"""Which cells show an explorer: once no cell does, ipywidgets and IPython do not keep it alive any longer.
+"""Tracks which cells show an explorer. When no cell shows it, ipywidgets and IPython no longer keep it alive.
 
-When a cell runs again, what it made or showed before is off the page. Such an explorer lives on while something of the user's
-holds it, or a training; otherwise Python frees it, which closes its widgets.
+When a cell runs again, its earlier output is removed from the page. An explorer in that output stays alive while user code or a
+training references it. Otherwise Python frees it, which closes its widgets.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from weight_explorer.jupyter import kernel
 
 @dataclass(frozen=True, slots=True)
 class _Display:
-    """The cells that show an explorer, each with the run that did; before any does, the cell that made it.
+    """The cells that show an explorer, each with its run. Until a cell shows it, the cell that created it.
 
-    `replaced_by` is the number of the run of a cell since which no cell shows it, "" while one does or if the
-    explorer was found to be still in use.
+    `replaced_by` is the message id of the cell run that removed the explorer from the page. It is "" while a cell shows the
+    explorer, or if the explorer was found to be still in use.
     """
 
     runs: dict[str, str]
@@ -33,9 +33,9 @@ _displays: weakref.WeakKeyDictionary[Any, _Display] = weakref.WeakKeyDictionary(
 
 
 def register_display(explorer: Any, *, is_displayed: bool, is_docked: bool) -> None:
-    """Note that the running cell made an explorer, or shows it, in place of those that it showed in an earlier run.
+    """Note that the running cell created or shows an explorer, which replaces those from earlier runs of the cell.
 
-    Without a kernel, or if no cell is running, nothing happens.
+    Without a kernel or a running cell, this only keeps a displayed explorer alive.
     """
     if is_displayed:
         kernel.hold(explorer)
@@ -51,12 +51,12 @@ def register_display(explorer: Any, *, is_displayed: bool, is_docked: bool) -> N
 
 
 def unregister(explorer: Any) -> None:
-    """Note that an explorer is closed."""
+    """Remove an explorer that was closed."""
     _displays.pop(explorer, None)
 
 
 def _leave_cell(_: Any) -> None:
-    """Note that what the cell that just ended showed in an earlier run is off the page, unless it is docked."""
+    """Release the explorers that earlier runs of the cell that just ended had shown, unless they are docked."""
     run = kernel.current_cell_run()
     if run is not None:
         _note_rerun(run)
@@ -72,7 +72,7 @@ def _note_run(explorer: Any, run: kernel.CellRun, *, is_displayed: bool, is_dock
 
 
 def _note_rerun(run: kernel.CellRun) -> None:
-    """Note that what other runs of the same cell left is off the page."""
+    """Note that explorers from other runs of the same cell were removed from the page."""
     for explorer, place in list(_displays.items()):
         if place.runs.get(run.cell_id, run.message_id) != run.message_id:
             left = {cell: number for cell, number in place.runs.items() if cell != run.cell_id}
@@ -86,10 +86,10 @@ def _let_go(is_meant: Callable[[_Display], bool]) -> None:
 
 
 def _free_replaced(run: kernel.CellRun) -> None:
-    """Have Python look for garbage now: an explorer and its callback hold each other, and with them a whole model."""
+    """Collect garbage now: an explorer and its callback form a reference cycle that keeps a whole model in memory."""
     if not any(display.replaced_by == run.message_id for display in list(_displays.values())):
         return
     gc.collect()
     for explorer, display in list(_displays.items()):
-        if display.replaced_by == run.message_id:  # something still holds it, so collecting again would be useless
+        if display.replaced_by == run.message_id:  # still referenced, so collecting again would not help
             _displays[explorer] = replace(display, replaced_by="")

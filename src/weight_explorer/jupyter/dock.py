@@ -1,4 +1,4 @@
-"""A place for the panel beside the notebook, by the package `sidecar`, so that it stays in sight while cells below run."""
+"""Docks the panel beside the notebook with the package `sidecar`, so that it stays visible while cells below run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import ipywidgets
 
 from weight_explorer.catalog.lookup import unknown_name_message
 
-# Where it can stay, and what sidecar calls that.
+# The positions of the panel, and the sidecar anchor for each.
 ANCHORS: Mapping[str, str] = MappingProxyType(
     {
         "right": "split-right",
@@ -30,22 +30,22 @@ SIDECAR_MISSING = (
 
 
 class Dock:
-    """The one place beside the notebook that an explorer has."""
+    """The docked panel of an explorer, at most one at a time."""
 
     def __init__(self) -> None:
         self._sidecar: ipywidgets.Output | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether a place is open, as far as the kernel knows: the page does not tell when the user closes it."""
+        """Whether the docked panel is open, as far as the kernel knows. The page does not report when the user closes it."""
         return self._sidecar is not None
 
     def show(self, mime_bundle: Mapping[str, Any], title: str, position: str) -> None:
-        """Open the place with this in it, given by its mime types; one that was open before is closed.
+        """Open a docked panel that shows a MIME bundle. Close the previous one, if any.
 
         Raises:
-            ValueError: There is no such place.
-            ImportError: The package sidecar is not installed.
+            ValueError: If the position is unknown.
+            ImportError: If the package sidecar is not installed.
         """
         if position not in ANCHORS:
             raise ValueError(unknown_name_message("place", position, ANCHORS))
@@ -54,12 +54,12 @@ class Dock:
         except ImportError as error:
             raise ImportError(SIDECAR_MISSING) from error
         self.close()
-        # It opens by itself once the page knows of it; displayed as well, it would be drawn a second time, out of sight.
+        # The sidecar opens as soon as the page receives it. Displaying it as well would draw it a second time, out of sight.
         output = {"output_type": "display_data", "data": dict(mime_bundle), "metadata": {}}
         self._sidecar = package.Sidecar(title=title, anchor=ANCHORS[position], outputs=(output,))
 
     def close(self) -> None:
-        """Take it away."""
+        """Close the docked panel, if it is open."""
         if self._sidecar is not None:
             self._sidecar.close()
             self._sidecar = None

@@ -1,9 +1,10 @@
-"""How a kernel delivers clicks, also while a cell runs. The only home of private Jupyter names.
+"""Delivers clicks to widgets, also while a cell runs. The only module that uses private Jupyter names.
 
-JupyterLab sends what the user does to a *subshell*, a thread of its own in the kernel (ipykernel 7 and later), so a click is
-handled while the main thread is inside `fit`. Two threads then touch the widgets, hence the lock in `answer_clicks`. In
-ipykernel 6, which has none, the training itself lets clicks in between two batches (`MessagePump`). A page that sends nothing
-to subshells, as VS Code, is known by how its messages come (`waits_for_cells`): it has to answer by itself.
+JupyterLab sends user actions to a *subshell*, a separate thread in the kernel (ipykernel 7 and later), so a click is handled
+while the main thread is inside `fit`. Two threads then access the widgets, which is why `answer_clicks` takes a lock. ipykernel
+6 has no subshells: there, the training handles clicks between two batches (`MessagePump`). A front end that does not use
+subshells, such as VS Code, is detected by the thread on which its messages arrive (`waits_for_cells`). Its page must answer
+clicks without the kernel.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ from zmq import POLLIN
 
 
 def answer_clicks(widget: ipywidgets.Widget, lock: RLock, on_handled: Callable[[], None]) -> None:  # type: ignore[valid-type]
-    """Have a widget's messages from the browser handled at once, one at a time, and call `on_handled` when each is applied.
+    """Handle a widget's messages from the browser immediately, one at a time, and call `on_handled` after each.
 
     Args:
-        widget: A widget that the user can touch or whose state the browser may send back.
-        lock: Held while a message is applied, as it must be while anything else writes to the widgets: traitlets is not
-            thread safe, and one thread inside `set_state` makes another's update of a different trait vanish.
-        on_handled: Called outside the lock.
+        widget: A widget that the user can interact with, or whose state the browser may send back.
+        lock: Held while a message is applied. Any other code that writes to the widgets must hold it too: traitlets is not
+            thread-safe, and one thread inside `set_state` discards another thread's update of a different trait.
+        on_handled: Called without the lock.
     """
     comm: Any = widget.comm
     if comm is None:
         return
-    # ipykernel 7.4.0 sends a message to the thread that last published on its comm, which is the main thread after each
-    # update of ours: clicks would wait for the end of the cell. Other versions do not ask for this attribute.
+    # ipykernel 7.4.0 sends a message to the thread that last published on its comm. After each of our updates, that is the main
+    # thread, and clicks would wait for the end of the cell. Other versions do not use this attribute.
     comm._reply_subshell_for = _keep_subshell  # noqa: SLF001
-    handle = widget._handle_msg  # noqa: SLF001 - where ipywidgets takes every message in
+    handle = widget._handle_msg  # noqa: SLF001 - ipywidgets handles every message here
 
     @functools.wraps(handle)
     def handle_alone(message: Any) -> None:
@@ -52,20 +53,20 @@ def answer_clicks(widget: ipywidgets.Widget, lock: RLock, on_handled: Callable[[
     comm.on_msg(handle_alone)
 
 
-# While a click is answered: seconds that a thread may go on in Python while another waits for its turn. By itself it is 0.005,
-# so that `fit` would hold up an answer by that much at each of its dozen messages.
+# The thread switch interval in seconds while a click is answered. With Python's default of 0.005, `fit` would delay an answer
+# by that much at each of its dozen messages.
 SWITCH_INTERVAL = 0.0005
 
 
 @contextlib.contextmanager
 def _frequent_thread_switches() -> Iterator[None]:
-    """Have threads take turns more often, until an answer is on its way."""
+    """Make threads switch more often until the answer to a click has been sent."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, SWITCH_INTERVAL))
     try:
         yield
     finally:
-        sys.setswitchinterval(before + 1e-7)  # whole microseconds are kept of it, rounded down
+        sys.setswitchinterval(before + 1e-7)  # Python rounds it down to whole microseconds
 
 
 def _keep_subshell(data: Any, default: Any) -> Any:  # noqa: ARG001 - ipykernel's signature
@@ -73,16 +74,16 @@ def _keep_subshell(data: Any, default: Any) -> Any:  # noqa: ARG001 - ipykernel'
 
 
 def answers_during_cells() -> bool:
-    """Whether this kernel can handle clicks while a cell runs; True where there is no kernel to ask."""
+    """Return whether this kernel can handle clicks while a cell runs. True without a kernel."""
     kernel = _kernel()
     return kernel is None or _has_subshells(kernel) or MessagePump.supports(kernel)
 
 
 def waits_for_cells() -> bool:
-    """Whether a message of the page that is being handled now would have had to wait, had a cell been running.
+    """Return whether the page message that is being handled would have to wait if a cell were running.
 
-    A kernel that has subshells does not know whether the page sends to them: in VS Code, or where JupyterLab's setting says
-    no, messages come on the thread that runs the cells.
+    A kernel with subshells does not know whether the page uses them. In VS Code, or if a JupyterLab setting turns subshells
+    off, messages arrive on the thread that runs the cells.
     """
     is_pumped = not _has_subshells(_kernel()) and MessagePump.supports(_kernel())
     return _kernel() is not None and not is_pumped and threading.current_thread() is threading.main_thread()
@@ -92,17 +93,17 @@ def _has_subshells(kernel: Any) -> bool:
     return bool(getattr(kernel, "_supports_kernel_subshells", False))
 
 
-# Seconds between two looks for clicks.
+# Seconds between two checks for clicks.
 PUMP_INTERVAL = 0.1
 
 
 class MessagePump:
-    """Has clicks answered on the training's own thread, between two batches, by a kernel that has no subshells.
+    """Answers clicks on the training thread between two batches, for a kernel without subshells.
 
-    Of what waits for the kernel it takes the messages of widgets; the others, such as cells to be run, keep their order.
+    It handles only widget messages from the kernel's queue. Other messages, such as cells to run, keep their order.
 
     Args:
-        kernel: The running kernel, one that it works with.
+        kernel: The running kernel, which `supports` must accept.
     """
 
     def __init__(self, kernel: Any) -> None:
@@ -111,12 +112,12 @@ class MessagePump:
 
     @staticmethod
     def supports(kernel: Any) -> bool:
-        """Whether the kernel is one that keeps its messages where they can be taken: ipykernel 6."""
+        """Return whether the message queue of the kernel is accessible, as in ipykernel 6."""
         needed = ("shell_stream", "msg_queue", "dispatch_shell", "saved_sigint_handler", "_parent_ident", "get_parent")
         return all(hasattr(kernel, name) for name in needed) and hasattr(kernel.msg_queue, "get_nowait")
 
     def __call__(self) -> None:
-        """Answer the clicks that wait, if it is time to look again and this is the thread that the kernel runs on."""
+        """Answer waiting clicks, if the next check is due and this is the kernel's main thread."""
         if perf_counter() < self._next_time or threading.current_thread() is not threading.main_thread():
             return
         self._kernel.shell_stream.flush(POLLIN)
@@ -131,12 +132,12 @@ class MessagePump:
         self._next_time = perf_counter() + PUMP_INTERVAL
 
     def _handle_if_widget(self, dispatch: Any, arguments: Any) -> bool:
-        """Handle a message if it is a widget's; say whether it was."""
+        """Handle a message if it is for a widget, and return whether it was."""
         if dispatch != self._kernel.dispatch_shell or not self._is_widget_message(*arguments):
             return False
         handling = dispatch(*arguments)
         with contextlib.suppress(StopIteration):
-            while True:  # what handles such a message waits for nothing, so that it runs through
+            while True:  # the handler never waits for anything, so it runs to its end
                 handling.send(None)
         return True
 
@@ -148,7 +149,7 @@ class MessagePump:
 
 @contextlib.contextmanager
 def _restoring_parent(kernel: Any) -> Iterator[None]:
-    """Have what is printed afterwards belong to the cell that runs, and Ctrl-C reach it, as before."""
+    """Restore the running cell as the target of printed output and Ctrl-C."""
     parent, identity, handler = kernel.get_parent("shell"), kernel._parent_ident["shell"], kernel.saved_sigint_handler  # noqa: SLF001
     try:
         yield
@@ -158,38 +159,38 @@ def _restoring_parent(kernel: Any) -> Iterator[None]:
 
 
 def make_message_pump() -> MessagePump | None:
-    """Return what answers clicks between two batches, None where the kernel does so by itself or none can come."""
+    """Return a `MessagePump`, or None if the kernel has subshells, is not supported, or does not exist."""
     kernel = _kernel()
     return MessagePump(kernel) if kernel is not None and not _has_subshells(kernel) and MessagePump.supports(kernel) else None
 
 
 def is_in_kernel() -> bool:
-    """Whether this runs in a kernel."""
+    """Return whether this code runs in a kernel."""
     return _kernel() is not None
 
 
 def may_have_page() -> bool:
-    """Whether there may be a page that shows what is drawn: where there is no kernel, there is none."""
+    """Return whether a page may show the panel. Without a kernel, no page exists."""
     return is_in_kernel()
 
 
 def is_in_terminal() -> bool:
-    """Whether this runs in IPython in a terminal, which shows text and no widgets."""
+    """Return whether this code runs in IPython in a terminal, which shows text but not widgets."""
     shell = _shell()
     return shell is not None and getattr(shell, "kernel", None) is None
 
 
 def call_after_every_cell(callback: Callable[[Any], None]) -> None:
-    """Call a function whenever a cell has ended; nothing where there is no kernel, or it is called already."""
+    """Call a function after every cell. Does nothing without a kernel, or if the function is already registered."""
     if is_in_kernel():
         _shell().events.register("post_run_cell", callback)
 
 
 def call_after_cell(callback: Callable[[bool], None]) -> bool:
-    """Call a method once when the running cell has ended, saying whether without an error; returns whether there is a cell.
+    """Call a method once when the running cell ends, with True if it succeeded. Return whether there is a cell.
 
-    What the method belongs to is not kept alive by that. Ctrl-C or an error inside `fit` never reaches Keras' `on_train_end`;
-    IPython's event tells all the same.
+    This does not keep the object of the method alive. After Ctrl-C or an error inside `fit`, Keras does not call
+    `on_train_end`, but IPython still sends its event.
     """
     shell = _shell()
     if shell is None:
@@ -207,22 +208,22 @@ def call_after_cell(callback: Callable[[bool], None]) -> bool:
 
 
 def display_bundle(bundle: dict[str, Any], display_id: str, *, update: bool = False) -> None:
-    """Show a bundle of mime types in the running cell, or renew it wherever it was shown before."""
-    from IPython.display import display  # noqa: PLC0415 - a plain script needs no IPython
+    """Display a MIME bundle in the running cell, or update it wherever it is already displayed."""
+    from IPython.display import display  # noqa: PLC0415 - a plain script does not need IPython
 
     display(bundle, raw=True, display_id=display_id, update=update)
 
 
 @dataclass(frozen=True, slots=True)
 class CellRun:
-    """One run of a cell: the cell as the front end names it, or by its code where it does not, and what tells runs apart."""
+    """One run of a cell: the cell id from the front end, or else the cell's code, and the message id of the run."""
 
     cell_id: str
     message_id: str
 
 
 def current_cell_run() -> CellRun | None:
-    """Return the run of the cell that this is called by; None where there is no kernel, or no cell is what it works on."""
+    """Return the run of the current cell, or None without a kernel or outside of a cell."""
     kernel = _kernel()
     message = kernel.get_parent("shell") if kernel is not None else None
     if not message or message["header"]["msg_type"] != "execute_request":
@@ -232,7 +233,7 @@ def current_cell_run() -> CellRun | None:
 
 
 class CellWatch:
-    """Knows whether a cell is running, as far as IPython tells, which keeps no watch alive."""
+    """Tracks whether a cell is running, from IPython events. IPython does not keep the watch alive."""
 
     def __init__(self) -> None:
         self._is_running = _is_main_thread() and current_cell_run() is not None
@@ -241,7 +242,7 @@ class CellWatch:
             _call_weakly("post_run_cell", self._ended)
 
     def is_running_elsewhere(self) -> bool:
-        """Whether a cell is running while another thread than that of the cells calls this, such as one that answers clicks."""
+        """Return whether a cell is running and the caller is on another thread, such as one that answers clicks."""
         return self._is_running and not _is_main_thread()
 
     def _began(self, *_: object) -> None:
@@ -256,7 +257,7 @@ def _is_main_thread() -> bool:
 
 
 def _call_weakly(event: str, method: Callable[..., None]) -> None:
-    """Have IPython call a method at each event of a name, for as long as something else holds its object."""
+    """Register a method for an IPython event without keeping its object alive."""
     events, reference = _shell().events, weakref.WeakMethod(method)
 
     def call(*details: object) -> None:
@@ -269,13 +270,13 @@ def _call_weakly(event: str, method: Callable[..., None]) -> None:
 
 
 def hold(widget: ipywidgets.Widget) -> None:
-    """Have ipywidgets keep a widget alive, as it does with every widget that was opened."""
+    """Make ipywidgets keep a widget alive, as it does with every open widget."""
     if widget.comm is not None:
-        _register(widget, widget, widget._handle_msg)  # noqa: SLF001 - where ipywidgets takes every message in
+        _register(widget, widget, widget._handle_msg)  # noqa: SLF001 - ipywidgets handles every message here
 
 
 def hold_weakly(widget: ipywidgets.Widget) -> None:
-    """Have ipywidgets and IPython's `Out` no longer keep a widget alive; Python frees it once nothing else holds it."""
+    """Stop ipywidgets and IPython's `Out` from keeping a widget alive. Python frees it when nothing else references it."""
     if widget.comm is None:
         return
     reference = weakref.WeakMethod(widget._handle_msg)  # noqa: SLF001 - as above
@@ -289,18 +290,17 @@ def hold_weakly(widget: ipywidgets.Widget) -> None:
 
 
 def _register(widget: ipywidgets.Widget, entry: Any, handle: Callable[[Any], None]) -> None:
-    """Enter a widget where ipywidgets keeps every one: its messages are handled, and a page that is loaded again shows it."""
+    """Register a widget with ipywidgets, so that its messages are handled and a reloaded page shows it."""
     comm: Any = widget.comm
     comm.on_msg(handle)
-    ipywidgets.widgets.widget._instances[widget.model_id] = entry  # noqa: SLF001 - there is no public way
+    ipywidgets.widgets.widget._instances[widget.model_id] = entry  # noqa: SLF001 - ipywidgets has no public API for this
 
 
 def _forget_output(widget: ipywidgets.Widget) -> None:
-    """Have IPython forget an output, which it would otherwise keep until the kernel ends, and with it all that it holds."""
+    """Remove an output from IPython, which would otherwise keep it and everything it references until the kernel ends."""
     shell = _shell()
-    outputs = [
-        name for name, value in list(shell.user_ns_hidden.items()) if value is widget
-    ]  # `_`, `_3`; no name of the user's
+    # Names such as `_` and `_3`, but not the user's own.
+    outputs = [name for name, value in list(shell.user_ns_hidden.items()) if value is widget]
     for names in (shell.user_ns, shell.user_ns_hidden):
         _drop(widget, names, outputs)
     for memory in (shell.user_ns["_oh"], vars(shell.displayhook)):
@@ -314,7 +314,7 @@ def _drop(widget: ipywidgets.Widget, memory: dict[Any, Any], names: list[Any]) -
         if memory.get(name) is not widget:
             continue
         if isinstance(name, str) and not name.strip("_"):
-            memory[name] = ""  # `_` and its like, as they are at first
+            memory[name] = ""  # the initial value of `_`, `__` and `___`
         else:
             del memory[name]
 

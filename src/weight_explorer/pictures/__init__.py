@@ -1,1 +1,1 @@
-"""Pictures: frozen descriptions of what to draw, and how each is drawn: in the browser, in matplotlib, as a table, in words."""
+"""Pictures: immutable descriptions of what to draw, with renderers for the browser, matplotlib, tables and text."""

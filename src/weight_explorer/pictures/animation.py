@@ -1,4 +1,4 @@
-"""Figures as a film: a GIF in which every frame has the same scales, so that nothing moves but the numbers."""
+"""Animated GIFs of pictures. All frames share the same scales, so only the data changes between frames."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from weight_explorer.pictures.data import (
 )
 from weight_explorer.pictures.figure import figure_png, make_figure
 
-# Browsers slow down what asks for more.
+# Browsers slow down animations with a higher frame rate.
 MAX_FRAMES_PER_SECOND = 50
 
-# The label by which matplotlib marks a color bar's axes.
+# The label that matplotlib gives to the axes of a color bar.
 COLOR_BAR = "<colorbar>"
 
-# A frame whose numbers reach this many times as far as in most frames does not set the scale: the others would be blank.
+# Frames whose values exceed the typical range by this factor do not affect the scale. Otherwise all other frames would look
+# blank.
 OUTLIER_FACTOR = 10.0
 BEYOND_TEXT = "The numbers of this record reach beyond the axes, which are the same in every frame."
 
@@ -42,10 +43,10 @@ _Limits = tuple[_Interval, _Interval]
 
 
 def check_animation(path: str | os.PathLike[str], frames_per_second: float, num_frames: int) -> None:
-    """Refuse what no film can be made of.
+    """Check the arguments of an animation.
 
     Raises:
-        ValueError: The message says what came and what was expected.
+        ValueError: An argument is invalid. The message says what was passed and what was expected.
     """
     if Path(path).suffix.lower() != ".gif":
         raise ValueError(
@@ -63,14 +64,14 @@ def save_animation(
     frames_per_second: float,
     on_frame: Callable[[], object],
 ) -> None:
-    """Write a film.
+    """Save an animation as a GIF.
 
     Args:
-        path: The file.
-        pictures: Makes the pictures with their titles, one for each frame, given how far colors reach in all of them. Called
-            twice, first with None: what they have in common must be known before the first is drawn.
-        frames_per_second: How fast it plays.
-        on_frame: Called whenever a picture is done: twice for each frame.
+        path: The path of the file.
+        pictures: A function that takes the common color limit and returns the pictures with their titles, one per frame. It is
+            called twice, first with None, because the common scales must be known before the first frame is drawn.
+        frames_per_second: The playback speed, in frames per second.
+        on_frame: A callback that is called twice for each frame: whenever a picture is done.
     """
     reaches: list[float] = []
     limits: defaultdict[int, list[_Limits]] = defaultdict(list)
@@ -86,7 +87,7 @@ def save_animation(
 
 
 def common_color_limit(limits: Sequence[float]) -> float | None:
-    """Return how far colors reach in every frame: as far as any picture, but for those that would leave the others blank.
+    """Return the color limit for all frames: the largest limit, ignoring outliers that would make the other frames look blank.
 
     >>> common_color_limit([0.0, 0.5, 0.8, 0.6, 1e9]), common_color_limit([0.0])
     (0.8, None)
@@ -96,19 +97,19 @@ def common_color_limit(limits: Sequence[float]) -> float | None:
 
 
 def _are_not_outliers(sizes: np.ndarray) -> np.ndarray:
-    """Say which sizes are not far larger than the usual one."""
+    """Return a mask of the sizes that are not much larger than the median."""
     return sizes <= OUTLIER_FACTOR * np.median(sizes)
 
 
 def _common_limits(limits: Sequence[_Limits]) -> _Limits:
-    """Return the ends of both axes that hold those of all frames, but for frames that are far wider than usual."""
-    ends = np.array(limits)  # of shape (frames, axes, ends)
+    """Return the limits of both axes that cover all frames, ignoring frames that are much wider than usual."""
+    ends = np.array(limits)  # shape (frames, axes, ends)
     near = ends[np.all([_are_not_outliers(widths) for widths in np.abs(np.diff(ends)).squeeze(-1).T], axis=0)]
     return _union(near[:, 0]), _union(near[:, 1])
 
 
 def _union(ends: np.ndarray) -> _Interval:
-    """Return the interval that holds all these, which may run either way."""
+    """Return the smallest interval that contains all given intervals. Intervals may be reversed."""
     first, last = (np.min, np.max) if ends[0, 0] <= ends[0, 1] else (np.max, np.min)
     return float(first(ends[:, 0])), float(last(ends[:, 1]))
 
@@ -124,7 +125,7 @@ def _frames(
 
 
 def _frame(picture: Picture, title: str, scales: dict[int, _Limits]) -> Figure:
-    """Draw a frame whose charts have the axes of all frames, and say where its own numbers reach beyond."""
+    """Draw a frame with the common chart limits. The caption says if values lie beyond these limits."""
     figure = make_figure(picture, title)
     if _set_scales(figure, scales):
         figure = make_figure(replace(picture, caption=f"{picture.caption} {BEYOND_TEXT}"), title)
@@ -133,7 +134,7 @@ def _frame(picture: Picture, title: str, scales: dict[int, _Limits]) -> Figure:
 
 
 def _set_scales(figure: Figure, scales: dict[int, _Limits]) -> bool:
-    """Set the ends of the axes of the charts, and say whether any reached further."""
+    """Set the axis limits of the charts. Return whether any chart extended beyond them."""
     is_beyond = False
     for place, axes in _charts_on(figure):
         if place in scales:
@@ -144,9 +145,9 @@ def _set_scales(figure: Figure, scales: dict[int, _Limits]) -> bool:
 
 
 def _palette() -> Image.Image:
-    """Return the colors of all frames: those of the map, grays for what is written, and the marks with their paler shades.
+    """Return the palette for all frames: the colormap, grays for text, and the mark colors with lighter shades.
 
-    A palette chosen for each frame would have its own idea of a pale red.
+    A separate palette for each frame would make the same color look different from frame to frame.
     """
     grays = np.repeat(np.linspace(0, 255, 48).round().astype(np.uint8), 3).reshape(-1, 3)
     flat = dict.fromkeys((*colors.MARK_COLORS.values(), *colors.SIGNED_BAR_COLORS, *colors.SPECIAL_COLORS))
@@ -166,12 +167,12 @@ def _chart_limits(picture: Picture, title: str) -> dict[int, _Limits]:
 
 
 def _charts_on(figure: Figure) -> Iterator[tuple[int, Axes]]:
-    """Yield the axes whose scales follow the numbers; those of a matrix count its rows and columns."""
+    """Yield the axes whose scales depend on the data. Matrix axes are skipped because they count rows and columns."""
     return ((place, axes) for place, axes in enumerate(figure.axes) if not axes.images and axes.get_label() != COLOR_BAR)
 
 
 def _color_limit(picture: Picture) -> float:
-    """Return how far the colors of a picture reach, 0 where it has no scale that could be that of others."""
+    """Return the color limit of a picture, or 0 if it has no scale that other pictures could share."""
     return _COLOR_LIMITS.get(type(picture), lambda _: 0.0)(picture)
 
 

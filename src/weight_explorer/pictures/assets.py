@@ -1,4 +1,4 @@
-"""The page's script and style of each widget, as text."""
+"""Loads the bundled JavaScript and CSS of each widget as text."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ BUNDLES = Path(__file__).parent.parent / "panel" / "web" / "dist"
 
 
 def read_asset(name: str) -> str:
-    """Return the text of a bundle, such as `tree.js` or `tree.css`.
+    """Return the contents of a bundle, such as `tree.js` or `tree.css`.
 
-    Given a path instead, anywidget has the file hold every widget that was ever made of it, to tell it of changes, so that
-    none would be freed, nor the explorer and the model behind it.
+    The assets are passed as text, not as paths. With a path, anywidget keeps a reference to every widget created from the file
+    to notify it of changes. The widgets, the explorer and the model would then never be freed.
     """
     return (BUNDLES / name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The pictures: frozen descriptions of what to draw, in data coordinates. Panels draw them in the browser and in matplotlib."""
+"""Immutable descriptions of what to draw, in data coordinates. The browser and matplotlib renderers both read them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from weight_explorer.catalog.schema import Axis
 
 @dataclass(frozen=True, slots=True)
 class IndexMapping:
-    """Where a picture's elements stand in the whole weight: how a click on one becomes its index.
+    """Maps a position in a picture to an index of the full weight, for example to handle a click.
 
-    `offset` is the index of the first element, and `axes` says for each axis that is laid out which of the whole weight it is;
-    the first `num_row_axes` of them run down.
+    `offset` is the index of the first element. `axes` gives, for each axis of the picture, the matching axis of the full
+    weight. The first `num_row_axes` of them run along the rows.
     """
 
     weight: str = ""
@@ -26,7 +26,7 @@ class IndexMapping:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A rectangle of entries: rows from `top` to before `bottom`, columns from `left` to before `right`, as they are drawn."""
+    """A rectangle of entries in display order: rows `top` to `bottom` and columns `left` to `right`, with exclusive ends."""
 
     top: int
     bottom: int
@@ -46,7 +46,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class SpecialCounts:
-    """How many numbers no color of the scale stands for, and what its limit is, in few words for beside the scale."""
+    """The number of values that have no color on the scale, and a short text for the limit of the scale."""
 
     color_limit_text: str = ""
     above: int = 0
@@ -57,10 +57,10 @@ class SpecialCounts:
 
     @classmethod
     def count_in(cls, values: np.ndarray, color_limit_text: str = "") -> SpecialCounts:
-        """Count the numbers that are not finite, for a scale that reaches all others.
+        """Count the values that are not finite, for a scale that covers all other values.
 
         >>> SpecialCounts.count_in(np.array([1.0, np.nan, -np.inf]))
-        SpecialCounts(limit='', above=0, below=0, nans=1, positive_infs=0, negative_infs=1)
+        SpecialCounts(color_limit_text='', above=0, below=0, nans=1, positive_infs=0, negative_infs=1)
         """
         found = (np.isnan(values), values == np.inf, values == -np.inf)
         return cls(color_limit_text, 0, 0, *(int(np.count_nonzero(each)) for each in found))
@@ -68,7 +68,7 @@ class SpecialCounts:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A pinned element in a picture: its number among all pins, and its row and column, as they are drawn."""
+    """A pinned element in a picture: its number among all pins, and its row and column in display order."""
 
     number: int
     row: int
@@ -77,13 +77,13 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
-    """Which cells of a matrix are of a certain kind of elements.
+    """Marks the cells of a matrix that contain elements of one kind, such as frozen elements.
 
     Attributes:
-        cells: For each cell 0 where none of its elements are, 1 for some, 2 for all; None where all of the weight are.
-        overview: The same of the cells of `MatrixPicture.overview`.
-        count: How many such elements there are among all that are laid out.
-        text: What is said of them.
+        cells: For each cell, 0 if none of its elements are marked, 1 for some, 2 for all. None if the entire weight is marked.
+        overview: The same for the cells of `MatrixPicture.overview`.
+        count: The number of marked elements in the picture.
+        text: A description of the marked elements.
     """
 
     cells: np.ndarray | None
@@ -94,33 +94,33 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatrixPicture:
-    """A weight as a rectangle of cells. Row 0 is the top one and column 0 the left one, as NumPy prints it.
+    """A weight drawn as a matrix of cells. Row 0 is at the top and column 0 is at the left, as in NumPy output.
 
     Attributes:
-        cells: The numbers that are drawn, of all entries or, of more than fit the screen, of those around `viewport`.
-        rows: The weight's axes laid down, the outer ones first: a (3, 3, 8, 16) kernel laid out as (in_channels, height) by
-            (filters, width) is a grid of 8 by 16 windows.
-        columns: Those laid across.
-        axis_order: Which axis of the array each of `rows` and `columns` is.
-        row_step: How many entries one cell stands for, where there are more entries than cells.
-        column_step: The same along the columns.
-        color_limit: Colors run from minus this to this.
-        caption: What is to be said of it.
-        cell_value: Which of its entries a cell shows: the "extreme", the one farthest from zero, or their "mean".
-        key: What is drawn and how it is laid out; a window or pin that is asked for belongs to one key.
-        index_mapping: Where the elements stand in the whole weight.
-        fixed_text: Words for the axes that are not laid out, such as `kernel_height = 1`.
-        fixed_indexes: Those axes of the array, each with the index that it stands at.
-        row_order: The outermost row axis' entries in the order they are drawn in; None for as they are.
-        column_order: The same of the columns.
-        viewport: What is looked at; None for everything.
+        cells: The values to draw: all entries or, if they do not fit on the screen, the entries around `viewport`.
+        rows: The axes of the weight that run along the rows, outermost first. A (3, 3, 8, 16) kernel with (in_channels,
+            height) as rows and (filters, width) as columns is a grid of 8 by 16 windows.
+        columns: The axes that run along the columns.
+        axis_order: The array axis of each entry in `rows` and `columns`.
+        row_step: The number of entries per cell along the rows, if there are more entries than cells.
+        column_step: The number of entries per cell along the columns.
+        color_limit: The color scale runs from `-color_limit` to `color_limit`.
+        caption: The caption.
+        cell_value: How a cell combines its entries: "extreme" for the entry farthest from zero, or "mean".
+        key: Identifies the contents and the layout. Requests for a viewport or a pin are valid for one key only.
+        index_mapping: Maps positions in the picture to indices of the full weight.
+        fixed_text: Describes the axes that are not displayed, such as `kernel_height = 1`.
+        fixed_indexes: The array axes that are not displayed, each with its fixed index.
+        row_order: The display order of the entries of the outermost row axis. None for the original order.
+        column_order: The display order of the entries of the outermost column axis. None for the original order.
+        viewport: The visible region. None shows everything.
         top_left: The first row and column of `cells`.
-        overview: Of everything a few cells, where `cells` are not of everything.
-        overview_steps: How many rows and columns one cell of it stands for.
-        special_counts: What no color stands for.
+        overview: A coarse version of the full matrix, if `cells` covers only a part of it.
+        overview_steps: The number of rows and columns per overview cell.
+        special_counts: The number of values that have no color on the scale.
         pins: The pinned elements among the entries.
-        frozen: Which cells are of frozen elements; None where none are.
-        selected: Which cells are of elements that the user selected; None where nothing is selected.
+        frozen: The cells with frozen elements. None if there are none.
+        selected: The cells with elements that the user selected. None if nothing is selected.
     """
 
     cells: np.ndarray
@@ -149,17 +149,17 @@ class MatrixPicture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Number of entries down and across."""
+        """The number of rows and columns of entries."""
         return math.prod(axis.size for axis in self.rows), math.prod(axis.size for axis in self.columns)
 
     @property
     def visible(self) -> Region:
-        """What is looked at."""
+        """The visible region."""
         return self.viewport or Region(0, self.size[0], 0, self.size[1])
 
     @property
     def visible_cells(self) -> Region:
-        """Those rows and columns of `cells` in which there is anything of what is looked at."""
+        """The rows and columns of `cells` that overlap the visible region."""
         (top, left), seen, (rows, columns) = self.top_left, self.visible, self.cells.shape
         return Region(
             max(0, (seen.top - top) // self.row_step),
@@ -171,23 +171,23 @@ class MatrixPicture:
 
 @dataclass(frozen=True, slots=True)
 class HeatmapScale:
-    """How the cells of a heat table are colored, and which numbers they stand for.
+    """The color scale of a heat map, and the values that its cells represent.
 
-    A cell holds `value` or, where `is_log`, `log10(value) - offset`. It is NaN or inf where the weight holds such an element,
-    -inf where the value is exactly 0, and 0 where there is no value: so of several cells the one farthest from 0 is the one
-    that must not be missed.
+    A cell holds `value` or, if `is_log` is True, `log10(value) - offset`. A cell is NaN or inf if the weight contains such an
+    element, -inf if the value is exactly 0, and 0 if the value is missing. When several cells are combined, the cell farthest
+    from 0 is therefore always the most important one to show.
 
     Attributes:
-        label: What is shown, in few words.
-        low: The cell that has the first color; smaller ones have it too.
-        high: The cell that has the last color; larger ones have it too.
+        label: A short name for the quantity.
+        low: The cell value of the first color. Smaller values use the same color.
+        high: The cell value of the last color. Larger values use the same color.
         is_log: See above.
         offset: See above.
-        is_diverging: Whether colors go out from the middle, which is the cell 0.
-        unit: What is written behind a value.
-        zero_text: What it means that a value is exactly 0.
-        aggregate_text: Which cell is shown of several.
-        ticks: Cells at which the scale is labeled, each with its words.
+        is_diverging: Whether the colors diverge from the middle, which is the cell value 0.
+        unit: The unit that follows a value.
+        zero_text: What a value of exactly 0 means.
+        aggregate_text: Which of several combined cells is shown.
+        ticks: Cell values with tick labels, each with its label.
     """
 
     label: str
@@ -202,7 +202,7 @@ class HeatmapScale:
     ticks: tuple[tuple[float, str], ...] = ()
 
     def values(self, cells: np.ndarray) -> np.ndarray:
-        """Return the values that cells stand for, NaN where there is none.
+        """Return the values that cells represent, with NaN for missing values.
 
         >>> cells = np.array([0.5, -3.0, -np.inf, 0.0])
         >>> HeatmapScale("ratio", -3, 3, is_log=True, offset=-3.0).values(cells).round(9).tolist()
@@ -216,7 +216,7 @@ class HeatmapScale:
 
 @dataclass(frozen=True, slots=True)
 class FindingMarker:
-    """A finding in a heat table: its row and column, how grave it is, and what was found."""
+    """Marks a finding in a heat map: its row and column, its severity, and its message."""
 
     row: int
     column: int
@@ -226,18 +226,18 @@ class FindingMarker:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatmapPicture(MatrixPicture):
-    """One number of many weights, a row for each, at many records, a column for each.
+    """A heat map of one quantity, with one row per weight and one column per record.
 
     Attributes:
-        weight_keys: What a click on each row goes to.
-        scale: What the cells mean.
-        row_maxima: Of each row the value that its cells are shares of, where each has a scale of its own.
-        ticks: Columns that are labeled, and with what; the columns' axis says what that counts.
-        fit_boundaries: Columns at which another fit begins.
-        edits: Columns of records at which somebody set weights, with what was done.
-        finding_markers: Where something was found.
-        findings: Severity and sentence of each finding, however many weights it is about.
-        chosen_column: The column of the record that was chosen; None where the newest is followed.
+        weight_keys: The weight that a click on each row selects.
+        scale: The color scale, which defines what the cell values mean.
+        row_maxima: The value by which the cells of each row were divided, if each row has its own scale.
+        ticks: The columns with labels, each with its label. The column axis defines the unit of the labels.
+        fit_boundaries: The columns at which another call to `fit` starts.
+        edits: The columns of records at which weights were edited, each with a description of the edit.
+        finding_markers: The positions of the findings.
+        findings: The severity and message of each finding, regardless of how many weights it affects.
+        chosen_column: The column of the selected record. None if the view follows the newest record.
     """
 
     weight_keys: tuple[str, ...] = ()
@@ -251,7 +251,7 @@ class HeatmapPicture(MatrixPicture):
     chosen_column: int | None = None
 
     def values(self) -> np.ndarray:
-        """Return the values that `cells` stand for, NaN where there is none."""
+        """Return the values that `cells` represents, with NaN for missing values."""
         values = self.scale.values(self.cells)
         if self.row_maxima is None:
             return values
@@ -261,14 +261,14 @@ class HeatmapPicture(MatrixPicture):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mark:
-    """One thing in a chart.
+    """One plotted item of a chart.
 
     Attributes:
-        kind: A "line"; a histogram's "steps", of which `x` are the edges; a "band" between `y` and `upper`; "rules", vertical
-            lines at every `x`, for which `y` is empty; "dots" at every (`x`, `y`); or "ridges", of which every row of `y` is
-            one, oldest first, filled down to where it begins and in front of those before it.
-        name: What the legend says; without one it is not in the legend.
-        color: What it is drawn in: a name that the panels know, such as "now" or "series 3".
+        kind: One of "line"; "steps", a histogram with the bin edges in `x`; "band", the area between `y` and `upper`; "rules",
+            vertical lines at each `x`, for which `y` is empty; "dots" at each (`x`, `y`); or "ridges", one ridge for each row
+            of `y`, oldest first, filled down to its baseline and drawn in front of earlier ridges.
+        name: The name in the legend. An empty name leaves the item out of the legend.
+        color: A color name from `MARK_COLORS`, such as "now" or "series 3".
     """
 
     kind: str
@@ -281,10 +281,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """Marks over two axes. `is_log` is about the y axis; values that it cannot show are NaN, which is a gap.
+    """A set of marks in one pair of axes.
 
-    `y_ticks` are (place, words), for a y axis that no numbers stand at. Marks of a kind and color at the same place among
-    the others keep their widgets in the browser, so charts that follow each other have them in the same order.
+    `is_log` applies to the y axis. Values that a logarithmic axis cannot show are NaN and leave a gap. `y_ticks` holds
+    (position, label) pairs for a y axis without numbers. The browser reuses the widget of a mark if the next chart has a mark
+    of the same kind and color at the same position, so consecutive charts keep their marks in the same order.
     """
 
     title: str
@@ -297,9 +298,9 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChartPicture:
-    """One chart or several, row by row in so many columns.
+    """One or more charts, arranged row by row in a grid with `columns` columns.
 
-    `shared_axes` names the axes they have in common: "", "x" or "xy".
+    `shared_axes` names the axes that the charts share: "", "x" or "xy".
     """
 
     charts: tuple[Chart, ...]
@@ -310,19 +311,19 @@ class ChartPicture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """The first few of many things in order, each with a bar from zero to its value.
+    """The first items of a ranking, each with a bar that starts at zero.
 
     Attributes:
-        title: What is ranked, and by what.
-        headers: What a thing is, what its number is, and what `rank_changes` tell; "" where they tell nothing.
-        ranks: Counted from 1.
-        names: Of the things.
-        values: Of the things; not finite where there is no bar.
-        numbers: The same as text.
-        rank_changes: At what place it stood before, with an arrow in the direction that it went.
-        pick_values: What is asked for when a thing is picked; empty where nothing can be.
-        picked_row: Which row is picked, -1 for none.
-        num_more: How many more things there are.
+        title: What is ranked, and by which quantity.
+        headers: The column headers for the names, the numbers and `rank_changes`. "" if a column needs no header.
+        ranks: The ranks, starting at 1.
+        names: The names of the items.
+        values: The values of the items. Values that are not finite have no bar.
+        numbers: The values as text.
+        rank_changes: The previous rank of each item, with an arrow that shows the direction of the change.
+        pick_values: The option value to set when the user picks an item. Empty if items cannot be picked.
+        picked_row: The index of the picked row, or -1 for none.
+        num_more: The number of items that are not listed.
     """
 
     title: str
@@ -339,7 +340,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankingPicture:
-    """One ranking, or one and beside it what the picked thing is made of. `pick_option` is the option that picking sets."""
+    """One ranking, optionally with a second one for the parts of the picked item. A pick sets the option `pick_option`."""
 
     rankings: tuple[Ranking, ...]
     pick_option: str
@@ -348,7 +349,7 @@ class RankingPicture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridPicture:
-    """Several pictures, each with a title, row by row in so many columns."""
+    """Several pictures, each with a title, arranged row by row in a grid with `columns` columns."""
 
     pictures: tuple[tuple[str, MatrixPicture | ChartPicture], ...]
     columns: int
@@ -357,10 +358,10 @@ class GridPicture:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One of many small pictures: its number, the user's label or "", a number to rank it by, and what stands still in it.
+    """The description of one tile: its number, the user's label or "", a number to rank it by, and its fixed indices.
 
-    `fixed` has for each axis of the array the name and index that is the same in all of the tile, "" where the axis runs
-    within it, and `indexes` has that index, or None.
+    For each array axis, `fixed` holds the name and index that all elements of the tile share, or "" if the axis runs within
+    the tile. `indexes` holds the index alone, or None.
     """
 
     number: int
@@ -372,14 +373,13 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TilesPicture:
-    """Many small pictures in a grid, such as the filters of a convolution. In each row 0 is the top one, column 0 the left one.
+    """Many small images in a grid, such as the filters of a convolution. Row 0 is at the top and column 0 is at the left.
 
-    `cells` has the shape (tiles, rows, columns, parts): one part is a number to color, three are red, green and blue, with
-    zero mid-gray. `axes` are those of the array, `rows` and `columns` say which of them run along each side of a tile, the
-    outer ones first. `color_limits` has for each tile the number at the ends of its color scale; `has_common_scale` says that
-    it is one for all. `combined_text` says what a number is where it is no element of the array. `heading` says what is what,
-    in short
-    pieces.
+    `cells` has the shape (tiles, rows, columns, parts). One part is a value to map to a color; three parts are red, green and
+    blue, with zero as mid-gray. `axes` describes the axes of the array. `rows` and `columns` list the axes that run along each
+    side of a tile, outermost first. `color_limits` holds, for each tile, the value at the ends of its color scale.
+    `has_common_scale` is True if all tiles share one scale. `combined_text` explains the values if they are not elements of
+    the array. `heading` describes the layout in short pieces of text.
     """
 
     cells: np.ndarray
@@ -397,7 +397,7 @@ class TilesPicture:
 
 @dataclass(frozen=True, slots=True)
 class EmptyPicture:
-    """Nothing to draw yet, and what to do about it."""
+    """A placeholder for when there is nothing to draw yet. The caption says what to do."""
 
     caption: str
 

@@ -1,4 +1,4 @@
-"""Pictures as matplotlib figures: for saving, and for where no kernel runs. Never pyplot, whose state is global."""
+"""Draws pictures as matplotlib figures, for export and for use without a kernel. Avoids pyplot because of its global state."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from weight_explorer.pictures.names import shorten_middle
 from weight_explorer.pictures.ranking.figure import draw_rankings
 from weight_explorer.pictures.tiles.figure import draw_tiles
 
-# Of names that fit no figure, which may be of any length, so much is written.
+# Maximum number of characters in a title. Names can have any length.
 MAX_TITLE_LENGTH = 110
 MAX_CAPTION_LINES = 10
 
 
 class PictureFigure(Figure):
-    """A figure that shows itself in a notebook, also where nobody has imported pyplot."""
+    """A figure that displays itself in a notebook, even if pyplot was not imported."""
 
     def _repr_png_(self) -> bytes:
         return figure_png(self, dpi=100)
@@ -53,7 +53,7 @@ def make_figure(picture: Picture, title: str) -> Figure:
 
 
 def _draw(figure: Figure, picture: Picture, title: str) -> None:
-    # Fixed margins: matplotlib's layout engines draw everything twice, which doubles the time to display.
+    # Use fixed margins. The layout engines of matplotlib draw everything twice, which doubles the time to display.
     lines = [] if isinstance(picture, EmptyPicture) else _wrapped(picture.caption, 120)
     figure.subplots_adjust(left=0.1, right=0.97, top=0.86, bottom=max(0.2, 0.15 + 0.033 * len(lines)), hspace=0.45)
     figure.suptitle(shorten_middle(title, MAX_TITLE_LENGTH), fontsize=11, parse_math=False)
@@ -77,7 +77,7 @@ def _draw_empty(figure: FigureBase, picture: EmptyPicture) -> None:
     figure.text(0.5, 0.5, "\n".join(_wrapped(picture.caption, 90)), ha="center", va="center", parse_math=False)
 
 
-# For each kind of picture, how it is drawn.
+# The drawing function for each kind of picture.
 _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {
     MatrixPicture: draw_matrix,
     HeatmapPicture: draw_heatmap,

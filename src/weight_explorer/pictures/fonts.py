@@ -1,4 +1,4 @@
-"""Fonts for what the usual one cannot write, such as labels in Chinese: an installed one, or a box and a word about it."""
+"""Fallback fonts for characters that the default font lacks, such as Chinese. Characters without a font become boxes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from matplotlib.text import Text
 
 REGULAR = 400
-# matplotlib's own font that has a box for every character there is.
+# The font of matplotlib that has a box for every Unicode character.
 LAST_RESORT = "Last Resort"
 MISSING_CHARACTER = "\N{WHITE SQUARE}"
 MISSING_CHARACTERS_NOTE = (
@@ -19,7 +19,7 @@ MISSING_CHARACTERS_NOTE = (
 
 
 def set_fallback_fonts(figure: Figure) -> bool:
-    """Give every text of a figure fonts that have its characters; return whether boxes stand for some."""
+    """Set fonts that cover all text in a figure. Return whether boxes replace some characters."""
     texts = {text: set(text.get_text()) - {"\n"} for text in figure.findobj(Text)}
     families = FontProperties().get_family()
     missing = _missing_characters(set().union(*texts.values()), _default_files(families))
@@ -39,7 +39,7 @@ def _default_files(families: Iterable[str]) -> list[str]:
 
 
 def _missing_characters(characters: set[str], files: Iterable[str]) -> set[str]:
-    """Return the characters that none of these fonts has."""
+    """Return the characters that none of these fonts contain."""
     for file in files:
         characters = characters - _characters_of(file, characters)
     return characters
@@ -51,8 +51,8 @@ def _characters_of(file: str, characters: set[str]) -> set[str]:
 
 
 def _fallbacks(missing: set[str]) -> tuple[list[str], set[str]]:
-    """Return the families that have missing characters, those with the most first, and what still is missing."""
-    # Regular ones first, of equally many characters.
+    """Return the font families that contain missing characters, best coverage first, and the characters still missing."""
+    # Prefer regular fonts among fonts with the same coverage.
     upright = (font for font in fontManager.ttflist if font.style == "normal" and not font.name.startswith(LAST_RESORT))
     fonts = sorted(upright, key=lambda font: font.weight != REGULAR)
     families: list[str] = []
@@ -74,7 +74,7 @@ def _replace_missing(figure: Figure, texts: Iterable[Text], missing: set[str]) -
 
 
 def _replace_missing_in_ticks(axis: Axis, replacements: dict[int, str]) -> None:
-    """Write boxes in the labels of ticks, which the axis writes again whenever it is drawn."""
+    """Replace missing characters in tick labels. The axis regenerates its labels each time it is drawn."""
     labels = [label.get_text() for label in axis.get_majorticklabels()]
     written = [label.translate(replacements) for label in labels]
     if written != labels:

@@ -1,4 +1,4 @@
-"""Names: of files, and those that have no end."""
+"""Creates file names and shortens long names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_LENGTH = 120
 
 
 def file_name(*parts: str) -> str:
-    r"""Make a name of a file, without a suffix, that every system takes.
+    r"""Return a file name without a suffix that is valid on every operating system.
 
     >>> file_name("auto/encoder / kernel / forget gate", "matrix", "epoch 3")
     'auto_encoder_kernel_forget_gate_matrix_epoch_3'
@@ -21,7 +21,7 @@ def file_name(*parts: str) -> str:
 
 
 def shorten_middle(name: str, max_length: int) -> str:
-    """Return a name, of a long one its beginning and its end: `max_length` characters in all.
+    """Shorten a long name to `max_length` characters by replacing its middle with an ellipsis.
 
     >>> shorten_middle("reader/forward_lstm/lstm_cell/kernel", 20)
     'reader/fo…ell/kernel'

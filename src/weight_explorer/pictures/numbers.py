@@ -1,4 +1,4 @@
-"""Numbers as text, and how text begins."""
+"""Formats numbers as text, and capitalizes sentences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def format_exact(number: float) -> str:
-    """Write a number so that a change of 1e-9 is seen, with a steady number of decimals.
+    """Format a number so that a change of 1e-9 is visible, with a fixed number of decimals.
 
     >>> format_exact(0.25), format_exact(0.250000001), format_exact(-1.2e-9)
     ('0.2500000000', '0.2500000010', '-1.20000000e-09')
@@ -19,7 +19,7 @@ def format_exact(number: float) -> str:
 
 
 def format_rounded(number: float) -> str:
-    """Write a number with three digits that count.
+    """Format a number with three significant digits.
 
     >>> format_rounded(0.123456), format_rounded(1.2e-9)
     ('0.123', '1.2e-09')
@@ -28,7 +28,7 @@ def format_rounded(number: float) -> str:
 
 
 def format_signed(number: float) -> str:
-    """Write a difference with its sign, zero plainly.
+    """Format a difference with its sign. Zero has no sign.
 
     >>> format_signed(1.2e-9), format_signed(0.0)
     ('+1.2e-09', '0')
@@ -39,7 +39,7 @@ def format_signed(number: float) -> str:
 
 
 def format_count(number: float) -> str:
-    r"""Write a count in groups of three, with a narrow space that does not break between them.
+    r"""Format a count in groups of three digits, separated by narrow no-break spaces.
 
     >>> format_count(109640) == "109\N{NARROW NO-BREAK SPACE}640"
     True
@@ -48,7 +48,7 @@ def format_count(number: float) -> str:
 
 
 def count_noun(number: int, noun: str) -> str:
-    """Write a count with its noun, in the plural of any but one.
+    """Format a count with its noun. The noun is plural unless the count is one.
 
     >>> count_noun(1, "element"), count_noun(0, "element")
     ('1 element', '0 elements')
@@ -57,7 +57,7 @@ def count_noun(number: int, noun: str) -> str:
 
 
 def format_share(part: float, whole: float) -> str:
-    """Write a share in percent that says 0 % and 100 % only where it is exactly that.
+    """Format a share as a percentage. The result is `0 %` or `100 %` only if the share is exactly that.
 
     >>> format_share(0, 7), format_share(1, 5000), format_share(4999, 5000), format_share(7, 7)
     ('0 %', '< 0.1 %', '> 99.9 %', '100 %')
@@ -73,7 +73,7 @@ def format_share(part: float, whole: float) -> str:
 
 
 def capitalize_first(text: str) -> str:
-    """Write the first letter large, and leave all others, such as those of names, as they are.
+    """Capitalize the first letter and keep all other letters, such as those of names.
 
     >>> capitalize_first("units of LSTM"), capitalize_first("")
     ('Units of LSTM', '')

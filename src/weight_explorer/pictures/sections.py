@@ -1,4 +1,4 @@
-"""Words and numbers: lines, tables, code to copy. All of it reaches the page as text, never as markup."""
+"""Text sections: lines, paragraphs, tables and code to copy. The browser displays all content as text, never as markup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from weight_explorer.pictures.assets import read_asset
 
 
 class SectionsWidget(anywidget.AnyWidget):
-    """Shows sections one below the other, each made by a function below; the weight to go to arrives in `requested`."""
+    """Displays sections one below the other. The functions below create them. `requested` receives the weight to select."""
 
     _esm = read_asset("details.js")
     _css = read_asset("details.css")
@@ -22,37 +22,37 @@ class SectionsWidget(anywidget.AnyWidget):
     requested = traitlets.Unicode().tag(sync=True)
 
     def show(self, *sections: dict[str, Any] | None) -> None:
-        """Bring the sections up to date; None stands for nothing."""
+        """Update the sections. None entries are skipped."""
         with self.hold_sync():
             self.sections = [section for section in sections if section]
-            self.requested = ""  # so that the same may be asked for again
+            self.requested = ""  # reset so that the same weight can be requested again
 
 
 def text_line(texts: Iterable[str]) -> dict[str, Any]:
-    """Make a line of short pieces with dots between them."""
+    """Create a line of short texts separated by dots."""
     return {"kind": "pieces", "pieces": list(texts)}
 
 
 def paragraph(text: str, *, tone: str = "plain") -> dict[str, Any]:
-    """Make a paragraph; `tone` is "plain", "quiet", "large", or "unseen", for those who listen to the page."""
+    """Create a paragraph. `tone` is "plain", "quiet", "large", or "unseen" for text that only screen readers read."""
     return {"kind": "text", "text": text, "tone": tone}
 
 
 def check_line(text: str, state: str) -> dict[str, Any]:
-    """Make a line of what was checked, with a mark before it; `state` is "held", "moved" or "unknown"."""
+    """Create a line that shows the result of a check, with a mark in front. `state` is "held", "moved" or "unknown"."""
     return {"kind": "check", "text": text, "state": state}
 
 
 def table_section(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> dict[str, Any]:
-    """Make a table whose first column names the rows."""
+    """Create a table. Its first column holds the row names."""
     return {"kind": "table", "heads": list(headers), "rows": [list(row) for row in rows]}
 
 
 def code_line(line: str) -> dict[str, Any]:
-    """Make a line of Python with a button that copies it."""
+    """Create a line of Python code with a copy button."""
     return {"kind": "code", "code": line}
 
 
 def legend_line(entries: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
-    """Make a line of (name, color, kind of mark)."""
+    """Create a legend from (name, color, kind of mark) tuples."""
     return {"kind": "legend", "entries": [list(entry) for entry in entries]}

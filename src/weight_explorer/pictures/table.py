@@ -1,4 +1,4 @@
-"""A picture as a table of numbers: what is drawn, for a file that any program reads."""
+"""Exports the data of a picture as a table, in a format that any program can read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Rows under `columns`. `notes` say what they are; they stand above the table as lines that begin with `#`."""
+    """A table with named `columns`. `notes` describe the rows and are written above the table as lines starting with `#`."""
 
     columns: tuple[str, ...]
     rows: Iterable[Row]
@@ -39,21 +39,23 @@ class Table:
 
 
 def picture_table(picture: Picture) -> Table:
-    """Return the numbers that a picture draws.
+    """Return the values of a picture as a table.
 
-    A matrix is as it is drawn, its rows and columns named; of one that is looked at closely it is what is looked at. All others
-    are tidy: a row for each number of a tile, each thing in a ranking, each point of a chart. Of a kind of picture that has no
-    writer here every array is listed, element by element.
+    A matrix keeps its layout, with named rows and columns. If the user zoomed in, the table holds the visible region only. All
+    other pictures become tidy tables, with one row for each value of a tile, item of a ranking or point of a chart. For kinds
+    of pictures without a writer, the table lists every array element by element.
 
     Raises:
-        ValueError: Nothing is drawn.
+        ValueError: The picture is empty.
     """
     writer = _WRITERS.get(type(picture), _array_table)
     return writer(picture)
 
 
 def picture_csv(picture: Picture, name: str) -> str:
-    r"""Write a picture's numbers as CSV, all text in quotes; `name` says of what. `pandas.read_csv(..., comment="#")` reads it.
+    r"""Return the values of a picture as CSV with quoted text.
+
+    `name` says what the picture shows. To read the result, use `pandas.read_csv(..., comment="#")`.
 
     >>> cells = np.array([[0.5, -1.0]], np.float32)
     >>> picture = MatrixPicture(cells, (Axis("input_dim", 1),), (Axis("units", 2),), (0, 1), 1, 1, 1.0, "The value.")
@@ -75,7 +77,7 @@ def picture_csv(picture: Picture, name: str) -> str:
     return text.getvalue()
 
 
-# -- a matrix ----------------------------------------------------------------------------------------------------------
+# -- matrices ----------------------------------------------------------------------------------------------------------
 
 
 def _matrix_table(picture: MatrixPicture) -> Table:
@@ -89,7 +91,7 @@ def _matrix_table(picture: MatrixPicture) -> Table:
 
 
 def _named_cells(picture: MatrixPicture) -> tuple[list[str], list[str], np.ndarray]:
-    """Return the names of the rows and of the columns that are looked at, and their cells."""
+    """Return the names of the visible rows and columns, and the visible cells."""
     seen, (top, left) = picture.visible_cells, picture.top_left
     rows = _entry_names(picture.rows, picture.row_order, picture.row_step, range(seen.top, seen.bottom), top)
     columns = _entry_names(picture.columns, picture.column_order, picture.column_step, range(seen.left, seen.right), left)
@@ -106,7 +108,7 @@ def _describe_cells(picture: MatrixPicture) -> str:
 
 
 def describe_visible_region(picture: MatrixPicture) -> str:
-    """Say what is looked at where that is not all, counted as drawn; or nothing."""
+    """Describe the visible region in display order, or return an empty string if everything is visible."""
     seen, (height, width) = picture.visible, picture.size
     if seen.height == height and seen.width == width:
         return ""
@@ -128,7 +130,7 @@ def _describe_pins(picture: MatrixPicture) -> str:
 
 
 def _heatmap_table(picture: HeatmapPicture) -> Table:
-    """List the values of the cells that are looked at; where there is none, nothing."""
+    """List the values of the visible cells. Cells without a value stay empty."""
     seen, (top, left) = picture.visible_cells, picture.top_left
     records, weights, last = picture.columns[0].labels, picture.rows[0].labels, picture.size[1] - 1
     firsts = [left + column * picture.column_step for column in range(seen.left, seen.right)]
@@ -149,9 +151,10 @@ def _names_of_pin(picture: MatrixPicture, row: int, column: int) -> tuple[str, s
 
 
 def _entry_names(axes: tuple[Axis, ...], order: np.ndarray | None, step: int, cells: range, offset: int) -> Iterator[str]:
-    """Name rows or columns: `units 3`, `in_channels 0 kernel_height 2`, with the user's labels; or `units 4 to units 7`.
+    """Yield the names of rows or columns, including the user's labels.
 
-    In an order of its own a cell holds entries from anywhere, and so it is named after all of them.
+    Examples are `units 3`, `in_channels 0 kernel_height 2` and `units 4 to units 7`. With a custom order, the entries of a
+    cell are not consecutive. The name then lists all of them.
     """
     last = int(np.prod([axis.size for axis in axes], dtype=np.int64)) - 1
     for cell in cells:
@@ -178,7 +181,7 @@ def _axis_entry_name(axis: Axis, index: int) -> str:
 
 
 def _tiles_table(picture: TilesPicture) -> Table:
-    """List the numbers of all tiles: each with its row and its column in the tile, and with what stands still in all of it."""
+    """List the values of all tiles, with the row and column within the tile and the fixed indices of the tile."""
     notes = (
         f"The note of each is its {picture.measure}.",
         f"A number is the {picture.combined_text}." if picture.combined_text else "",
@@ -199,7 +202,7 @@ def _tile_rows(picture: TilesPicture) -> Iterator[Row]:
 
 
 def _fixed_axes_text(picture: TilesPicture, tile: Tile, part: int) -> str:
-    """Say where the axes stand that do not run within a tile; of colors each is a channel of its own."""
+    """Describe the indices of the axes that do not run within a tile. Each color part is a separate channel."""
     free = [axis for axis, words in enumerate(tile.fixed) if not words and axis not in (*picture.rows, *picture.columns)]
     colors = {axis: f"{picture.axes[axis].name} = {part}" for axis in free if picture.cells.shape[-1] > 1}
     return ", ".join(filter(None, (words or colors.get(axis, "") for axis, words in enumerate(tile.fixed))))
@@ -209,7 +212,7 @@ def _fixed_axes_text(picture: TilesPicture, tile: Tile, part: int) -> str:
 
 
 def _ranking_table(picture: RankingPicture) -> Table:
-    """List all things of all rankings in their order; `was` is the place at the start."""
+    """List the items of all rankings in order. `was` is the rank at the start."""
     rows = (
         (ranking.title, place, name, value, move.rpartition(" ")[2])
         for ranking in picture.rankings
@@ -228,7 +231,7 @@ POINT_COLUMNS = ("x", "x_end", "y", "upper")
 
 
 def _chart_table(picture: ChartPicture) -> Table:
-    """List the points of all marks; a histogram's steps stand from `x` to `x_end`, and a band from `y` to `upper`."""
+    """List the points of all marks. Histogram bins run from `x` to `x_end`, and bands from `y` to `upper`."""
     return Table(("chart", "mark", *POINT_COLUMNS), _chart_rows(picture))
 
 
@@ -252,7 +255,7 @@ def _rule_rows(mark: Mark, _: Chart) -> Iterator[tuple[str, Row]]:
 
 
 def _ridge_rows(mark: Mark, chart: Chart) -> Iterator[tuple[str, Row]]:
-    """Yield all ridges as they are drawn, filled down to where each begins, after which it is named where that is known."""
+    """Yield the points of all ridges, each filled down to its baseline. The label of the baseline, if any, is in the name."""
     words = dict(chart.y_ticks)
     for number, row in enumerate(mark.y):
         name = f"ridge {number} {words.get(float(row[0]), '')}".strip()
@@ -262,11 +265,11 @@ def _ridge_rows(mark: Mark, chart: Chart) -> Iterator[tuple[str, Row]]:
 _MARK_ROWS: dict[str, Callable[[Mark, Chart], Iterator[tuple[str, Row]]]] = {"rules": _rule_rows, "ridges": _ridge_rows}
 
 
-# -- boards ------------------------------------------------------------------------------------------------------------
+# -- grids -------------------------------------------------------------------------------------------------------------
 
 
 def _grid_table(picture: GridPicture) -> Table:
-    """List the cells of the matrices and the points of the charts, each with the title that it stands under."""
+    """List the cells of all matrices and the points of all charts, each with the title of its picture."""
     rows = ((title, *row) for title, part in picture.pictures for row in _PART_ROWS[type(part)](part))
     return Table(("part", "row", "column", "value", "mark", *POINT_COLUMNS), rows)
 
@@ -288,7 +291,7 @@ _PART_ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {MatrixPicture: _matrix
 
 
 def _array_table(picture: object) -> Table:
-    """List every number of every array of a picture: the name of its field, its index there, and the number."""
+    """List every element of every array in a picture: the name of its field, its index, and its value."""
     rows = (
         (name, " ".join(map(str, index)), value)
         for name, array in _arrays_of(picture)
@@ -298,7 +301,7 @@ def _array_table(picture: object) -> Table:
 
 
 def _arrays_of(part: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """Yield all arrays in a picture and what it is made of, each with the way that leads to it: `charts.0.marks.1.x`."""
+    """Yield all arrays in a picture and its nested parts, each with its path, such as `charts.0.marks.1.x`."""
     if isinstance(part, np.ndarray):
         yield name, part
     elif is_dataclass(part):
@@ -313,7 +316,7 @@ def _refuse_empty(picture: EmptyPicture) -> Table:
     raise ValueError(f"There is no picture to save. {picture.caption}")
 
 
-# For each kind of picture, how it becomes a table.
+# The table writer for each kind of picture.
 _WRITERS: dict[type, Callable[[Any], Table]] = {
     MatrixPicture: _matrix_table,
     HeatmapPicture: _heatmap_table,

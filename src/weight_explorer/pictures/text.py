@@ -1,4 +1,4 @@
-"""A picture in words, with its main numbers, for who cannot see it."""
+"""Describes pictures in text with their main numbers, for screen reader users."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from weight_explorer.pictures.data import (
 from weight_explorer.pictures.numbers import capitalize_first, count_noun, format_count, format_rounded
 from weight_explorer.pictures.table import describe_visible_region
 
-# As many of a ranking are told.
+# Number of ranked items to mention.
 NUM_NAMED = 3
 
 
 def describe_picture(picture: Picture, name: str) -> str:
-    """Say in words what a picture shows; `name` says of what.
+    """Describe what a picture shows. `name` says what it shows the data of.
 
-    Of a kind of picture that has no words here, its caption says what there is to see.
+    For kinds of pictures without a describer, the description is the caption.
 
     >>> counts = Mark("steps", "now", "now", np.array([0.0, 1.0, 2.0]), np.array([3.0, 5.0]))
     >>> describe_picture(
@@ -79,7 +79,7 @@ def _describe_heatmap(picture: HeatmapPicture) -> str:
 
 
 def _smallest_and_largest(picture: HeatmapPicture) -> np.ndarray:
-    """Return the smallest and the largest value above 0; powers of all cells would take longer than all else that is told."""
+    """Return the smallest and the largest value above 0. Converts only these, since the powers of all cells would be slow."""
     if picture.row_maxima is not None:
         return picture.values()
     known = picture.cells[np.isfinite(picture.cells) & (picture.cells != 0)]
@@ -150,7 +150,7 @@ def _describe_line(mark: Mark, known: np.ndarray) -> str:
 
 
 def _describe_steps(mark: Mark, known: np.ndarray) -> str:
-    """Say where most are, and which bins hold any: the edges are those of all histograms in the chart."""
+    """Describe the tallest bin and the range of nonempty bins. All histograms in the chart share their bin edges."""
     counts = np.where(known, mark.y, 0)
     filled = np.flatnonzero(counts > 0).tolist()
     if not filled:
@@ -178,7 +178,7 @@ def _describe_dots(mark: Mark, known: np.ndarray) -> str:
 
 
 def _describe_ridges(mark: Mark, _: np.ndarray) -> str:
-    """Say where the oldest and the newest ridge are highest."""
+    """Describe where the oldest and the newest ridge are highest."""
     tops = [f"{format_rounded(mark.x[int(np.argmax(row))])}" for row in (mark.y[0], mark.y[-1])]
     return f"{count_noun(len(mark.y), 'ridge')}, the oldest highest at {tops[0]}, the newest at {tops[1]}"
 
@@ -195,7 +195,7 @@ _MARK_DESCRIBERS: dict[str, Callable[[Mark, np.ndarray], str]] = {
     "ridges": _describe_ridges,
 }
 
-# For each kind of picture, its main numbers in words.
+# The function that describes the main numbers of each kind of picture.
 _PICTURE_DESCRIBERS: dict[type, Callable[[Any], str]] = {
     MatrixPicture: _describe_matrix,
     HeatmapPicture: _describe_heatmap,

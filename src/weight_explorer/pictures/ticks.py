@@ -1,4 +1,4 @@
-"""Numbers beside an axis, each written in full: one factor for all of them, such as "1e10", would lie over the legend."""
+"""Tick labels with the full number. A shared factor for the axis, such as "1e10", would overlap the legend."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.ticker import ScalarFormatter
 
-# Where numbers of at most these magnitudes are written without an exponent.
+# Numbers between these magnitudes are written without an exponent.
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e5
 
 
 class FullFormatter(ScalarFormatter):
-    """Writes each number by itself, with as many digits as tell it from its neighbors.
+    """Formats each tick separately, with enough digits to tell it from its neighbors.
 
     >>> FullFormatter().format_ticks([0.0, 150000.0, 300000.0])
     ['0', '1.5e5', '3.0e5']
@@ -39,7 +39,7 @@ def _with_exponent(value: float, digits: int) -> str:
 
 
 def _are_exact_enough(labels: Sequence[str], values: Sequence[float]) -> bool:
-    """Say whether labels are as exact as the distance of the values demands; with 16 digits they always are."""
+    """Return whether labels are precise enough for the spacing of the values. With 16 digits they always are."""
     numbers = np.array(values, np.float64)
     distance = np.diff(np.unique(numbers)).min(initial=np.abs(numbers).max())
     return bool((np.abs(np.array(labels, np.float64) - numbers) <= distance / 100).all())

@@ -1,4 +1,4 @@
-"""What a widget is made of: ipywidgets closes a widget alone, and keeps its layout, marks, axes and scales for good."""
+"""Closes widgets together with their children. ipywidgets closes only the widget itself and keeps layouts, marks and scales."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import ipywidgets
 
 
 def close_with_children(*widgets: ipywidgets.Widget) -> None:
-    """Close widgets and all that they are made of, none of which another may use."""
+    """Close widgets and all their children. No other widget may use these children."""
     for widget in with_children(*widgets):
         widget.close()
 
 
 def with_children(*widgets: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-    """Return widgets and all that stand in their traits, theirs in turn included, each once.
+    """Return widgets and all widgets in their traits, recursively, each once.
 
     >>> from ipywidgets import HBox, IntSlider
     >>> sorted({type(widget).__name__ for widget in with_children(HBox([IntSlider()]))})
@@ -34,7 +34,7 @@ def with_children(*widgets: ipywidgets.Widget) -> list[ipywidgets.Widget]:
 
 
 def _widgets_in(value: Any) -> Iterator[ipywidgets.Widget]:
-    """Give the widgets that the value of a trait is or holds."""
+    """Yield the widgets in the value of a trait."""
     if isinstance(value, ipywidgets.Widget):
         yield value
     elif isinstance(value, list | tuple | Mapping):

@@ -1,1 +1,1 @@
-"""What happened to the weights: `statistics`, `history` and `recorder` say what is kept, `pace` and `callback` when."""
+"""Recording of weights: statistics, the history of records, and the recorder. `training` decides when to record."""

@@ -1,4 +1,4 @@
-"""Memory for the values of records, taken again once nobody holds what was there: fresh memory costs more than filling it."""
+"""Reusable buffers for recorded values: allocating fresh memory costs more than filling it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ import numpy as np
 
 from weight_explorer.recording.statistics import native
 
-# Smaller arrays are left to the allocator, which does well with them.
+# Smaller arrays are left to NumPy's allocator, which handles them well.
 MIN_POOLED_BYTES = 1 << 16
 
-# Arrays of up to a quarter of this are cut from slabs, for which NumPy asks the system for huge pages: those come in a quarter
-# of the time of small ones, and a thread waits for them. A bound on memory of less than so many slabs has none.
+# Arrays of up to a quarter of this size are cut from slabs. NumPy requests huge pages for slabs. Huge pages take a quarter of
+# the time of small pages to allocate, and a thread waits for them. Slabs are not used if the memory limit is below `MIN_SLABS`
+# slabs.
 SLAB_BYTES = 1 << 22
 MIN_SLABS = 16
 
-# Only whole pages can be given back to the system. Arrays of fewer pages than this are not cut from slabs, since too much of
-# their memory would stay; with pages of 64 KiB those are arrays of less than 1 MiB.
+# Only whole pages can be released to the system. Arrays with fewer pages than this are not cut from slabs, because too much of
+# their memory could not be released. With 64 KiB pages, this applies to arrays of less than 1 MiB.
 MIN_PAGES = 16
 
-# Where huge pages begin, and where arrays do within a slab: at the beginning of a line of the processor's cache.
+# Alignment of slabs to huge pages, and of arrays within a slab to the processor's cache lines.
 _HUGE_PAGE_BYTES = 1 << 21
 _CACHE_LINE_BYTES = 64
 
 
 class BufferPool:
-    """Gives out arrays. Not for two threads, but what was given out may be let go of by any.
+    """Allocates arrays from reusable buffers. Allocate from one thread only; any thread may drop the arrays.
 
     >>> rooms = BufferPool(memory=1_000_000)
     >>> values = rooms.allocate((300, 100), np.dtype(np.float32))
@@ -40,37 +41,37 @@ class BufferPool:
     """
 
     def __init__(self, memory: int) -> None:
-        # None are cut where `passes` cannot give memory back, or where a slab would be a large part of the bound.
+        # Slabs are not used if the native library is missing and memory cannot be released, or if the limit is too small.
         passes = native.library if memory >= MIN_SLABS * SLAB_BYTES else None
         self._min_bytes_from_slab = MIN_PAGES * passes.page_size if passes else math.inf
-        # The rest of the slab that is being cut; the next one, which gets its memory meanwhile; and what was left of the last.
+        # The rest of the current slab, the next slab, which is populated in the background, and the remainder of the last slab.
         self._slab = self._next_slab = self._slab_remainder = memoryview(b"")
-        # By their size: places with memory, and such whose memory was given back to the system.
+        # Free buffers by size: those with memory, and those whose memory was released to the system.
         self._free_buffers: defaultdict[int, list[memoryview]] = defaultdict(list)
         self._released_buffers: defaultdict[int, list[memoryview]] = defaultdict(list)
         self._free_nbytes, self._max_free_nbytes = 0, memory
-        # What somebody holds, and what nobody holds any more: whoever was the last adds it here.
+        # Buffers of live arrays, and buffers of deleted arrays, which are added from the thread that deletes them.
         self._buffers_in_use: dict[int, _BufferReference] = {}
         self._returned_buffers: deque[memoryview] = deque()
 
     @property
     def free_nbytes(self) -> int:
-        """Bytes that are kept for arrays to come and were arrays before."""
+        """Bytes of free buffers, which are kept for reuse."""
         self._collect_returned()
         return self._free_nbytes
 
     @property
     def reserved_nbytes(self) -> int:
-        """Bytes of slabs that were not given out yet."""
+        """Bytes of slabs that are not allocated yet."""
         return len(self._slab) + len(self._next_slab)
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array to be filled. Its place is taken again once it and all views of it are gone."""
+        """Return an uninitialized array. Its buffer is reused once the array and all its views are deleted."""
         nbytes = math.prod(shape) * dtype.itemsize
         if nbytes < MIN_POOLED_BYTES:
             return np.empty(shape, dtype)
         place = self._take_buffer(nbytes)
-        # Of an array made otherwise a view would hold not it but what it was made of.
+        # With other constructors, views of the array would keep its base alive instead of the array itself.
         array = np.frombuffer(place, dtype)
         holding = _BufferReference(array, self._return_buffer)
         holding.buffer = place
@@ -81,7 +82,7 @@ class BufferPool:
         self._returned_buffers.append(self._buffers_in_use.pop(id(reference)).buffer)
 
     def limit_free(self, max_nbytes: int) -> None:
-        """Keep no more than so many bytes spare from now on, none where that is negative, and give the others to the system."""
+        """Limit free buffers to `max_nbytes` (0 if negative) from now on, and release the excess memory to the system."""
         self._max_free_nbytes = max(max_nbytes, 0)
         self._collect_returned()
         while self._free_nbytes > self._max_free_nbytes:
@@ -121,14 +122,15 @@ class BufferPool:
         place, self._slab = self._slab[:nbytes], self._slab[-(-nbytes // _CACHE_LINE_BYTES) * _CACHE_LINE_BYTES :]
         if not self._next_slab and len(self._slab) < SLAB_BYTES // 2:
             self._next_slab = _allocate_slab()
-            # Who is early has the rest of the memory as it is written to. `threading` would wait until the thread runs.
-            with contextlib.suppress(RuntimeError):  # there may be none to be had
+            # If a slab is used before it is populated, its remaining pages are allocated on write. `threading` would wait until
+            # the thread has started.
+            with contextlib.suppress(RuntimeError):  # starting a thread may fail
                 _thread.start_new_thread(_prepare_next_slab, (self._next_slab, self._slab_remainder))
         return place
 
 
 class _BufferReference(weakref.ref[np.ndarray]):
-    """Tells when nobody holds an array any more, and where that was."""
+    """A weak reference to an array that also stores its buffer, so that the buffer can be reused."""
 
     __slots__ = ("buffer",)
     buffer: memoryview
@@ -152,6 +154,6 @@ def _populate(buffer: memoryview) -> memoryview:
 
 
 def _release(buffer: memoryview) -> None:
-    """Give the memory of a slab, or of a part, back to the system."""
+    """Release the memory of a slab, or of a part of it, to the system."""
     if native.library:
         native.library.release(np.asarray(buffer))

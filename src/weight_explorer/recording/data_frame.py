@@ -1,4 +1,4 @@
-"""All statistics as a tidy pandas frame."""
+"""Export of all statistics as a tidy pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RECORD_COLUMNS = ("epoch", "batch", "position", "kind", "fit", "keras_epoch")
 
 
 def build_frame(history: History) -> pd.DataFrame:
-    """Return one row for each record, weight and quantity; see `History.to_frame`."""
+    """Return a DataFrame with one row per record, weight and quantity; see `History.to_frame`."""
     import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this function needs it
 
     parts = [pd.DataFrame(columns) for key in history.keys for columns in _weight_columns(history, key)]
     if not parts:
         return pd.DataFrame()
-    # Stable: within a record, by weight, and then by quantity.
+    # A stable sort keeps the order by weight, then by quantity, within a record.
     return pd.concat(parts, ignore_index=True).sort_values("step", kind="stable", ignore_index=True)
 
 

@@ -1,11 +1,11 @@
-"""When a record was made, and where a training stands, in words: epochs and batches as Keras prints them."""
+"""Text descriptions of records and of training progress, with epochs and batches as Keras prints them."""
 
 from __future__ import annotations
 
 from weight_explorer.recording.records import Record, Timeline
 from weight_explorer.recording.status import TrainingStatus
 
-# Kinds of records that show what no training step did to the weights, and what that was where they have no name.
+# Kinds of records that show a change not made by a training step, with a description to use if the record has no name.
 CHANGE_DESCRIPTIONS = {
     "edited": "edited",
     "restored": "restored",
@@ -18,10 +18,10 @@ _START_DESCRIPTIONS = {"start": "start", "before": "before the training"}
 
 
 def describe_time(record: Record) -> str:
-    """Say in few words when a record was made: "epoch 2" is its end, "epoch 2, batch 5" is within it.
+    """Describe briefly when a record was made: "epoch 2" is the end of that epoch, "epoch 2, batch 5" is within it.
 
-    Where the time axis is ahead of Keras' own count, since an earlier fit was trained before, the fit is named too. A
-    checkpoint is told by its file: the number in its name may count from 0 or from 1.
+    If the time axis is ahead of Keras' epoch count because of an earlier fit, the fit is named too. A checkpoint is described
+    by its file name, because the number in the name may count from 0 or from 1.
 
     >>> describe_time(Record(4, 1, 5, 1.5, "batch", keras_epoch=2)), describe_time(Record(6, 2, 0, 2.0, "epoch", keras_epoch=2))
     ('epoch 2, batch 5', 'epoch 2')
@@ -42,12 +42,12 @@ def describe_time(record: Record) -> str:
 
 
 def describe_change(record: Record) -> str:
-    """Say what changed the weights at a record that no training step made, or "" of another."""
+    """Describe a change of the weights that was not made by a training step; "" for all other records."""
     return record.name or CHANGE_DESCRIPTIONS.get(record.kind, "")
 
 
 def describe_event(record: Record) -> str:
-    """Say in few words where in the training a record was made, or what was done then.
+    """Describe briefly when in the training a record was made, or which change it shows.
 
     >>> (
     ...     describe_event(Record(6, 2, 0, 2.0, "epoch", keras_epoch=2)),
@@ -65,7 +65,7 @@ def describe_event(record: Record) -> str:
 
 
 def describe_axis(timeline: Timeline) -> str:
-    """Name an axis of positions: where Keras' count began again, it runs over all fits, and its numbers are not those of Keras.
+    """Return the label of an axis of positions. If Keras restarted its count, the axis counts epochs over all fits.
 
     >>> describe_axis(Timeline([Record(4, 2, 0, 2.0, "epoch", fit=1, keras_epoch=2)], {}))
     'epochs'
@@ -76,7 +76,7 @@ def describe_axis(timeline: Timeline) -> str:
 
 
 def describe_progress(status: TrainingStatus, separator: str = ", ") -> str:
-    """Say which epoch a training is in, and of how many; the fit is named where the time axis is ahead of Keras' own count.
+    """Describe the current epoch and the total; the fit is named if the time axis is ahead of Keras' epoch count.
 
     >>> (
     ...     describe_progress(TrainingStatus(epoch=4, epochs=4, fit=2)),

@@ -1,4 +1,4 @@
-"""Events: a part publishes what happened, and the parts above it subscribe, so that it need not know them."""
+"""Events: lower-level modules publish what happened, and higher-level modules subscribe, so the former need not import them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Handler = Callable[..., object]
 
 
 class Event:
-    """Something that happens again and again, and calls its handlers each time.
+    """A recurring event that calls its handlers each time it is published.
 
-    Handlers are called in the order of their subscription, on the thread that publishes. If one raises an error, the publisher
-    gets it and the remaining handlers are skipped. A subscribed method does not keep its object alive.
+    Handlers are called in subscription order, on the thread that publishes. If a handler raises an error, it propagates to the
+    publisher, and the remaining handlers are skipped. A subscribed method does not keep its object alive.
 
     >>> saved = Event()
     >>> saved.subscribe(lambda path: print("saved", path))
@@ -28,7 +28,7 @@ class Event:
         self._references: tuple[Callable[[], Handler | None], ...] = ()
 
     def subscribe(self, *handlers: Handler) -> None:
-        """Call these handlers, in this order, whenever the event happens."""
+        """Call these handlers, in this order, whenever the event is published."""
         self._references += tuple(map(_reference_to, handlers))
 
     def publish(self, *details: Any) -> None:

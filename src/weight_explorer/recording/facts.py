@@ -1,7 +1,7 @@
-"""What held when a record was made: what was trained, which optimizer moved it, and at which learning rate.
+"""The state of the training when a record was made: which weights were trained, by which optimizer, at which learning rate.
 
-Facts belong to records. The model of today says nothing about yesterday's records: layers are frozen and unfrozen, optimizers
-replaced, learning rates changed. All that is not known is `None`.
+Facts belong to records. The current model does not describe earlier records: layers are frozen and unfrozen, optimizers are
+replaced, and learning rates change. Unknown facts are `None`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from weight_explorer.catalog.schema import NotTrainableReason
 
 
 class TrainingKind(StrEnum):
-    """What kind of training a record was made in."""
+    """The kind of training in which a record was made."""
 
-    NONE = "none"  # the model was at rest
+    NONE = "none"  # the model was not training
     FIT = "fit"
-    LOOP = "loop"  # a loop of the user's own, with `explorer.record`
-    TRAIN_ON_BATCH = "train_on_batch"  # such a loop, in which the compiled optimizer made one step for each `record`
+    LOOP = "loop"  # a custom training loop that calls `explorer.record`
+    TRAIN_ON_BATCH = "train_on_batch"  # a custom loop in which the compiled optimizer makes one step per `record`
 
 
 class LazyLearningRate:
-    """A learning rate that is computed when it is asked for: evaluating a schedule costs more than a small record.
+    """A learning rate that is computed on first use, because evaluating a schedule costs more than a small record.
 
     Args:
-        compute: Evaluates one of Keras' own schedules at a fixed step.
+        compute: Evaluates one of Keras' built-in schedules at a fixed step.
     """
 
     __slots__ = ("_compute", "_value")
@@ -44,8 +44,8 @@ class LazyLearningRate:
 
     @property
     def value(self) -> float | None:
-        """The learning rate, None where it is not known."""
-        compute = self._compute  # another thread may be done with it meanwhile
+        """The learning rate, or None if unknown."""
+        compute = self._compute  # another thread may set it to None in the meantime
         if compute is not None:
             self._value = compute()
             self._compute = None
@@ -58,7 +58,7 @@ class OptimizerFacts:
 
     Attributes:
         name: The class of the optimizer, such as "Adam".
-        owned_keys: Keys of the weights it updates, None before it is built.
+        owned_keys: Keys of the weights it updates, or None before it is built.
         scales_loss: Whether it is wrapped in a `LossScaleOptimizer`, which skips steps whose gradients are not finite.
     """
 
@@ -69,16 +69,17 @@ class OptimizerFacts:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConditions:
-    """What stays the same over many records of one training.
+    """Facts that stay the same over many records of one training.
 
     Attributes:
         training_kind: The kind of training.
-        trained_keys: Keys of the weights that the training step updates; None where that is not known.
-        not_trainable: By key, why a weight was not trainable by its flags.
-        frozen_layers: Paths of the layers with `trainable = False`, by a flag of their own or of a layer above.
-        optimizers: The optimizers that are known.
-        optimizers_are_complete: Whether `optimizers` are all that `fit`, or the loop by what it says, can have used.
-        layers_reaching_loss: Paths of the layers from which a path leads to a loss; None where that is not known.
+        trained_keys: Keys of the weights that the training step updates, or None if unknown.
+        not_trainable: Maps the key of each weight whose flags made it not trainable to the reason.
+        frozen_layers: Paths of the layers with `trainable = False`, set on the layer itself or on a parent layer.
+        optimizers: The known optimizers.
+        optimizers_are_complete: Whether `optimizers` includes every optimizer that `fit`, or the custom loop according to
+            its declaration, can have used.
+        layers_reaching_loss: Paths of the layers that are connected to a loss, or None if unknown.
     """
 
     training_kind: TrainingKind = TrainingKind.NONE
@@ -90,7 +91,7 @@ class TrainingConditions:
     layers_reaching_loss: frozenset[str] | None = None
 
     def optimizer_index_of(self, key: str) -> int | None:
-        """Return the place in `optimizers` of the one that owns a weight, None where none is known to.
+        """Return the index in `optimizers` of the optimizer that owns a weight, or None if no known optimizer does.
 
         >>> conditions = TrainingConditions(optimizers=(OptimizerFacts("Adam", frozenset({"dense/kernel"})),))
         >>> conditions.optimizer_index_of("dense/kernel"), conditions.optimizer_index_of("dense/bias")
@@ -101,12 +102,12 @@ class TrainingConditions:
 
 @dataclass(frozen=True, slots=True)
 class PrecedingChange:
-    """A change made outside of training before a record: by an edit, a load, or something unknown.
+    """A change made outside of training before a record: by an edit, by loading weights, or by something unknown.
 
     Attributes:
-        record_number: The number of the record that shows it.
+        record_number: The number of the record that shows the change.
         kind: The kind of that record.
-        name: What was done, where that is known.
+        name: A description of the change, if known.
     """
 
     record_number: int
@@ -116,14 +117,14 @@ class PrecedingChange:
 
 @dataclass(frozen=True, slots=True)
 class RecordFacts:
-    """What held when one record was made.
+    """The state of the training when one record was made.
 
     Attributes:
-        conditions: What it shares with its neighbors.
-        lazy_learning_rates: The learning rate of each optimizer in the last batch, a number or `LazyLearningRate`; None where
-            it is not known.
-        iterations: How many steps each optimizer had made.
-        preceding_change: The last change made outside of training since the record of training before, None where there was
+        conditions: Facts shared with neighboring records.
+        lazy_learning_rates: The learning rate of each optimizer in the last batch, as a number or `LazyLearningRate`; None if
+            unknown.
+        iterations: The number of steps that each optimizer had made.
+        preceding_change: The last change made outside of training since the previous training record, or None if there was
             none.
     """
 
@@ -134,11 +135,11 @@ class RecordFacts:
 
     @property
     def learning_rates(self) -> tuple[float | None, ...]:
-        """The learning rate of each optimizer, None where it is not known."""
+        """The learning rate of each optimizer, or None if unknown."""
         return tuple(rate.value if isinstance(rate, LazyLearningRate) else rate for rate in self.lazy_learning_rates)
 
     def learning_rate_of(self, key: str) -> float | None:
-        """Return the learning rate of the optimizer that owns a weight, None where it is not known.
+        """Return the learning rate of the optimizer that owns a weight, or None if unknown.
 
         >>> adam = OptimizerFacts("Adam", frozenset({"dense/kernel"}))
         >>> RecordFacts(TrainingConditions(optimizers=(adam,)), lazy_learning_rates=(0.001,)).learning_rate_of("dense/kernel")
@@ -148,7 +149,7 @@ class RecordFacts:
         return None if owner is None else self.learning_rates[owner]
 
     def is_trained(self, key: str) -> bool | None:
-        """Whether the training step updated a weight, None where that is not known or nothing was trained."""
+        """Whether the training step updated a weight, or None if that is unknown or nothing was trained."""
         trained = self.conditions.trained_keys
         return None if trained is None else key in trained
 

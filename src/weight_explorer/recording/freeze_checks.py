@@ -1,4 +1,4 @@
-"""What is said to be frozen, and the proof from the records: how many of those elements have moved since."""
+"""Frozen parts of weights, and checks against the records that count how many of their elements have changed."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import numpy as np
 from weight_explorer.recording.history import History, WeightHistory
 from weight_explorer.recording.statistics.summary import BLOCK_SIZE, FIELD_INDEX
 
-# Parts that were let go again, and are still known of at the records of their time.
+# The number of released parts to keep, so that they can still be shown at the records for which they were frozen.
 MAX_RELEASED_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrozenPart:
-    """Elements of a weight that are not to move.
+    """Elements of a weight that must not change.
 
     Attributes:
         key: The weight.
-        description: Which elements, or why the whole weight does not train.
-        frozen_at: The number of the record that they were frozen at.
-        mask: Of the weight's shape; None for the whole weight of a layer with `trainable = False`.
-        values: Their values when they were frozen, flat; None for a whole weight, of which the records have to tell.
-        first_record: The number of the first record that this is said of.
-        last_record: That of the last, None where they are frozen still.
+        description: Which elements are frozen, or why the whole weight is not trained.
+        frozen_at: The number of the record at which the elements were frozen.
+        mask: A boolean array of the weight's shape; None for the whole weight of a layer with `trainable = False`.
+        values: The flat values of the elements when they were frozen; None for a whole weight, whose values are read from
+            the records.
+        first_record: The number of the first record at which the elements are frozen.
+        last_record: The number of the last such record, or None while the elements are still frozen.
     """
 
     key: str
@@ -38,22 +39,22 @@ class FrozenPart:
     last_record: int | None = None
 
     def applies_at(self, number: int) -> bool:
-        """Say whether they were frozen at a record."""
+        """Return whether the elements were frozen at a record."""
         return self.first_record <= number and (self.last_record is None or number <= self.last_record)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FreezeCheck:
-    """How many frozen elements have moved by a record, in any bit where values are kept.
+    """The number of frozen elements that changed up to a record. Kept values are compared bit by bit.
 
     Attributes:
         key: The weight.
-        description: Which elements, or why the whole weight does not train.
-        frozen_at: The number of the record that they were frozen at.
-        record_number: That of the record.
-        num_changed: How many differ from what they were, None where the records cannot tell.
-        num_frozen: How many are frozen.
-        num_compared: How many of them were looked at, less than all of a weight of which a sample is kept.
+        description: Which elements are frozen, or why the whole weight is not trained.
+        frozen_at: The number of the record at which the elements were frozen.
+        record_number: The number of the record that was checked.
+        num_changed: The number of changed elements, or None if the records do not determine it.
+        num_frozen: The number of frozen elements.
+        num_compared: The number of frozen elements that were compared; fewer than `num_frozen` if only a sample is kept.
     """
 
     key: str
@@ -66,7 +67,7 @@ class FreezeCheck:
 
     @property
     def is_estimated(self) -> bool:
-        """Whether only a sample was looked at."""
+        """Whether the result is estimated from a sample."""
         return self.num_changed is not None and self.num_compared < self.num_frozen
 
     def __repr__(self) -> str:
@@ -85,7 +86,7 @@ def _format_count(count: int) -> str:
 
 
 def check_frozen_parts(history: History, number: int | None = None) -> tuple[FreezeCheck, ...]:
-    """Prove at a record, the newest where none is given, that what is frozen has not moved."""
+    """Check at a record, by default the newest, that all frozen parts are unchanged."""
     records = history.timeline.record_numbers
     if not len(records):
         return ()
@@ -94,7 +95,7 @@ def check_frozen_parts(history: History, number: int | None = None) -> tuple[Fre
 
 
 def frozen_masks(parts: Iterable[FrozenPart]) -> Mapping[str, np.ndarray]:
-    """Return from key to a boolean array that is True where a weight is frozen now, element by element.
+    """Return a mapping from key to a boolean array that is True for the elements that are currently frozen.
 
     >>> first, second = np.array([True, False, False]), np.array([False, False, True])
     >>> frozen_masks([FrozenPart("bias", "0", 0, first), FrozenPart("bias", "2", 0, second)])["bias"].tolist()
@@ -108,9 +109,9 @@ def frozen_masks(parts: Iterable[FrozenPart]) -> Mapping[str, np.ndarray]:
 
 
 def check_frozen_part(history: History, part: FrozenPart, number: int) -> FreezeCheck:
-    """Prove at one record that a part has not moved: exactly where its values are kept, estimated from a sample of them.
+    """Check at one record that a part is unchanged: exactly if its values are kept, estimated if only a sample is kept.
 
-    Where they are not, the statistics tell if nothing of the weight moved at all.
+    Without kept values, the statistics can still show that nothing in the weight has changed.
     """
     column = history.weight_history(part.key)
     size = _size_of(column, part)
@@ -135,7 +136,7 @@ def _size_of(weight_history: WeightHistory | None, part: FrozenPart) -> int:
 
 
 def _compare_values(weight_history: WeightHistory, part: FrozenPart, number: int) -> tuple[int, int] | None:
-    """Compare values that are kept, bit by bit: how many moved, of how many; None where they are not kept."""
+    """Compare kept values bit by bit. Return how many changed and how many were compared, or None without kept values."""
     now = weight_history.values_at(number)
     before = weight_history.values_at(part.frozen_at) if part.mask is None else part.values
     if now is None or before is None or now.dtype != before.dtype:
@@ -151,16 +152,17 @@ def _compare_values(weight_history: WeightHistory, part: FrozenPart, number: int
 
 
 def _count_different(now: np.ndarray, before: np.ndarray) -> tuple[int, int]:
-    """Count elements that differ in any bit, and all, block by block in the processor's cache."""
+    """Return the number of elements that differ in any bit and the number of all elements, in blocks that fit the cache."""
     one, other = _as_bits(now), _as_bits(before)
     blocks = range(0, one.size, BLOCK_SIZE)
     return sum(int(np.count_nonzero(one[at : at + BLOCK_SIZE] != other[at : at + BLOCK_SIZE])) for at in blocks), one.size
 
 
 def _count_changed_under_mask(now: np.ndarray, mask: np.ndarray, before: np.ndarray) -> tuple[int, int]:
-    """Count the elements under a flat mask that differ in any bit from `before`, which has those alone, and all under it.
+    """Return the number of masked elements that differ in any bit from `before`, and the number of all masked elements.
 
-    A scattered mask picks its elements five times as slowly as their places do.
+    `mask` is flat, and `before` has only the masked elements. Selecting elements by a scattered mask is five times as slow
+    as selecting them by index.
     """
     one, other = _as_bits(now), _as_bits(before)
     moved = seen = 0
@@ -172,12 +174,12 @@ def _count_changed_under_mask(now: np.ndarray, mask: np.ndarray, before: np.ndar
 
 
 def _as_bits(values: np.ndarray) -> np.ndarray:
-    """Return the values as bits, in which NaN equals NaN and -0.0 is not 0.0."""
+    """Return the values as unsigned integers. Bitwise, NaN equals NaN, and -0.0 differs from 0.0."""
     return np.ascontiguousarray(values).reshape(-1).view(np.dtype(f"u{values.itemsize}"))
 
 
 def check_frozen_part_by_statistics(history: History, part: FrozenPart, number: int) -> FreezeCheck:
-    """Prove at one record that a part has not moved as far as statistics of the whole weight tell, at next to no cost."""
+    """Check at one record that a part is unchanged, using only the statistics of the whole weight, which is very cheap."""
     size = _size_of(history.weight_history(part.key), part)
     return FreezeCheck(
         part.key, part.description, part.frozen_at, number, _num_changed_by_statistics(history, part, number), size, size
@@ -185,15 +187,16 @@ def check_frozen_part_by_statistics(history: History, part: FrozenPart, number: 
 
 
 def _num_changed_by_statistics(history: History, part: FrozenPart, number: int) -> int | None:
-    """Return how many moved as far as statistics of the whole weight tell, else None."""
+    """Return the number of changed elements if the statistics of the whole weight determine it, else None."""
     moved = _num_changed_in_weight(history, part.key, part.frozen_at, number)
     return moved if part.mask is None or moved == 0 else None
 
 
 def _num_changed_in_weight(history: History, key: str, start: int, number: int) -> int | None:
-    """Return how many elements of a whole weight moved between two records, None where statistics cannot tell.
+    """Return how many elements of a weight changed between two records, or None if the statistics do not determine it.
 
-    They can where nothing had moved from the start until the first of the two, and where no record between moved anything.
+    They determine it if nothing changed from the start of training to the first record, or if no record in between shows a
+    change.
     """
     column = history.weight_history(key)
     if column is None or column.sample is not None:
@@ -212,7 +215,7 @@ def _num_changed_at(history: History, key: str, number: int, quantity: str) -> i
     return None if np.isnan(moved) else int(moved)
 
 
-# -- what is said to be frozen ---------------------------------------------------------------------------------------
+# -- frozen parts ----------------------------------------------------------------------------------------------------
 
 FrozenParts = tuple[FrozenPart, ...]
 
@@ -223,7 +226,7 @@ def add_part(parts: FrozenParts, part: FrozenPart) -> FrozenParts:
 
 
 def release_elements(parts: FrozenParts, key: str, mask: np.ndarray, last_record: int) -> FrozenParts:
-    """Let elements of a weight go after the record `last_record`; what is left of a part goes on."""
+    """Release elements of a weight after the record `last_record`. The remaining elements of a part stay frozen."""
 
     def after(part: FrozenPart) -> Iterable[FrozenPart]:
         if part.key != key or part.last_record is not None or part.mask is None or part.values is None:
@@ -238,7 +241,7 @@ def release_elements(parts: FrozenParts, key: str, mask: np.ndarray, last_record
 
 
 def release_weights(parts: FrozenParts, keys: Collection[str], last_record: int) -> FrozenParts:
-    """Let whole weights go after the record `last_record`: their layers train again."""
+    """Release whole weights after the record `last_record`, because their layers are trained again."""
     is_over = [part.mask is None and part.last_record is None and part.key in keys for part in parts]
     return _drop_oldest_released(
         tuple(replace(part, last_record=last_record) if over else part for part, over in zip(parts, is_over, strict=True))
@@ -246,9 +249,9 @@ def release_weights(parts: FrozenParts, keys: Collection[str], last_record: int)
 
 
 def update_frozen_values(parts: FrozenParts, key: str, values: np.ndarray, number: int) -> FrozenParts:
-    """Go on with what the frozen elements of a weight are from the record `number` on, where somebody meant to change them.
+    """Use the current values of a weight's frozen elements from the record `number` on, after an intended change.
 
-    A part none of whose elements changed goes on as it is.
+    Parts without changed elements are left as they are.
     """
 
     def after(part: FrozenPart) -> Iterable[FrozenPart]:
@@ -264,7 +267,7 @@ def update_frozen_values(parts: FrozenParts, key: str, values: np.ndarray, numbe
 
 
 def _drop_oldest_released(parts: FrozenParts) -> FrozenParts:
-    """Forget the oldest of the parts that were let go."""
+    """Drop the oldest released parts beyond `MAX_RELEASED_PARTS`."""
     before = [part for part in parts if part.last_record is not None]
     forgotten = {id(part) for part in before[: max(len(before) - MAX_RELEASED_PARTS, 0)]}
     return tuple(

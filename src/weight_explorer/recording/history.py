@@ -1,4 +1,4 @@
-"""What is known of the past, whether recorded live, read from checkpoints, or loaded from a file."""
+"""The interface to recorded weights, whether recorded live, read from checkpoints, or loaded from a file."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 class StatisticsSeries:
     """Statistics of one weight over time.
 
-    `record_numbers` and `positions` are those of the records, and `rows` has a row of `FIELDS` for each. `is_estimated` says
-    that they are those of a sample.
+    `record_numbers` and `positions` describe the records, and `rows` has one row of `FIELDS` per record. `is_estimated` is True
+    if the statistics were computed from a sample.
     """
 
     record_numbers: np.ndarray
@@ -61,13 +61,13 @@ class StatisticsSeries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LastChange:
-    """Statistics of the newest record that a change led to.
+    """Statistics of the newest record that shows a change.
 
     Attributes:
-        record_number: Its number, None where there is no record.
-        keys: The weights that it has something to say of, as far as that is at hand.
+        record_number: The number of the record, or None if the history is empty.
+        keys: The weights that have statistics at this record and are already loaded.
         rows: Their statistics, of shape (weights, `QUANTITIES`, `FIELDS`).
-        estimated_keys: Those of which a sample tells how far they have moved.
+        estimated_keys: Keys of the weights whose change is estimated from a sample.
     """
 
     record_number: int | None
@@ -77,7 +77,7 @@ class LastChange:
 
     @classmethod
     def from_weight_histories(cls, number: int | None, weight_histories: Iterable[WeightHistory]) -> LastChange:
-        """Take the rows of those columns that have this record."""
+        """Collect the rows of this record from the weight histories that contain it."""
         found, rows = [], [np.empty((0, len(QUANTITIES), len(FIELDS)))]
         for column in weight_histories:
             place = int(np.searchsorted(column.record_numbers, -1 if number is None else number))
@@ -90,10 +90,10 @@ class LastChange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StatisticsChunk:
-    """Statistics of the same weights at some records.
+    """Statistics of the same weights at several records.
 
-    `record_numbers` are those of the records, ascending, `rows` has the shape (records, weights, `QUANTITIES`, `FIELDS`), and
-    `slots` says where in it each weight stands.
+    `record_numbers` lists the records in ascending order. `rows` has the shape (records, weights, `QUANTITIES`, `FIELDS`).
+    `slots` maps each key to its index on the weight axis.
     """
 
     record_numbers: np.ndarray
@@ -102,17 +102,17 @@ class StatisticsChunk:
 
 
 class WeightHistory(ABC):
-    """All that is known of one weight: of each record its statistics, of some its values or a sample of them."""
+    """The history of one weight: statistics for every record, and values or a sample of them for some records."""
 
     key: str
     sample: Sample | None = None
-    # The record that the change since the start is measured from, see `History.start`.
+    # The record that the change since the start is measured from, see `History.start_record`.
     start_record: int = 0
 
     def start_record_for(self, number: int) -> int:
-        """Return the number of the record, of those that keep values, that a record's change since the start is measured from.
+        """Return the record with kept values that a record's change since the start is measured from.
 
-        What was recorded before the training began, such as the loading of weights, is measured from the very first record.
+        Records made before training began, such as after loading weights, are measured from the very first record.
         """
         return find_start_record(self.records_with_values, self.start_record, number)
 
@@ -124,19 +124,19 @@ class WeightHistory(ABC):
     @property
     @abstractmethod
     def records_with_values(self) -> tuple[int, ...]:
-        """Numbers of the records with values, or with a sample where `sample` is not None, ascending."""
+        """Numbers of the records with values, or with a sample if `sample` is not None, ascending."""
 
     @abstractmethod
     def rows(self, indices: slice | np.ndarray) -> np.ndarray:
-        """Statistics of the records at these places of `record_numbers`, of shape (records, `QUANTITIES`, `FIELDS`)."""
+        """Statistics of the records at these indices of `record_numbers`, of shape (records, `QUANTITIES`, `FIELDS`)."""
 
     @abstractmethod
     def bins(self, indices: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Exponents and first bins of the lattices of these records, and the counts, of shape (records, `NUM_BINS`)."""
+        """Exponents and first bins of these records' bin grids, and the counts, of shape (records, `NUM_BINS`)."""
 
     @abstractmethod
     def values_at(self, number: int) -> np.ndarray | None:
-        """Values at a record, read-only: the whole array, or those of the sample; None where they are not kept.
+        """Values at a record, read-only: the whole array or the sampled elements; None if they are not kept.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -148,28 +148,28 @@ class WeightHistory(ABC):
 
     @abstractmethod
     def part_statistics(self, number: int) -> PartStatisticsCache:
-        """Where the statistics of parts of this record are remembered."""
+        """The cache of statistics of parts of the weight at this record."""
 
 
 class History(ABC):
-    """Records that one can look at. All numbers of records are those of `Record.number`.
+    """Read access to a series of records. Record numbers always refer to `Record.number`.
 
-    A weight is named by its key, or by any ending of it that no other key has, such as `dense/kernel`.
+    A weight is identified by its key or by any unique suffix of it, such as `dense/kernel`.
     """
 
     memory: int = 0
     num_recorded: int = 0
-    # The number of the record that "the change since the start" is measured from: that of the first training's begin.
+    # The number of the record that "the change since the start" is measured from: the start of the first training.
     start_record: int = 0
-    # What was recorded, as plain data.
+    # The recorded layers and weights, as plain data.
     catalog: Catalog = Catalog(LayerNode("", "", ""), MappingProxyType({}))
-    # Keys of the weights that the model has by now, those without a record among them.
+    # Keys of the weights that the model currently has, including those without a record.
     expected_keys: Collection[str] = ()
-    # What is, or was, said to be frozen: see `frozen.check_frozen_parts`.
+    # Parts that are or were frozen: see `freeze_checks.check_frozen_parts`.
     frozen_parts: tuple[FrozenPart, ...] = ()
-    # What went wrong while it was read, for the user to see.
+    # Problems found while reading the file, shown to the user.
     read_warnings: tuple[str, ...] = ()
-    # How often a weight's statistics were taken back, because another variable has taken its place.
+    # How many times a weight's statistics were dropped because another variable replaced it.
     num_dropped_weights: int = 0
 
     def __repr__(self) -> str:
@@ -182,44 +182,44 @@ class History(ABC):
     @property
     @abstractmethod
     def timeline(self) -> Timeline:
-        """All records that are kept."""
+        """All kept records."""
 
     @property
     @abstractmethod
     def keys(self) -> tuple[str, ...]:
-        """Keys of the weights of which anything is known."""
+        """Keys of all recorded weights."""
 
     @abstractmethod
     def weight_history(self, key: str) -> WeightHistory | None:
-        """Return what is known of a weight, or None."""
+        """Return the history of a weight, or None if it is not recorded."""
 
     def snapshot(self) -> History:
-        """Return the records as they are now, for a reader that asks more than once; this one, where they do not change."""
+        """Return a fixed view of the current records for consistent reads; the history itself if its records do not change."""
         return self
 
     @property
     def base_history(self) -> History:
-        """What a snapshot is of: it stays the same while records are added, so that what was computed can be kept by it."""
+        """The history behind a snapshot. It stays the same object while records are added, so it can serve as a cache key."""
         return self
 
     @property
     def loaded_weight_histories(self) -> Iterable[WeightHistory]:
-        """What can be told of the newest record without reading a file."""
+        """The weight histories that are available without reading a file."""
         return [column for key in self.keys if (column := self.weight_history(key)) is not None]
 
     def last_change(self) -> LastChange:
-        """Return the statistics of the newest record that a change led to, as far as they are at hand."""
+        """Return the already loaded statistics of the newest record that shows a change."""
         return LastChange.from_weight_histories(self._last_changed_record(), self.loaded_weight_histories)
 
     def _last_changed_record(self) -> int | None:
-        """Find the newest record, or the one before where the newest is the end of an epoch whose last batch was recorded."""
+        """Return the newest record's number; the previous one if the newest is an epoch end whose last batch was recorded."""
         steps = self.timeline.records()[-2:]
         is_repeated = len(steps) == 2 and steps[1].kind == "epoch" and steps[0].position == steps[1].position
         return steps[-1 - is_repeated].number if steps else None
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """All records that are kept, oldest first, with their positions on the time axis.
+        """All kept records, oldest first, with their positions on the time axis.
 
         >>> import keras
         >>> import numpy as np
@@ -234,7 +234,7 @@ class History(ABC):
         return self.timeline.records()
 
     def get_record(self, number: int) -> Record | None:
-        """Return the record of this number, or None where it was thinned away.
+        """Return the record with this number, or None if thinning has removed it.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -251,7 +251,7 @@ class History(ABC):
         """Numbers of the records that keep values of this weight, or a sample of them, oldest first.
 
         Raises:
-            KeyError: There is no such weight; the message names the nearest key.
+            KeyError: No weight has this key; the message names the nearest key.
 
         >>> import keras
         >>> import numpy as np
@@ -269,11 +269,11 @@ class History(ABC):
     def values(self, key: str, index: IndexTuple = ()) -> np.ndarray:
         """All kept values of a weight, of shape (records, *weight shape), in the order of `records_with_values(key)`.
 
-        With the `index` of a part (see `Weight.part`), those of the part.
+        With the `index` of a part (see `Weight.part`), returns the values of that part.
 
         Raises:
             KeyError: No values are kept; the message names the nearest key.
-            ValueError: Only a sample of them is; the message says how to get at it.
+            ValueError: Only a sample of the values is kept; the message says how to read it.
 
         >>> import keras
         >>> import numpy as np
@@ -297,10 +297,10 @@ class History(ABC):
         )
 
     def samples(self, key: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the elements that are kept of a weight too large for the memory: their flat indexes, and their values.
+        """Return the sampled elements of a weight that is too large to keep whole: their flat indexes and their values.
 
-        The values have the shape (records, elements), in the order of `records_with_values(key)`; `np.unravel_index(indexes,
-        weight.shape)` says where in the weight they stand.
+        The values have the shape (records, elements), in the order of `records_with_values(key)`. Use
+        `np.unravel_index(indexes, weight.shape)` to get their positions in the weight.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -316,7 +316,7 @@ class History(ABC):
         return indexes, np.stack(values)
 
     def values_at(self, key: str, record: int) -> np.ndarray | None:
-        """Values of a weight at one record, read-only, or None where they are not kept, or only a sample of them."""
+        """Values of a weight at one record, read-only, or None if they are not kept or only a sample is."""
         column = self._find_weight_history(key)
         return None if column is None or column.sample is not None else column.values_at(record)
 
@@ -327,12 +327,12 @@ class History(ABC):
         return column
 
     def _find_weight_history(self, key: str) -> WeightHistory | None:
-        """Return what is known of a weight that may be called by an ending of its key, or None.
+        """Return the history of a weight given by its key or a suffix of it, or None if it is not recorded yet.
 
-        The key of a weight that is not recorded yet is never taken for the ending of another.
+        The key of a weight that is not recorded yet is never treated as a suffix of another key.
 
         Raises:
-            KeyError: No weight, or more than one, is called so.
+            KeyError: No weight, or more than one, matches.
         """
         if isinstance(key, str) and (column := self.weight_history(key)) is not None:
             return column
@@ -344,7 +344,7 @@ class History(ABC):
     # -- statistics ------------------------------------------------------------------------------------------------
 
     def record_numbers(self, key: str, query: StatisticsQuery | None = None) -> np.ndarray:
-        """Numbers of the records with statistics of this weight; of those that are computed from values, that keep them.
+        """Numbers of the records with statistics of this weight; with kept values if the query is computed from values.
 
         >>> import keras
         >>> import numpy as np
@@ -364,7 +364,7 @@ class History(ABC):
     def statistics_at(
         self, key: str, record: int, quantity: str = "value", index: IndexTuple = (), against: int | None = None
     ) -> np.ndarray:
-        """Statistics of a weight, or of a part, at one of the records of `record_numbers`, in the order of `FIELDS`.
+        """Statistics of a weight or a part of it at one of the records in `record_numbers`, in the order of `FIELDS`.
 
         >>> import keras
         >>> import numpy as np
@@ -400,9 +400,9 @@ class History(ABC):
         Args:
             key: The weight.
             quantity: One of `QUANTITIES`, or "since_record": the change since the record `against`.
-            index: Of a part, its index: its statistics are computed from the records that keep values when first asked for.
+            index: The index of a part. Its statistics are computed on first use, from the records that keep values.
             against: The number of a record that keeps values.
-            max_records: Of more records than this, as many as that: the first, the last, and others evenly spread.
+            max_records: The maximum number of records to return: the first, the last, and others spread evenly.
 
         >>> import keras
         >>> import numpy as np
@@ -429,9 +429,9 @@ class History(ABC):
         return StatisticsSeries(shown, self.timeline.positions_of(shown), rows, estimated)
 
     def statistics_chunks(self, after: int = -1) -> Iterator[StatisticsChunk]:
-        """Yield the statistics of all weights at the records after that number, those of each weight in their order.
+        """Yield the statistics of all weights at the records after the given number, in record order for each weight.
 
-        It is the way to read one statistic of everything: of what was recorded live no number is copied.
+        Use this to read one statistic of all weights: no data is copied from a live history.
         """
         for key in self.keys:
             column = self.weight_history(key)
@@ -440,7 +440,7 @@ class History(ABC):
                 yield StatisticsChunk(column.record_numbers[first:], {key: 0}, column.rows(slice(first, None))[:, None])
 
     def histograms(self, key: str, max_records: int | None = None) -> Histograms:
-        """Histograms of a weight at all records, over common edges; of more than `max_records`, of as many as that.
+        """Histograms of a weight over common edges, at all records or at up to `max_records` evenly spaced ones.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -457,14 +457,14 @@ class History(ABC):
         return Histograms.from_grids(column.record_numbers[places], *column.bins(places), column.rows(places)[:, 0])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return all statistics as a tidy pandas frame: one row for each record, weight and quantity.
+        """Return all statistics as a tidy pandas DataFrame with one row per record, weight and quantity.
 
-        Columns are `get_record`, `epoch` (finished epochs, counted over all fits), `batch`, `position`, `kind`, `fit` (counted
-        from 0), `keras_epoch` (as Keras printed it), `key`, `layer`, `role`, `learning_rate` (of the optimizer that owned the
-        weight; NaN where that is not known), `trained` (whether the training step updated the weight; None where that is not
-        known), `quantity`, the statistics, `infs`, `update_ratio` (the norm of a change over that of the weight), `estimated`
-        (the row is that of a sample), and of values the quantiles `q01` to `q99`, which are right to within a bin of the
-        histogram.
+        The columns are `step` (the record number), `epoch` (finished epochs, counted over all fits), `batch`, `position`,
+        `kind`, `fit` (counted from 0), `keras_epoch` (as Keras printed it), `key`, `layer`, `role`, `learning_rate` (of the
+        optimizer that owned the weight; NaN if unknown), `trained` (whether the training step updated the weight; None if
+        unknown), `quantity`, the statistics, `infs`, `update_ratio` (the norm of the change divided by the norm of the weight),
+        `estimated` (whether the row was computed from a sample), and for values the quantiles `q01` to `q99`, which are
+        accurate to within one histogram bin.
 
         >>> import keras
         >>> import numpy as np
@@ -481,12 +481,12 @@ class History(ABC):
         return build_frame(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that is known to an HDF5 file, to be opened by `WeightExplorer.load(path)`.
+        """Save the history to an HDF5 file that `WeightExplorer.load(path)` can open.
 
-        What is there already is replaced once the new file is whole, and not before.
+        An existing file is replaced only after the new file is complete.
 
         Raises:
-            OSError: The file cannot be written; what was there is as it was.
+            OSError: The file cannot be written; an existing file is left unchanged.
 
         >>> import keras
         >>> from weight_explorer import WeightExplorer
@@ -502,7 +502,7 @@ class History(ABC):
 
 
 def find_start_record(record_numbers: Sequence[int], start_record: int, number: int) -> int:
-    """Return which of these records, in ascending order, a record's change since the start is measured from.
+    """Return which of these ascending record numbers a record's change since the start is measured from.
 
     >>> find_start_record((0, 1, 2, 3), 2, 3), find_start_record((0, 1, 2, 3), 2, 1)
     (2, 0)
@@ -512,7 +512,7 @@ def find_start_record(record_numbers: Sequence[int], start_record: int, number: 
 
 
 def evenly_spaced_indices(count: int, max_count: int | None) -> slice | np.ndarray:
-    """Return places of `max_count` out of `count` things, spread evenly, the first and the last among them."""
+    """Return the indices of `max_count` out of `count` items, evenly spaced and including the first and the last."""
     if max_count is None or count <= max_count:
         return slice(None)
     return np.unique(np.linspace(0, count - 1, max_count).round().astype(np.int64))
@@ -520,7 +520,7 @@ def evenly_spaced_indices(count: int, max_count: int | None) -> slice | np.ndarr
 
 @dataclass(frozen=True, slots=True)
 class StatisticsQuery:
-    """A quantity of a weight, or of a part of it, and the record it is compared with where the quantity does not say."""
+    """A quantity of a weight or a part of it, and the reference record if the quantity does not imply one."""
 
     quantity: str
     index: IndexTuple = ()
@@ -528,7 +528,7 @@ class StatisticsQuery:
 
     @property
     def is_computed(self) -> bool:
-        """Whether it was not recorded, and has to be computed from values."""
+        """Whether the statistics were not recorded and must be computed from values."""
         return bool(self.index) or self.quantity not in QUANTITIES
 
     def row_at(self, weight_history: WeightHistory, number: int) -> np.ndarray:
@@ -554,7 +554,7 @@ class StatisticsQuery:
         return {"value": None, "since_start": weight_history.start_record_for(number)}.get(self.quantity, self.against)
 
     def _select_part(self, sample: Sample | None) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
-        """Return what kept values are to be indexed with, and how their statistics become those of the part."""
+        """Return the index into the kept values, and a function that converts their statistics to those of the part."""
         if sample is None:
             return self.index, lambda row: row
         inside, part = sample.part(self.index)

@@ -1,8 +1,8 @@
-"""Ctrl-C, which Python raises between any two lines: also in the middle of adding a record."""
+"""Deferral of Ctrl-C, which Python can raise between any two lines, even while a record is being added."""
 
 from __future__ import annotations
 
-import _signal  # pyright: ignore[reportMissingImports] - `signal` looks for names of handlers, which takes far longer
+import _signal  # pyright: ignore[reportMissingImports] - `signal` looks up names of handlers, which takes far longer
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class DeferInterrupts:
-    """Has Ctrl-C wait until this is done, so that nothing of ours is left half done; one that comes again does not wait.
+    """Defers Ctrl-C until the block has finished, so that the block is not left half done. A second Ctrl-C is not deferred.
 
     >>> with DeferInterrupts():
     ...     pass  # all of it

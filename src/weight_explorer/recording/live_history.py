@@ -1,4 +1,4 @@
-"""What was recorded live: statistics of every record, values as far as memory allows. Read and written from two threads."""
+"""The history of a live model: statistics of every record, and values as far as memory allows. Safe for two threads."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 MEMORY_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
-# What Python's own objects take beside the arrays: a record's step, and each array that is kept with its key.
+# Overhead of Python objects beside the arrays: per `Record`, and per kept array with its key.
 RECORD_OVERHEAD_BYTES = 800
 ARRAY_OVERHEAD_BYTES = 250
 
-# The last records of which nothing is decided yet: two when somebody looks, more while nobody does, since to decide of several
-# at once takes far less time.
+# The number of recent records that are not settled yet: two after a read, more between reads, because settling several
+# records at once takes far less time.
 MIN_RECENT_RECORDS = 2
 MAX_RECENT_RECORDS = 10
 
 
 def parse_memory(memory: int | str) -> int:
-    """Read a bound on memory, in bytes or as text.
+    """Parse a memory limit given in bytes or as text.
 
     Raises:
-        ValueError: It is no positive number of bytes.
+        ValueError: The limit is not a positive number of bytes.
 
     >>> parse_memory("256 MB"), parse_memory("1.5GB"), parse_memory(1000)
     (256000000, 1500000000, 1000)
@@ -64,7 +64,7 @@ def parse_memory(memory: int | str) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _KeptValues:
-    """Values of one record, whole or sampled, and what is remembered of their parts."""
+    """Values of one record, whole or sampled, and the cached statistics of their parts."""
 
     values: Mapping[str, np.ndarray]
     part_statistics: PartStatisticsCache = field(default_factory=PartStatisticsCache)
@@ -75,7 +75,7 @@ class _KeptValues:
 
 
 def nbytes_of_kept_values(values: Mapping[str, np.ndarray]) -> int:
-    """Bytes that values take once they are kept."""
+    """Bytes that values occupy once they are kept."""
     nbytes = values.nbytes if isinstance(values, FlatArrays) else sum(array.nbytes for array in values.values())
     return nbytes + ARRAY_OVERHEAD_BYTES * len(values) + (RESERVED_BYTES if values else 0)
 
@@ -86,7 +86,7 @@ def _is_view(array: np.ndarray) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _RecentRecord:
-    """One of the last records, which may or may not be kept."""
+    """One of the most recent records, before it is decided whether to keep it."""
 
     number: int
     statistics_or_pending: RecordStatistics | PendingStatistics
@@ -109,12 +109,13 @@ class _RecentRecord:
 class LiveHistory(History):
     """Records of a model's weights, bounded by `memory` bytes.
 
-    When it is full it thins the past: of the records between the first and the newest it keeps the values of every second,
-    fourth, eighth ..., and where the statistics alone fill half of the memory it drops whole records in the same way, so that
-    what stays is spread evenly. The first record and the newest always stay; so do their values, the first being those of the
-    record that the training started from. The values of the one before the newest stay as long as there is room.
+    When memory is full, older records are thinned. Between the first and the newest record, values are kept only for every
+    second, fourth, eighth ... record. If the statistics alone fill half of the memory, whole records are dropped in the same
+    way, so that the remaining records are spaced evenly. The first and the newest record and their values are always kept;
+    the first values are those of the record that training started from. The values of the second newest record are kept as
+    long as memory allows.
 
-    Read and written from two threads: what readers get are arrays that are never written again.
+    Two threads may read and write: readers receive arrays that are never written to again.
 
     >>> import numpy as np
     >>> history = LiveHistory(memory=1_000_000)
@@ -136,7 +137,7 @@ class LiveHistory(History):
         self._recent: list[_RecentRecord] = []
         self._kept_values: dict[int, _KeptValues] = {}
         self._samples: dict[str, Sample] = {}
-        # Memory of values that were dropped, for records to come. With what is kept it stays within the bound.
+        # Reuses the memory of dropped values for new records. Together with the kept values it stays within the limit.
         self._buffer_pool = BufferPool(memory)
         self._record_nbytes = 0
         self._first_record_of: dict[str, int] = {}
@@ -147,7 +148,7 @@ class LiveHistory(History):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are kept, at most `memory` once there are more than three records."""
+        """Bytes in use; at most `memory` once there are more than three records."""
         return self._statistics_nbytes + self._values_nbytes + self._buffer_pool.reserved_nbytes
 
     @property
@@ -156,19 +157,19 @@ class LiveHistory(History):
 
     @property
     def timeline(self) -> Timeline:
-        """All records that are kept."""
+        """All kept records."""
         with self._locked_and_settled():
             return Timeline(tuple(self._records.values()), dict(self._epoch_lengths), dict(self._partial_epochs))
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the weights of which anything is known."""
+        """Keys of all recorded weights."""
         with self._locked_and_settled():
             sources = [*(table.slots for table in self._tables), *(record.statistics.keys for record in self._recent)]
             return tuple(dict.fromkeys(key for source in sources for key in source))
 
     def weight_history(self, key: str, last_number: int | None = None) -> WeightHistory | None:
-        """Return what is known of a weight now, or None; with `last_number`, of records up to that number."""
+        """Return the current history of a weight, or None; with `last_number`, only records up to that number."""
         with self._locked_and_settled():
             last = self.num_recorded if last_number is None else last_number
             pieces = [
@@ -186,11 +187,11 @@ class LiveHistory(History):
             return LiveWeightHistory(key, pieces, kept, self._samples.get(key), self.start_record)
 
     def last_change(self) -> LastChange:
-        """Return the statistics of the newest record that a change led to."""
+        """Return the statistics of the newest record that shows a change."""
         return self.snapshot().last_change()
 
     def change_at(self, number: int) -> LastChange | None:
-        """Return the statistics of one of the last two records, which lie together, or None of another."""
+        """Return the statistics of one of the last two records, which are stored together, or None for other records."""
         with self._locked_and_settled():
             sheet = next((record.statistics for record in self._recent if record.number == number), None)
             return LastChange(number, sheet.keys, sheet.rows, frozenset(self._samples)) if sheet else None
@@ -203,11 +204,11 @@ class LiveHistory(History):
         against: int | None = None,
         max_records: int | None = None,
     ) -> StatisticsSeries:
-        """Statistics of a weight over all records; see `History.series`."""
+        """Statistics of a weight over all records; see `History.statistics`."""
         return self.snapshot().statistics(key, quantity, index, against, max_records)
 
     def statistics_chunks(self, after: int = -1, last_number: int | None = None) -> Iterator[StatisticsChunk]:
-        """Yield the statistics of all weights at the records after one, and up to another; see `History.stretches`."""
+        """Yield the statistics of all weights after one record and up to another; see `History.statistics_chunks`."""
         with self._locked_and_settled():
             last = self.num_recorded if last_number is None else last_number
             newest = [record for record in self._recent if after < record.number <= last]
@@ -219,41 +220,41 @@ class LiveHistory(History):
         yield from reversed(found)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return all statistics as a tidy pandas frame; see `History.to_frame`."""
+        """Return all statistics as a tidy pandas DataFrame; see `History.to_frame`."""
         return self.snapshot().to_frame()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that is known to an HDF5 file; see `History.save`."""
+        """Save the history to an HDF5 file; see `History.save`."""
         self.snapshot().save(path)
 
     def snapshot(self) -> History:
-        """Return the records as they are now, for a reader that asks more than once."""
+        """Return a fixed view of the current records, for consistent reads."""
         return HistorySnapshot(self)
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def reserve(self, nbytes: int) -> None:
-        """Thin the past until so many more bytes fit, so that the memory is never exceeded, not even while a record is made."""
+        """Thin older records until `nbytes` more bytes fit, so that the limit is never exceeded, even during recording."""
         with self._lock:
             free = self._thin_until_free(nbytes)
-            # The record takes its arrays from the spare ones, but for one of other weights than the last.
+            # The next record reuses the free buffers, unless its weights differ from those of the last record.
             self._buffer_pool.limit_free(free if nbytes == self._record_nbytes else 0)
             self._record_nbytes = nbytes
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array to be filled."""
+        """Return an uninitialized array."""
         with self._lock:
             return self._buffer_pool.allocate(shape, dtype)
 
     def append(
         self, statistics: RecordStatistics | PendingStatistics, values: Mapping[str, np.ndarray], record: Record
     ) -> Record:
-        """Add a record: the statistics of every weight, and of those that are kept the values. Numbers it."""
+        """Add a record with the statistics of every weight and the values to keep, and return it with its number."""
         with self._lock:
             number, fit = self.num_recorded, max(self.num_fits - 1, 0)
             self.num_recorded += 1
             if record.epoch not in self._measured_epochs:
-                # Nobody may know the length of an epoch that is not over: then it is one batch more than there were.
+                # The length of an unfinished epoch may be unknown: assume one batch more than seen so far.
                 self._epoch_lengths[record.epoch] = max(self._epoch_lengths.get(record.epoch, 0), record.batch + 1)
             position = axis_position(record, self._epoch_lengths)
             # Faster than `replace`.
@@ -281,8 +282,8 @@ class LiveHistory(History):
             return record
 
     def set_epoch_length(self, epoch: int, num_batches: int) -> None:
-        """Say how many batches the epoch has, so that records within it find their position."""
-        with DeferInterrupts(), self._lock:  # also where Ctrl-C comes before the lock is free again
+        """Set the number of batches of an epoch, which determines the positions of the records within it."""
+        with DeferInterrupts(), self._lock:  # also defers Ctrl-C that arrives before the lock is released
             is_new = self._epoch_lengths.get(epoch) != num_batches
             self._epoch_lengths[epoch] = num_batches
             self._measured_epochs.add(epoch)
@@ -290,10 +291,10 @@ class LiveHistory(History):
                 self._records = {number: with_position(step, self._epoch_lengths) for number, step in self._records.items()}
 
     def find_identical_record(self, number: int) -> int | None:
-        """Return the number of the latest earlier record, but for the one before, that has the same weights; None for none.
+        """Return the latest earlier record with the same weights, ignoring the directly preceding one; None if not found.
 
-        Statistics of all weights must agree in every digit, and so must the values where both records keep them. The states of
-        random numbers are no weights: Keras does not put them back.
+        The statistics of all weights must match exactly, and so must the values if both records keep them. States of random
+        number generators are ignored, because Keras does not restore them.
         """
         past = self.snapshot()
         own = next(past.statistics_chunks(number - 1))
@@ -309,12 +310,12 @@ class LiveHistory(History):
         return next(alike, None)
 
     def relabel_record(self, number: int, kind: str, name: str) -> None:
-        """Say of one of the last two records what kind it is, and what was done."""
+        """Set the kind and the name of one of the last two records."""
         with DeferInterrupts(), self._lock:
             self._records[number] = replace(self._records[number], kind=kind, name=name)
 
     def mark_epoch_end(self, epoch: int, num_batches: int) -> bool:
-        """Note that an epoch ended with this batch; say whether the newest record is of that batch, and so of the end."""
+        """Turn the newest record into an epoch end if it was made at this batch; return whether it was."""
         with DeferInterrupts(), self._lock:
             step = self._records.get(self.num_recorded - 1)
             if step is None or (step.epoch, step.batch, step.kind) != (epoch, num_batches, "batch"):
@@ -325,7 +326,7 @@ class LiveHistory(History):
             return True
 
     def reset_start(self) -> None:
-        """Take the newest record for the start: what was recorded before it, such as the loading of weights, is no training."""
+        """Make the newest record the start. Earlier records, such as those of loaded weights, do not count as training."""
         with DeferInterrupts(), self._lock:
             self.start_record = self.num_recorded - 1
             self._first_record_of = dict.fromkeys(self._first_record_of, self.start_record)
@@ -334,15 +335,15 @@ class LiveHistory(History):
                     self._records[number] = replace(step, kind="before")
 
     def mark_epoch_interrupted(self, epoch: int, num_batches: int) -> None:
-        """Note that a training broke off in this epoch, after so many batches."""
+        """Record that training was interrupted in this epoch after `num_batches` batches."""
         with DeferInterrupts(), self._lock:
             self._partial_epochs[epoch] = num_batches
 
     def skip_epochs(self, finished: int, num_epochs: int) -> None:
-        """Note that the epoch that begins now comes after `finished` epochs, of which the history has only `num_epochs`.
+        """Mark epochs as skipped: the next epoch follows `finished` epochs, but the history has only `num_epochs` of them.
 
-        The time axis skips those between, in which nothing was recorded. Where it is the first of its fit, the fit's start
-        moves along.
+        The time axis skips the epochs in between, in which nothing was recorded. If the next epoch is the first of its fit,
+        the start of the fit moves with it.
         """
         with DeferInterrupts(), self._lock:
             skipped = range(num_epochs, finished)
@@ -351,19 +352,19 @@ class LiveHistory(History):
             self._move_fit_start(num_epochs, finished)
 
     def _move_fit_start(self, num_epochs: int, epoch: int) -> None:
-        """Move what was recorded in the newest fit before its first epoch, at `num_epochs` finished ones, to another epoch."""
+        """Move the newest fit's records from before its first epoch, at `num_epochs` finished epochs, to another epoch."""
         fit = max(self.num_fits - 1, 0)
         for number, step in self._records.items():
             if step.fit == fit and step.epoch == num_epochs and not step.keras_epoch:
                 self._records[number] = with_position(replace(step, epoch=epoch), self._epoch_lengths)
 
     def begin_fit(self) -> None:
-        """Note that the records from now on belong to another fit."""
+        """Start a new fit: all records added from now on belong to it."""
         with DeferInterrupts(), self._lock:
             self.num_fits += 1
 
     def set_sample(self, key: str, sample: Sample | None) -> None:
-        """Say which elements are kept of a weight from now on, None for all or not one; values that are there are dropped."""
+        """Set which elements of a weight to keep from now on (None for all or none), and drop its kept values."""
         with self._lock:
             self._samples.pop(key, None)
             if sample is not None:
@@ -372,7 +373,7 @@ class LiveHistory(History):
             self._drop_values(key)
 
     def drop_weight(self, key: str) -> None:
-        """Drop all that is kept of a weight, because another variable has taken its place."""
+        """Drop everything kept for a weight, because another variable has replaced it."""
         with self._locked_and_settled():
             self.num_dropped_weights += 1
             self.frozen_parts = tuple(part for part in self.frozen_parts if part.key != key)
@@ -404,13 +405,13 @@ class LiveHistory(History):
 
     @contextlib.contextmanager
     def _locked_and_settled(self) -> Iterator[None]:
-        """Let nobody change anything, and be undecided of the last two records only."""
+        """Hold the lock and settle all records but the last two."""
         with self._lock:
             self._settle_older()
             yield
 
     def _settle_older(self) -> bool:
-        """Settle all records but the last two; say whether there were any."""
+        """Settle all records but the last two; return whether there were any."""
         if len(self._recent) <= MIN_RECENT_RECORDS:
             return False
         with DeferInterrupts():
@@ -418,11 +419,11 @@ class LiveHistory(History):
                 record = self._recent.pop(0)
                 self._recent_nbytes -= record.nbytes
                 self._settle(record)
-            self._enforce_memory_limit()  # for what stays a table may have been begun, with room for more
+            self._enforce_memory_limit()  # settling may have allocated a new table with spare capacity
         return True
 
     def _settle(self, record: _RecentRecord) -> None:
-        """Decide about a record that is not one of the last two any more."""
+        """Decide whether to keep a record, once two newer records exist."""
         number = record.number
         if not self._is_on_stride(number):
             del self._records[number]
@@ -435,9 +436,9 @@ class LiveHistory(History):
         return number % self._records_stride == 0 or number in self._first_record_of.values()
 
     def _thin_values(self, number: int) -> None:
-        """Drop the values of a record that is not on the stride, but those of weights whose first record it is.
+        """Drop the values of a record that is not on the stride, except for weights whose first record it is.
 
-        Once any are dropped, those from before the start of the training are not on the stride either.
+        Once any values have been dropped, records from before the start of training do not count as on the stride either.
         """
         is_early = number < self.start_record and self._values_stride > 1
         if (number % self._values_stride or is_early) and number in self._kept_values:
@@ -446,7 +447,7 @@ class LiveHistory(History):
     def _keep_first_values(self, number: int) -> None:
         values = self._kept_values[number].values
         first = {key: array for key, array in values.items() if self._first_record_of.get(key) == number}
-        if len(first) < len(values):  # a part of common memory would hold on to the whole of it
+        if len(first) < len(values):  # a view would keep the whole shared buffer alive
             first = {key: array.copy() if _is_view(array) else array for key, array in first.items()}
         self._set_values(number, first)
 
@@ -462,16 +463,16 @@ class LiveHistory(History):
         self._buffer_pool.limit_free(self._thin_until_free(0))
 
     def _thin_until_free(self, nbytes: int) -> int:
-        """Thin the past until so many more bytes fit, as far as that can be; return how many do."""
+        """Thin older records until `nbytes` more bytes fit, if possible; return the number of free bytes."""
         while (free := self.memory - self.nbytes) < nbytes and (self._settle_older() or self._thin()):
             pass
         return free
 
     def _thin(self) -> bool:
-        """Drop part of the past; say whether there was anything to drop.
+        """Drop some older values or records; return whether there was anything to drop.
 
-        Values go first, those of the record before the newest last of all; then, or where statistics take more than half of
-        the memory, whole records.
+        Values are dropped first, and those of the second newest record last. Whole records are dropped after that, or if
+        statistics take more than half of the memory.
         """
         newest = {record.number for record in self._recent}
         past = [number for number in self._kept_values if number not in newest and self._may_drop_values(number)]
@@ -493,11 +494,11 @@ class LiveHistory(History):
         return True
 
     def _may_drop_record(self, number: int) -> bool:
-        """Whether a record may be dropped as a whole, if only the stride grows."""
+        """Whether a record may be dropped entirely when the stride grows."""
         return number > 0 and number not in self._first_record_of.values()
 
     def _may_drop_values(self, number: int) -> bool:
-        """Whether a record keeps values that are not the first of their weights."""
+        """Whether a record keeps values that are not the first values of their weights."""
         return number in self._kept_values and any(
             self._first_record_of.get(key) != number for key in self._kept_values[number].values
         )
@@ -516,7 +517,7 @@ class LiveHistory(History):
 
 
 def _records_with_statistics(chunk: StatisticsChunk, keys: Sequence[str], rows: np.ndarray) -> list[int]:
-    """Return the numbers of the records at which these weights have these statistics of their values."""
+    """Return the numbers of the records at which the values of these weights have these statistics."""
     slots = [chunk.slots[key] for key in keys if key in chunk.slots]
     if not keys or len(slots) < len(keys):
         return []
@@ -526,14 +527,14 @@ def _records_with_statistics(chunk: StatisticsChunk, keys: Sequence[str], rows: 
 
 
 def _have_same_values(history: History, key: str, number: int, other: int) -> bool:
-    """Whether the values of a weight are the same at two records; also where one of them does not keep any."""
+    """Whether the values of a weight are the same at two records; True if one of them does not keep values."""
     column = history.weight_history(key)
     one, two = (None, None) if column is None else (column.values_at(number), column.values_at(other))
     return one is None or two is None or np.array_equal(one, two, equal_nan=True)
 
 
 class LiveWeightHistory(WeightHistory):
-    """What a history knows of one weight."""
+    """The history of one weight in a `LiveHistory`."""
 
     def __init__(
         self,
@@ -562,7 +563,7 @@ class LiveWeightHistory(WeightHistory):
         return self._records_with_values
 
     def rows(self, indices: slice | np.ndarray) -> np.ndarray:
-        """Statistics at these places of `record_numbers`."""
+        """Statistics at these indices of `record_numbers`."""
         return self._rows[indices]
 
     @cached_property
@@ -570,21 +571,21 @@ class LiveWeightHistory(WeightHistory):
         return np.concatenate([piece[1] for piece in self._statistics])
 
     def bins(self, indices: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Lattices and counts at these places of `record_numbers`."""
+        """Exponents, first bins and counts at these indices of `record_numbers`."""
         exponents, firsts, counts = (np.concatenate([piece[i] for piece in self._statistics])[indices] for i in (2, 3, 4))
         return exponents, firsts, counts
 
     def values_at(self, number: int) -> np.ndarray | None:
-        """Values at a record, or None where they are not kept."""
+        """Values at a record, or None if they are not kept."""
         return self._kept_values[number][0] if number in self._kept_values else None
 
     def part_statistics(self, number: int) -> PartStatisticsCache:
-        """Where the statistics of parts of this record are remembered."""
+        """The cache of statistics of parts of the weight at this record."""
         return self._kept_values[number][1]
 
 
 class HistorySnapshot(History):
-    """A history as it was when it was first asked: what a picture is drawn from must not change in between."""
+    """A read-only view of a history at one point in time, so that the data does not change while a picture is drawn."""
 
     def __init__(self, history: LiveHistory) -> None:
         self.memory, self.num_recorded, self.start_record = history.memory, history.num_recorded, history.start_record
@@ -597,32 +598,32 @@ class HistorySnapshot(History):
 
     @property
     def timeline(self) -> Timeline:
-        """All records that were kept."""
+        """All records that were kept when the snapshot was taken."""
         return self._timeline
 
     @property
     def base_history(self) -> History:
-        """The history."""
+        """The history that the snapshot was taken from."""
         return self._history
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the weights of which anything is known."""
+        """Keys of all recorded weights."""
         return self._history.keys
 
     def last_change(self) -> LastChange:
-        """Return the statistics of the newest record that a change led to."""
+        """Return the statistics of the newest record that shows a change."""
         number = self._last_changed_record()
         return (self._history.change_at(number) if number is not None else None) or super().last_change()
 
     def weight_history(self, key: str) -> WeightHistory | None:
-        """Return what was known of a weight when it was first asked for."""
+        """Return the history of a weight, cached at the first call."""
         if key not in self._weight_histories:
             self._weight_histories[key] = self._history.weight_history(key, self._last_number)
         return self._weight_histories[key]
 
     def statistics_chunks(self, after: int = -1) -> Iterator[StatisticsChunk]:
-        """Yield the statistics of all weights at the records after one; see `History.stretches`."""
+        """Yield the statistics of all weights at the records after one; see `History.statistics_chunks`."""
         return self._history.statistics_chunks(after, self._last_number)
 
     @property

@@ -1,4 +1,4 @@
-"""How each weight is recorded: many small ones at once, others one by one, and what does not fit the memory as a sample."""
+"""Decides how each weight is recorded: small weights in a batch, others individually, and too large ones as a sample."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from weight_explorer.recording.sampling import MAX_SAMPLE_SIZE, Sample, choose_s
 from weight_explorer.recording.statistics import native
 from weight_explorer.recording.statistics.batched import SegmentLayout
 
-# Float32 weights of up to so many elements are summarized together: from there on a weight is worth calls of its own, and
-# buffers of its own, which are used again.
+# Float32 weights of up to this many elements are summarized in a batch. Larger weights justify separate calls and separate
+# buffers, which are reused.
 MAX_BATCHED_SIZE = 1 << 17 if native.library else 1 << 11
 
-# A sample of fewer elements says nothing worth saying; for one of this size room is set aside.
+# Smaller samples are not informative. Memory is reserved for samples of `RESERVED_SAMPLE_SIZE` elements.
 MIN_SAMPLE_SIZE = 64
 RESERVED_SAMPLE_SIZE = 1024
 
-# Copies of a weight that must fit: the first, the newest, and the one being made.
+# Copies of a weight that must fit in memory: the first, the newest, and the one being recorded.
 NUM_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordingPlan:
-    """What is to be done with each weight of a catalog.
+    """How to record each weight of a catalog.
 
     Attributes:
-        slots: All weights, in the catalog's order, and where each stands in a record's arrays.
-        batched: Those that are summarized together, laid out as `layout`; `batched_slots`, where they stand in a record's
-            arrays; and `batched_parts`, the slice of each in the flat array, and its shape.
-        individual: The others.
-        samples: Of those that are kept as a sample, which elements; None where not even a sample fits.
-        nbytes: What one record keeps.
-        template: A sheet that says nothing yet of all of them.
+        slots: All weights in the catalog's order, with the index of each in a record's arrays.
+        batched: Weights that are summarized in a batch.
+        batched_slots: The indices of the batched weights in a record's arrays.
+        batched_parts: The slice of each batched weight in the flat array, and its shape.
+        layout: The layout of the batched weights in the flat array.
+        individual: All other weights.
+        samples: The sampled elements of each weight that is kept as a sample; None if not even a sample fits.
+        nbytes: Bytes that one record keeps.
+        template: Empty statistics of all weights.
     """
 
     slots: dict[str, int]
@@ -50,13 +52,13 @@ class RecordingPlan:
     template: RecordStatistics
 
     def keeps_values(self, key: str) -> bool:
-        """Whether values of this weight are kept, if only a sample."""
+        """Whether values of this weight are kept, including samples."""
         return self.samples.get(key, ...) is not None
 
 
 def make_plan(catalog: Catalog, memory: int) -> RecordingPlan:
-    """Plan how to record a catalog within a bound on memory, in bytes."""
-    # Complex numbers have no minimum, no sign and no histogram.
+    """Plan how to record a catalog within a memory limit, in bytes."""
+    # Complex numbers are skipped: they have no minimum, no sign and no histogram.
     weights = {key: catalog.weights[key] for key in catalog.variables if not catalog.weights[key].dtype.startswith("complex")}
     samples = _choose_samples(weights, memory)
     together = tuple(key for key, weight in weights.items() if key not in samples and _is_batched(weight))
@@ -82,11 +84,11 @@ def _is_batched(weight: Weight) -> bool:
 
 
 def _choose_samples(weights: dict[str, Weight], memory: int) -> dict[str, Sample | None]:
-    """Choose the weights, the largest first, that are not kept whole, and which of their elements are."""
-    # Beside the values stand the statistics, of which at least four records are always there.
+    """Choose the weights that are kept as a sample, largest first, and their sampled elements."""
+    # Statistics share the memory with the values: those of at least four records are always kept.
     room = int(memory * 0.9) - 4 * RecordStatistics.empty(tuple(weights)).nbytes
     by_size = sorted(weights.items(), key=lambda item: _nbytes(item[1]))
-    # Whatever is kept whole, enough must be left for small samples of all larger ones.
+    # Weights may only be kept whole if enough memory remains for small samples of all larger weights.
     reserved = sum(_sample_cost(min(weight.size, RESERVED_SAMPLE_SIZE)) for weight in weights.values())
     for place, (_, weight) in enumerate(by_size):
         reserved -= _sample_cost(min(weight.size, RESERVED_SAMPLE_SIZE))
@@ -113,6 +115,6 @@ def _nbytes(weight: Weight) -> int:
 
 
 def item_size(dtype: str) -> int:
-    """Bytes of one element of a number type of Keras, such as "float8_e4m3fn"."""
+    """Bytes of one element of a Keras dtype, such as "float8_e4m3fn"."""
     digits = "".join(character for character in dtype.partition("_")[0] if character.isdigit())
     return max(int(digits or 8) // 8, 1)

@@ -1,4 +1,4 @@
-"""Statistics of all weights at one record, and tables of many such: arrays that are filled once and then only read."""
+"""Statistics of all weights at one record, and tables of many records. Arrays are filled once and then only read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from weight_explorer.recording.statistics.summary import FIELDS, QUANTITIES
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordStatistics:
-    """What one record says of every weight.
+    """Statistics and histograms of every weight at one record.
 
     Attributes:
         keys: The weights, in the order of all arrays.
         rows: Statistics, of shape (weights, `QUANTITIES`, `FIELDS`).
-        exponents: Of the lattice of each histogram, `UNSET_EXPONENT` where there is none.
-        first_bins: The first bin of each.
-        counts: Counts, of shape (weights, `NUM_BINS`).
+        exponents: The exponent of each histogram's bin grid, `UNSET_EXPONENT` if there is none.
+        first_bins: The first bin of each bin grid.
+        counts: Bin counts, of shape (weights, `NUM_BINS`).
     """
 
     keys: tuple[str, ...]
@@ -33,7 +33,7 @@ class RecordStatistics:
 
     @classmethod
     def empty(cls, keys: tuple[str, ...]) -> RecordStatistics:
-        """Make a sheet that says nothing yet."""
+        """Create statistics with no data yet: NaN, no bin grids, and zero counts."""
         return cls(
             keys,
             np.full((len(keys), len(QUANTITIES), len(FIELDS)), np.nan),
@@ -43,11 +43,11 @@ class RecordStatistics:
         )
 
     def resolve(self) -> RecordStatistics:
-        """Return the sheet itself: it is there."""
+        """Return the statistics themselves, which are already computed."""
         return self
 
     def copy(self) -> RecordStatistics:
-        """Return one that can be filled without changing this."""
+        """Return a copy that can be filled without changing the original."""
         return RecordStatistics(self.keys, *[array.copy() for array in self.arrays])
 
     @property
@@ -61,17 +61,17 @@ class RecordStatistics:
         return sum(array.nbytes for array in self.arrays)
 
     def without(self, key: str) -> RecordStatistics:
-        """Leave one weight out."""
+        """Return the statistics of all weights except one."""
         stays = np.array([other != key for other in self.keys], bool)
         return RecordStatistics(tuple(other for other in self.keys if other != key), *(array[stays] for array in self.arrays))
 
 
 class PendingStatistics:
-    """A sheet that is still being made. Whoever asks for it, on any thread, waits for that.
+    """Record statistics that are still being computed. `resolve` waits for them and may be called from any thread.
 
     Args:
-        template: Has the same weights.
-        compute: Makes it, and can do that again, should somebody break off what waits for it.
+        template: Statistics of the same weights.
+        compute: Computes the statistics. It can be called again if waiting for it is interrupted.
     """
 
     def __init__(self, template: RecordStatistics, compute: Callable[[], RecordStatistics]) -> None:
@@ -81,22 +81,22 @@ class PendingStatistics:
         self._statistics = template
 
     def resolve(self) -> RecordStatistics:
-        """Return the sheet."""
+        """Return the statistics, waiting for them if necessary."""
         with self._lock:
             if self._compute:
                 self._statistics, self._compute = self._compute(), None
             return self._statistics
 
 
-# Numbers of records, and of each the statistics and the histogram of one weight.
+# Record numbers, and for each record the statistics and the histogram of one weight.
 WeightStatistics = tuple[np.ndarray, ...]
 
-# Records of a table take about this much, so that there are few tables, and none is large.
+# The approximate size of a table, so that there are few tables and none is large.
 TABLE_BYTES = 1 << 18
 
 
 class StatisticsTable:
-    """Sheets of the same weights behind each other. What was appended is never written again, so readers need no lock."""
+    """Consecutive record statistics of the same weights. Appended rows are never written again, so readers need no lock."""
 
     def __init__(self, keys: tuple[str, ...], capacity: int) -> None:
         self.slots: Mapping[str, int] = MappingProxyType({key: slot for slot, key in enumerate(keys)})
@@ -108,44 +108,44 @@ class StatisticsTable:
 
     @classmethod
     def for_statistics(cls, statistics: RecordStatistics, memory: int) -> StatisticsTable:
-        """Make a table of a fitting size; `memory` is the bound of the whole history."""
+        """Create a table of suitable size; `memory` is the limit of the whole history."""
         capacity = min(TABLE_BYTES, memory // 32) // max(statistics.nbytes, 1)
         return cls(statistics.keys, max(1, min(capacity, 256)))
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room for another sheet."""
+        """Whether the table cannot hold another record."""
         return self.num_records == len(self.record_numbers)
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are taken, room that is not filled yet included."""
+        """Bytes of the table, including space that is not filled yet."""
         return self.record_numbers.nbytes + sum(array.nbytes for array in self._arrays)
 
     def append(self, number: int, statistics: RecordStatistics) -> None:
-        """Add the sheet of a record."""
+        """Add the statistics of a record."""
         for room, array in zip(self._arrays, statistics.arrays, strict=True):
             room[self.num_records] = array
         self.record_numbers[self.num_records] = number
         self.num_records += 1
 
     def record_statistics(self, index: int) -> RecordStatistics:
-        """Return the sheet at a place, as views, without the weights that are found no more."""
+        """Return the statistics at an index as views, without removed weights."""
         sheet = RecordStatistics(self.keys, *(array[index] for array in self._arrays))
         for key in self.keys:
             sheet = sheet if key in self.slots else sheet.without(key)
         return sheet
 
     def weight_statistics(self, slot: int, last: int) -> WeightStatistics:
-        """Return the numbers of the records up to `last`, and of each the arrays of one weight."""
+        """Return the numbers of the records up to `last`, and the arrays of one weight at these records."""
         count = int(np.searchsorted(self.record_numbers[: self.num_records], last, side="right"))
         return self.record_numbers[:count], *(array[:count, slot] for array in self._arrays)
 
     def between(self, after: int, last: int) -> tuple[np.ndarray, Mapping[str, int], np.ndarray]:
-        """Return the numbers of the records after one and up to another, where each weight stands, and the statistics."""
+        """Return the numbers of the records after `after` and up to `last`, the slot of each weight, and the statistics."""
         first, end = np.searchsorted(self.record_numbers[: self.num_records], (after, last), side="right").tolist()
         return self.record_numbers[first:end], self.slots, self.rows[first:end]
 
     def remove_weight(self, key: str) -> None:
-        """Let a weight be found no more."""
+        """Remove a weight from `slots`, so that readers skip it."""
         self.slots = MappingProxyType({other: slot for other, slot in self.slots.items() if other != key})

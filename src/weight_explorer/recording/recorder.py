@@ -1,4 +1,4 @@
-"""Copies the weights of a model into the history, with their statistics and those of their changes."""
+"""Copies a model's weights into the history, with statistics of the weights and of their changes."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from weight_explorer.recording.statistics.summary import (
 _EMPTY: Mapping[str, object] = MappingProxyType({})
 _NO_VALUES: Mapping[str, np.ndarray] = MappingProxyType({})
 
-# Gives the values of each of some variables.
+# Returns the values of the given variables.
 ReadVariables = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 MEAN, MINIMUM, MAXIMUM = FIELD_INDEX["mean"], FIELD_INDEX["minimum"], FIELD_INDEX["maximum"]
 
 
 class Recorder:
-    """Makes records. Holds the values of the start and of the last record, against which changes are measured.
+    """Makes records, and keeps the values of the start and of the last record to measure changes against.
 
     Args:
-        history: Where records go.
-        read: Gives values. They are used at once and may be overwritten afterwards.
+        history: The history that records are added to.
+        read: Returns the values of variables. They are used immediately and may be overwritten afterwards.
     """
 
     def __init__(self, history: LiveHistory, read: ReadVariables) -> None:
@@ -59,18 +59,18 @@ class Recorder:
         self._variables: dict[str, weakref.ref[object]] = {}
         self._start_values: dict[str, Reference] = {}
         self._last_values: Mapping[str, Reference] = {}
-        self._start_plan: RecordingPlan | None = None  # of its weights the start has all
+        self._start_plan: RecordingPlan | None = None  # the plan whose weights all have start values
         self._catalog_and_plan: tuple[Catalog, RecordingPlan] | None = None
-        self._batched_variables: tuple[Any, ...] = ()  # the variables of the small weights, the same object each time
+        self._batched_variables: tuple[Any, ...] = ()  # the variables of the batched weights, the same tuple each time
         self._pending: tuple[PendingStatistics, _BatchedRecord] | None = None
         self._background_seconds = 0.0
         self._grids = BinGrids(0)
         self._earlier_grids: dict[str, tuple[BinGrids, int]] = {}
-        # Small weights behind each other, and the plan that says in which order.
+        # Concatenated values of the batched weights, and the plan that defines their order.
         self._flat_arrays: dict[str, tuple[RecordingPlan | None, np.ndarray]] = {}
 
     def has_any_changed(self, catalog: Catalog) -> bool:
-        """Say whether any weight differs from the last record; the states of random numbers are no weights."""
+        """Return whether any weight differs from the last record, ignoring states of random number generators."""
         plan, last = self._plan_for(catalog), self._last_values
         weights = [key for key in plan.individual if catalog.weights[key].role != SEED_STATE]
         if not all(key in last for key in plan.batched):
@@ -81,7 +81,7 @@ class Recorder:
         )
 
     def has_changed(self, catalog: Catalog, key: str) -> bool:
-        """Say whether the model's weight differs from the last record in any bit; of a sampled one, in any that is kept."""
+        """Return whether a weight differs from the last record in any bit; for a sampled weight, in any sampled element."""
         plan = self._plan_for(catalog)
         last = self._last_values.get(key)
         if key not in plan.slots:
@@ -96,8 +96,8 @@ class Recorder:
         """Read every weight once and add a record.
 
         Args:
-            catalog: What the model holds.
-            record: When the record is made.
+            catalog: The layers and weights of the model.
+            record: The kind of the record and its position in the training.
             resets_start: Whether changes since the start are measured from this record on.
         """
         with self._lock:
@@ -115,7 +115,7 @@ class Recorder:
                 sheet = PendingStatistics(sheet, functools.partial(_finish_statistics, plan, sheet, small))
                 self._pending = sheet, small
             record = self.history.append(sheet, values, record)
-            # Only now: changes are measured against what is in the history.
+            # Update last: changes are measured against values that are in the history.
             self._last_values = _ReferenceValues(values, means)
             if resets_start:
                 self._start_values, self._start_plan = {}, None
@@ -128,14 +128,14 @@ class Recorder:
             return record
 
     def take_background_seconds(self) -> float:
-        """Return what threads took for records, but for the last one, since this was asked last."""
+        """Return the seconds that threads spent on records, except the last one, since the previous call."""
         seconds, self._background_seconds = self._background_seconds, 0.0
         return seconds
 
     def _wait_for_pending(self) -> None:
-        """Wait for the thread that looks at the last record. The lattices that it misses are laid for the next one, too.
+        """Wait for the thread that processes the last record. Bin grids it had to extend are used for the next record, too.
 
-        All else that is to be done for that record has time until somebody looks at it.
+        All other work for that record is deferred until it is read.
         """
         coming, self._pending = self._pending, None
         if coming:
@@ -147,12 +147,12 @@ class Recorder:
     # -- one by one ------------------------------------------------------------------------------------------------
 
     def _record_individual(self, catalog: Catalog, plan: RecordingPlan, statistics: RecordStatistics) -> dict[str, np.ndarray]:
-        """Fill in what all weights have to say that are not small, and return what is kept of their values."""
+        """Fill in the statistics of all individually recorded weights, and return the values to keep."""
         kept = {key: self._record_one(catalog, key, plan, statistics) for key in plan.individual}
         return {key: values for key, values in kept.items() if values is not None}
 
     def _record_one(self, catalog: Catalog, key: str, plan: RecordingPlan, statistics: RecordStatistics) -> np.ndarray | None:
-        """Fill in what one weight has to say, and return what is kept of its values."""
+        """Fill in the statistics of one weight, and return the values to keep."""
         (now,), place = self._read([catalog.variables[key]]), plan.slots[key]
         references = [store[key] for store in (self._start_values, self._last_values) if key in store]
         if key in plan.samples:
@@ -169,7 +169,7 @@ class Recorder:
     def _record_sample(
         self, now: np.ndarray, sample: Sample | None, references: list[Reference], rows: np.ndarray
     ) -> np.ndarray | None:
-        """Fill in the changes of a sample, and return its values."""
+        """Fill in the statistics of a sample's changes, and return its values."""
         if sample is None:
             return None
         kept = sample.take(now, self.history.allocate(sample.indexes.shape, now.dtype))
@@ -182,7 +182,7 @@ class Recorder:
     def _compute_and_count(
         self, now: np.ndarray, references: list[Reference], statistics: RecordStatistics, slot: int, kept: np.ndarray | None
     ) -> np.ndarray:
-        """Summarize and count; the lattice of a weight is laid once its elements differ."""
+        """Compute statistics and bin counts. The bin grid of a weight is created once its elements differ."""
         own = slice(slot, slot + 1)
         bins = SegmentBins(self._grids.exponents[own], self._grids.first_bins[own], statistics.counts[own], np.zeros(1, bool))
         rows = compute_statistics(now, references, self._workspace, copy=None if kept is None else kept.reshape(-1), bins=bins)
@@ -197,14 +197,14 @@ class Recorder:
     # -- many at once ----------------------------------------------------------------------------------------------
 
     def _record_batched(self, plan: RecordingPlan, *, resets_start: bool) -> tuple[_BatchedRecord, FlatArrays]:
-        """Copy the small weights, have their statistics found, and return their values."""
+        """Copy the batched weights, start computing their statistics, and return their values."""
         now, own = self.history.allocate((plan.layout.num_elements,), np.dtype(np.float32)), plan.batched_slots
         found = self._read(self._batched_variables)
         start, _ = self._flat_reference("start", self._start_values, plan, found)
         last, missing = self._flat_reference("last", self._last_values, plan, found)
         laid = self._grids.exponents[own], self._grids.first_bins[own]
         scanning = plan.layout.begin_statistics(found, [start, last], *laid, out=now)
-        del found  # while TensorFlow's own memory is held, its next step copies it
+        del found  # while these share TensorFlow's memory, its next step has to copy it
         self._flat_arrays["now"] = plan, now
         whole = now.view()
         whole.setflags(write=False)
@@ -213,7 +213,7 @@ class Recorder:
     def _flat_reference(
         self, name: str, store: Mapping[str, Reference], plan: RecordingPlan, now: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, list[int]]:
-        """Return the values before in the layout of the plan, and which are missing, for which those of now stand in."""
+        """Return reference values in the plan's layout, and the indices of missing ones, replaced by the current values."""
         planned, flat = self._flat_arrays.get(name, (None, None))
         if planned is plan and flat is not None:
             return flat, []
@@ -227,7 +227,7 @@ class Recorder:
     # -- what there is to record -----------------------------------------------------------------------------------
 
     def _plan_for(self, catalog: Catalog) -> RecordingPlan:
-        """Return how to record this catalog; where it is another one than last time, see what has changed."""
+        """Return the recording plan for this catalog. If the catalog has changed, update the state that depends on it."""
         if self._catalog_and_plan is not None and self._catalog_and_plan[0] is catalog:
             return self._catalog_and_plan[1]
         self._wait_for_pending()
@@ -242,7 +242,7 @@ class Recorder:
         return plan
 
     def _carry_over_grids(self, plan: RecordingPlan) -> None:
-        """Keep the lattice of every weight that was ever recorded: it may leave the model and come back."""
+        """Keep the bin grids of all weights ever recorded, because a weight may leave the model and return."""
         if self._catalog_and_plan:
             self._earlier_grids |= {key: (self._grids, place) for key, place in self._catalog_and_plan[1].slots.items()}
         lattices = BinGrids(len(plan.slots))
@@ -252,7 +252,7 @@ class Recorder:
         self._grids = lattices
 
     def _update_samples(self, plan: RecordingPlan, last: dict[str, Reference]) -> None:
-        """Bring what is held of weights that are kept as a sample, or no longer are, to what is kept from now on."""
+        """Adapt the reference values and the history to weights whose sample has changed."""
         before = self._catalog_and_plan[1].samples if self._catalog_and_plan else {}
         for key in {*before, *plan.samples}:
             old, new = before.get(key, ALL_ELEMENTS), plan.samples.get(key, ALL_ELEMENTS)
@@ -265,7 +265,7 @@ class Recorder:
             self.history.set_sample(key, new if isinstance(new, Sample) else None)
 
     def _drop_replaced_weights(self, catalog: Catalog, plan: RecordingPlan, last: dict[str, Reference]) -> None:
-        """Start anew with weights whose variable is another one, or of another shape or type, than when last recorded."""
+        """Drop the data of weights whose variable was replaced, or changed its shape or dtype, since the last record."""
         before = self._catalog_and_plan[0].weights if self._catalog_and_plan else {}
         for key, weight in catalog.weights.items():
             old, known = before.get(key), self._variables.get(key)
@@ -281,13 +281,13 @@ class Recorder:
 
 
 def _bits_differ(now: np.ndarray, before: np.ndarray) -> bool:
-    """Whether two arrays differ in any bit: as bits NaN equals NaN, and -0.0 is not 0.0."""
+    """Whether two arrays differ in any bit. Bitwise, NaN equals NaN, and -0.0 differs from 0.0."""
     bits = np.dtype(f"u{now.itemsize}")
     return not np.array_equal(now.reshape(-1).view(bits), before.reshape(-1).view(bits))
 
 
 class _ReferenceValues(Mapping[str, Reference]):
-    """The values of a record, and the means that are known of them, for the next one. Of small weights nobody asks."""
+    """Values of a record and their known means, as references for the next record. Batched weights need no means."""
 
     def __init__(self, values: Mapping[str, np.ndarray], means: Mapping[str, float]) -> None:
         self._values, self._means = values, means
@@ -306,14 +306,14 @@ class _ReferenceValues(Mapping[str, Reference]):
 
 
 class _BatchedRecord(NamedTuple):
-    """The small weights of one record, of which a thread finds the statistics.
+    """The batched weights of one record, whose statistics are computed by a thread.
 
     Attributes:
-        values: Their elements.
-        missing: Those of which the record before has none.
-        grids: Those of the recorder.
-        grid_arrays: Their exponents and first bins, over which the elements are counted.
-        task: Waits for the thread.
+        values: The elements of the weights.
+        missing: Indices of the weights that the previous record has no values for.
+        grids: The bin grids of the recorder.
+        grid_arrays: Exponents and first bins of the grids that the elements are counted over.
+        task: The task that the thread runs.
         resets_start: Whether changes since the start are measured from this record on.
     """
 
@@ -326,7 +326,7 @@ class _BatchedRecord(NamedTuple):
 
 
 def _finish_statistics(plan: RecordingPlan, statistics: RecordStatistics, batched: _BatchedRecord) -> RecordStatistics:
-    """Return the sheet of a record; of large weights, where there are any, the one that is given says all already."""
+    """Return the complete statistics of a record. Those of individually recorded weights must already be filled in."""
     rows, counts, missed = batched.task.result()
     if batched.missing:
         rows[batched.missing, 2] = UNKNOWN_ROW
@@ -345,7 +345,7 @@ def _finish_statistics(plan: RecordingPlan, statistics: RecordStatistics, batche
 
 
 def _set_unchanged(statistics: RecordStatistics, plan: RecordingPlan, keys: Iterable[str]) -> None:
-    """Say of some weights that nothing has changed since the start, as of those of the very first record."""
+    """Set the change since the start to zero for some weights, as in the very first record."""
     for key in keys:
         row, sample = statistics.rows[plan.slots[key]], plan.samples.get(key)
         if sample is not None:
@@ -357,7 +357,7 @@ def _set_unchanged(statistics: RecordStatistics, plan: RecordingPlan, keys: Iter
 def _count_missed(
     plan: RecordingPlan, batched: _BatchedRecord, rows: np.ndarray, counts: np.ndarray, missed: list[int]
 ) -> None:
-    """Lay lattices that hold those segments, and count them."""
+    """Extend the bin grids to hold the missed segments, and count them."""
     places, lattices, (exponents, firsts) = plan.batched_slots[missed], batched.grids, batched.grid_arrays
     lattices.extend(places, rows[missed, 0, MINIMUM], rows[missed, 0, MAXIMUM])
     exponents[missed], firsts[missed] = lattices.exponents[places], lattices.first_bins[places]

@@ -1,4 +1,4 @@
-"""When records were made: their numbers, and where each stands in the training."""
+"""Records and timelines: the number of each record and its position in the training."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ import numpy as np
 
 from weight_explorer.recording.facts import UNKNOWN_FACTS, RecordFacts
 
-# Kinds of records whose weights training has moved since the record before; others were set by somebody, or nothing moved.
+# Kinds of records whose weights were changed by training since the previous record. Before records of other kinds, weights
+# were set from outside or did not change.
 TRAINED_KINDS = ("batch", "epoch", "checkpoint")
-# Kinds of records that show a change found after the fact: at the end of a fit, or with the model at rest.
+# Kinds of records that show a change detected afterwards: at the end of a fit, or while the model was not training.
 DETECTED_KINDS = ("ended", "outside")
-# Kinds of records that begin or end a training, and so do not come between it and what was found in it.
+# Kinds of records that begin or end a training, and so do not separate it from what was detected in it.
 BOUNDARY_KINDS = ("start", "before", "ended")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its number, and where it stands in the training.
+    """One record: its number and its position in the training.
 
     Attributes:
-        number: Counted from 0 over all records, those that are not kept any more included.
-        epoch: Finished epochs on the time axis, which runs on over all fits.
-        batch: Batches trained since then.
-        position: Both as one number for an axis, such as 2.5 in the middle of the third epoch.
-        kind: "start" (of a fit), "batch", "epoch", "ended" (what a training did to the weights when it ended, such as restoring
-            the best), "outside" (of training), "reverted" (found to be what an earlier record has), "restored", "edited",
-            "checkpoint", or "before" (the model when the explorer was made, where its weights were changed before the first
+        number: Counted from 0 over all records, including dropped ones.
+        epoch: Finished epochs on the time axis, which continues over all fits.
+        batch: Batches trained since the last finished epoch.
+        position: Epoch and batch as one number for an axis, such as 2.5 in the middle of the third epoch.
+        kind: "start" (of a fit), "batch", "epoch", "ended" (changes made when training ended, such as restoring the best
+            weights), "outside" (of training), "reverted" (detected to equal an earlier record), "restored", "edited",
+            "checkpoint", or "before" (the model when the explorer was created, if its weights were changed before the first
             training began).
         fit: The number of the fit it belongs to, counted from 0.
-        name: Of a checkpoint, the name of its file; of an edit, what was done.
-        logs: Loss and metrics, as the training told them.
-        keras_epoch: The epoch, as Keras printed it, that the record lies in or at whose end it was made; 0 before the first.
-        facts: What held in the training when it was made.
+        name: The file name of a checkpoint, or the description of an edit.
+        logs: Loss and metrics, as reported by the training.
+        keras_epoch: The epoch, as Keras prints it, in which or at whose end the record was made; 0 before the first.
+        facts: The state of the training when the record was made.
     """
 
     number: int
@@ -53,22 +54,22 @@ class Record:
 
     @property
     def is_initial(self) -> bool:
-        """Whether it is the state before the first training."""
+        """Whether the record shows the state before the first training."""
         return self.kind == "start" and self.fit == 0
 
     @property
     def is_ahead_of_keras(self) -> bool:
-        """Whether the time axis is ahead of Keras' own count here, which began again after an earlier fit."""
+        """Whether the time axis is ahead of Keras' epoch count here, because Keras restarted its count after an earlier fit."""
         return bool(self.keras_epoch) and self.epoch + (self.batch > 0) != self.keras_epoch
 
 
 class TrainingProgress(NamedTuple):
-    """Where a training stands.
+    """The current position in a training.
 
     Attributes:
         epoch: Finished epochs on the time axis.
-        batch: Batches trained since.
-        keras_epoch: The epoch, as Keras prints it, that lies there or ended last; 0 before the first of a fit.
+        batch: Batches trained since the last finished epoch.
+        keras_epoch: The current or last finished epoch, as Keras prints it; 0 before the first epoch of a fit.
     """
 
     epoch: int
@@ -76,7 +77,7 @@ class TrainingProgress(NamedTuple):
     keras_epoch: int
 
     def make_record(self, kind: str, **fields: Any) -> Record:
-        """Make the record of this moment, which the history numbers and places; `fields` are other fields of `Record`.
+        """Create a record at this position; the history sets its number and position. `fields` are other fields of `Record`.
 
         >>> TrainingProgress(2, 5, 3).make_record("batch").batch
         5
@@ -85,9 +86,9 @@ class TrainingProgress(NamedTuple):
 
 
 def fit_start_position(first_record: Record) -> float:
-    """Return where on the time axis a fit began, of which the first record is given; fits begin where epochs do.
+    """Return the position on the time axis where a fit began, given its first record. Fits begin at epoch boundaries.
 
-    The state that a fit begins with is a record only where it is not the last one before.
+    The initial state of a fit is recorded only if it differs from the previous record.
 
     >>> fit_start_position(Record(9, 4, 3, 4.5, "batch", fit=1)), fit_start_position(Record(9, 5, 0, 5.0, "epoch", fit=1))
     (4.0, 4.0)
@@ -96,23 +97,23 @@ def fit_start_position(first_record: Record) -> float:
 
 
 def axis_position(record: Record, epoch_lengths: Mapping[int, int]) -> float:
-    """Return where a record stands on an axis of epochs, which `epoch_lengths` gives."""
+    """Return the position of a record on an axis of epochs whose lengths are given by `epoch_lengths`."""
     return record.epoch + record.batch / max(epoch_lengths.get(record.epoch, 0), record.batch, 1)
 
 
 def with_position(record: Record, epoch_lengths: Mapping[int, int]) -> Record:
-    """Return the record with its position; where it has that already, itself: a copy takes 5 µs."""
+    """Return the record with its position set; the same object if it is already set, because a copy takes 5 µs."""
     position = axis_position(record, epoch_lengths)
     return record if record.position == position else replace(record, position=position)
 
 
 class Timeline:
-    """The records that are kept, oldest first: a sequence of `Record` that can also be had as arrays.
+    """The kept records, oldest first, as a sequence of `Record` and as arrays.
 
     Args:
-        records: The records; their `position` is found anew from `epoch_lengths`.
-        epoch_lengths: From epoch to its number of batches, as far as anybody knows.
-        partial_epochs: From epoch to the number of batches trained in it, where a training broke off.
+        records: The records; their `position` is recomputed from `epoch_lengths`.
+        epoch_lengths: Maps each epoch to its number of batches, if known.
+        partial_epochs: Maps each interrupted epoch to the number of batches trained in it.
 
     >>> timeline = Timeline([Record(0, 0, 0, 0.0, "start"), Record(3, 0, 5, 0.0, "batch")], {0: 10})
     >>> timeline.positions.tolist(), timeline.get_record(3).position, timeline.total_batches.tolist()
@@ -144,23 +145,23 @@ class Timeline:
 
     @cached_property
     def total_batches(self) -> np.ndarray:
-        """Batches trained until each record, over all epochs; NaN where it is unknown how many an epoch before it had."""
+        """Batches trained up to each record, over all epochs; NaN if the length of an earlier epoch is unknown."""
         last = max((step.epoch for step in self._records), default=0)
         ends = np.cumsum([0.0, *(self._batches_per_epoch.get(epoch, np.nan) for epoch in range(last))])
         return np.array([ends[step.epoch] + step.batch for step in self._records])
 
     @cached_property
     def is_ahead_of_keras(self) -> bool:
-        """Whether epochs on this axis are counted over several fits, because Keras' own count began again."""
+        """Whether epochs on this axis are counted over several fits, because Keras restarted its count."""
         return any(step.is_ahead_of_keras for step in self._records)
 
     @property
     def batches_per_epoch(self) -> Mapping[int, int]:
-        """From epoch to the number of batches trained in it, as far as it is known."""
+        """Maps each epoch to the number of batches trained in it, if known."""
         return self._batches_per_epoch
 
     def get_record(self, number: int) -> Record | None:
-        """Return the record of this number, or None where it is not kept."""
+        """Return the record with this number, or None if it is not kept."""
         place = int(np.searchsorted(self.record_numbers, number))
         found = place < len(self._records) and self._records[place].number == number
         return self.records()[place] if found else None
@@ -170,7 +171,7 @@ class Timeline:
         return self._records_with_positions
 
     def positions_of(self, record_numbers: np.ndarray) -> np.ndarray:
-        """Return the positions of these records, all of which are kept."""
+        """Return the positions of these records, which must all be kept."""
         return self.positions[np.searchsorted(self.record_numbers, record_numbers)]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Where a training stands."""
+"""The status of a training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class RecordRate(NamedTuple):
-    """How many records a training has made in how many seconds, when that was last counted."""
+    """The number of records a training has made and the seconds they took, as of the last count."""
 
     num_records: int
     seconds: float
@@ -15,25 +15,25 @@ class RecordRate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrainingStatus:
-    """Where the training stands.
+    """The current status of a training.
 
     Attributes:
-        phase: "before", "refused" (the last fit trained another model, and was not recorded), "unseen" (the weights changed,
-            but in no fit with the callback), "training", "paused", "finished", "stopped" (because the user asked for it),
-            "interrupted", or of a training that is over "checkpoints" or "run".
-        epoch: Counted from 1 as Keras prints it, 0 before the first.
-        epochs: How many this fit was asked for, None where that is unknown.
+        phase: "before", "refused" (the last fit trained another model and was not recorded), "unseen" (the weights changed,
+            but not in a fit with the callback), "training", "paused", "finished", "stopped" (at the user's request),
+            "interrupted", or, if all records come from files, "checkpoints" or "run".
+        epoch: The current epoch, counted from 1 as Keras prints it; 0 before the first.
+        epochs: The number of epochs of this fit, or None if unknown.
         batch: Batches trained in this epoch.
-        batches: Batches of an epoch, None where that is unknown.
-        overhead: The share of the training time that records, their pictures and findings took, None before the first.
-        record_rate: How many records this training has made so far, None while that is too early to say.
-        problem: The last error of ours.
-        fit: Which fit this is, counted from 1; 0 before the first.
-        epochs_before: How many epochs the time axis, which runs on over all fits, is ahead of Keras' own count.
-        num_records: How many records a training that is over has, 0 of one that is not.
-        request: What the user asks of the training, "pause" or "stop", or "": it happens at the end of the batch.
-        is_custom_loop: Whether it is a loop of the user's own, which nobody can hold or end but they.
-        is_background: Whether it trains beside the main thread, so that cells end while it runs.
+        batches: Batches per epoch, or None if unknown.
+        overhead: The share of the training time spent on records, pictures and findings; None before the first record.
+        record_rate: The number of records this training has made so far and their time, or None if it is too early to tell.
+        problem: The last error in Weight Explorer itself.
+        fit: The number of this fit, counted from 1; 0 before the first.
+        epochs_before: How many epochs the time axis, which continues over all fits, is ahead of Keras' epoch count.
+        num_records: The number of records if all records come from files, else 0.
+        request: The pending user request, "pause" or "stop", or "" if there is none. It takes effect at the end of the batch.
+        is_custom_loop: Whether this is a custom training loop, which only the user's own code can pause or stop.
+        is_background: Whether training runs outside the main thread, so that notebook cells return while it runs.
     """
 
     phase: str = "before"
@@ -53,15 +53,15 @@ class TrainingStatus:
 
     @property
     def is_training(self) -> bool:
-        """Whether a training runs, be it that it waits."""
+        """Whether a training is in progress, including while it is paused."""
         return self.phase in ("training", "paused")
 
     @property
     def is_over(self) -> bool:
-        """Whether all records come from files, so that there will be no more."""
+        """Whether all records come from files, so that no more will be added."""
         return self.phase in ("checkpoints", "run")
 
     @property
     def needs_callback(self) -> bool:
-        """Whether the user has still to pass the callback to `fit`."""
+        """Whether the user still has to pass the callback to `fit`."""
         return self.phase in ("before", "unseen")

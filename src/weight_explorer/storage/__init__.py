@@ -1,1 +1,1 @@
-"""Everything in files: checkpoints and recorded runs."""
+"""Read and write files: checkpoints and recorded runs."""

@@ -1,4 +1,4 @@
-"""Files as records: what is known of the past from checkpoints, each weight read when someone looks at it."""
+"""A history whose records are checkpoint files. The values of a weight are read from the file on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ReadValues = Callable[[int, str], np.ndarray]
 
 
 class _ArrayCache:
-    """Arrays that were read last, as many as fit the memory. For two threads."""
+    """A thread-safe cache of the arrays that were read most recently, within a memory limit."""
 
     def __init__(self, read: ReadValues, memory: int) -> None:
         self._read = read
@@ -49,14 +49,14 @@ class _ArrayCache:
 
 
 class CheckpointHistory(History):
-    """Records that lie in files.
+    """A history whose records are files.
 
     Args:
         records: One for each file, in order; numbered from 0.
-        records_by_key: From key to the numbers of the records that have this weight.
+        records_by_key: Maps each key to the numbers of the records that contain the weight.
         read: Reads the values of a weight at a record.
-        memory: Bound on what is held of values that were read, in bytes; one array is held in any case.
-        catalog: What the model holds.
+        memory: Limit for cached values, in bytes; one array is always kept.
+        catalog: The contents of the model.
     """
 
     def __init__(
@@ -84,21 +84,21 @@ class CheckpointHistory(History):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the weights that any file has."""
+        """Keys of the weights that are in at least one file."""
         return tuple(self._weight_histories)
 
     @property
     def loaded_weight_histories(self) -> Iterable[WeightHistory]:
-        """The weights whose newest statistics were computed."""
+        """The weights whose latest statistics have been computed."""
         return [column for column in self._weight_histories.values() if column.is_loaded]
 
     def weight_history(self, key: str) -> WeightHistory | None:
-        """Return what the files have of a weight, or None."""
+        """Return the history of a weight, or None if no file contains it."""
         return self._weight_histories.get(key)
 
 
 class CheckpointWeightHistory(WeightHistory):
-    """One weight in many files. Statistics are computed when they are asked for, and remembered."""
+    """The history of one weight across files. Statistics are computed on demand and cached."""
 
     def __init__(self, key: str, record_numbers: np.ndarray, read: ReadValues) -> None:
         self.key = key
@@ -110,29 +110,29 @@ class CheckpointWeightHistory(WeightHistory):
 
     @property
     def record_numbers(self) -> np.ndarray:
-        """Numbers of the records that have this weight."""
+        """Numbers of the records that contain this weight."""
         return self._record_numbers
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the newest statistics were computed."""
+        """Whether the latest statistics have been computed."""
         return bool(self._is_computed[-1:].any())
 
     @property
     def records_with_values(self) -> tuple[int, ...]:
-        """The same: every file has the values."""
+        """The same as `record_numbers`: every file contains the values."""
         return tuple(self._record_numbers.tolist())
 
     def values_at(self, number: int) -> np.ndarray | None:
-        """Read the values at a record."""
+        """Read the values at a record, or return None if the record does not contain the weight."""
         return self._read(number, self.key) if number in self.records_with_values else None
 
     def part_statistics(self, number: int) -> PartStatisticsCache:
-        """Where the statistics of parts of this record are remembered."""
+        """Return the cache for the statistics of parts at this record."""
         return self._part_statistics.setdefault(number, PartStatisticsCache())
 
     def rows(self, indices: slice | np.ndarray) -> np.ndarray:
-        """Statistics at these places of `record_numbers`, in the order of the files, so that each is read once."""
+        """Return the statistics at these indices of `record_numbers`, in file order, so that each file is read once."""
         for place in np.arange(len(self._record_numbers))[indices].tolist():
             if not self._is_computed[place]:
                 self._rows[place] = self._compute_rows(place)
@@ -148,7 +148,7 @@ class CheckpointWeightHistory(WeightHistory):
         return compute_statistics(now, [Reference(start), Reference(before)])
 
     def bins(self, indices: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Count over bins that hold the values of all these records."""
+        """Count values in bins that cover the values of all these records."""
         rows, numbers = self.rows(indices)[:, 0], self._record_numbers[indices]
         ends = rows[:, FIELD_INDEX["minimum"]], rows[:, FIELD_INDEX["maximum"]]
         finite = np.isfinite(ends[0])

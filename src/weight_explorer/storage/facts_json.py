@@ -1,4 +1,4 @@
-"""The facts of records as plain JSON, so that a saved run can be judged without its model."""
+"""Convert the facts of records to and from JSON, so that a saved run can be diagnosed without its model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def facts_to_json(facts: Iterable[RecordFacts]) -> Json:
-    """Write the facts of several records; conditions that they share are written once.
+    """Convert the facts of several records to JSON; shared conditions are written once.
 
     >>> adam = OptimizerFacts("Adam", frozenset({"dense/kernel"}))
     >>> facts = RecordFacts(
@@ -30,7 +30,7 @@ def facts_to_json(facts: Iterable[RecordFacts]) -> Json:
     ... )
     >>> [again] = facts_from_json(facts_to_json([facts]))
     >>> again.conditions.training_kind, again.learning_rate_of("dense/kernel"), again.iterations
-    (<Activity.FIT: 'fit'>, 0.1, (7,))
+    (<TrainingKind.FIT: 'fit'>, 0.1, (7,))
     """
     places: dict[int, int] = {}
     conditions: list[Json] = []
@@ -44,7 +44,7 @@ def facts_to_json(facts: Iterable[RecordFacts]) -> Json:
 
 
 def facts_from_json(data: Json) -> list[RecordFacts]:
-    """Read what `facts_to_json` wrote."""
+    """Read the output of `facts_to_json`."""
     conditions = [_conditions_from_json(each) for each in data["conditions"]]
     return [_record_from_json(each, conditions) for each in data["records"]]
 

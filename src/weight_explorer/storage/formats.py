@@ -1,7 +1,7 @@
-"""What a file or folder is, told by its content: what here reads it, or what to do where nothing does.
+"""Detect the format of a file or folder by its content: which reader opens it, or what to do if no reader does.
 
-Nothing of a file is executed, unpickled or unpacked to find that out: a few bytes, the names in an archive, and the names at
-the top of an HDF5 file are looked at. A new kind is a new row in `FORMATS`.
+Detection never executes, unpickles or unpacks anything. It looks only at a few bytes, the names in an archive, and the names at
+the top level of an HDF5 file. To add a format, add a row to `FORMATS`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import h5py
 
 from weight_explorer.storage import hdf5
 
-# All that libraries raise of a damaged file: MemoryError too, where it asks for more than there is.
+# All errors that libraries raise for a damaged file, including MemoryError if the file claims more data than there is memory.
 READ_ERRORS = (
     OSError, EOFError, ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, AttributeError,
     NotImplementedError, zipfile.BadZipFile, zlib.error,
@@ -31,13 +31,13 @@ READ_ERRORS = (
 HDF5_SIGNATURE, ZIP_SIGNATURE = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 ARCHIVED_WEIGHTS_NAME = "model.weights.h5"
 SHARD_SUFFIX, INDEX_SUFFIX = ".weights.h5", ".weights.json"
-# How the attribute `format` of a recorded run begins.
+# The prefix of the attribute `format` of a recorded run.
 RUN_FORMAT_PREFIX = "weight-explorer"
-# Bytes of an index of shards that are read, and names of a folder that are looked at.
+# How many bytes of a shard index, and how many names of a folder, are read at most.
 _MAX_INDEX_BYTES, _MAX_NAMES = 1 << 26, 10_000
-# The longest header that safetensors allows.
+# The largest header that safetensors allows.
 _MAX_SAFETENSORS_HEADER = 100_000_000
-# How tables of TensorFlow end, and what old files of PyTorch begin with behind the two bytes of every pickle.
+# The last bytes of a TensorFlow table, and the first bytes of an old PyTorch file after the two bytes of every pickle.
 _TENSORFLOW_TABLE_FOOTER, _LEGACY_TORCH_MAGIC = bytes.fromhex("57fb808b247547db"), bytes.fromhex("8a0a6cfc9c46f9206aa85019")
 _SAVED_MODEL = "saved_model.pb"
 _TENSORFLOW_DATA_FILE = re.compile(r"(.*)\.data-\d{5}-of-\d{5}")
@@ -50,14 +50,14 @@ _CONVERT_ADVICE = "then save the weights as Keras does, model.save_weights('name
 
 
 class FormatReader(Enum):
-    """What reads a kind of file, as it is called."""
+    """What opens a format, with the call that users see in messages."""
 
     CHECKPOINTS = "WeightExplorer.from_checkpoints(model, path)"
     RUN = "WeightExplorer.load(path)"
     NONE = ""
 
     def wrong_format_message(self, file_format: FileFormat, path: Path) -> str:
-        """Say that a file is of another kind than what this reads, and what to do."""
+        """Return the error message for a file in a format that this reader does not read, with advice on what to do."""
         said = f"{str(path)!r} is {file_format.name}, not {_READER_NAMES[self]}."
         if file_format.reader is not FormatReader.NONE:
             return f"{said} Open it with {file_format.reader.value}."
@@ -70,7 +70,7 @@ _READER_NAMES = {FormatReader.CHECKPOINTS: "a Keras checkpoint", FormatReader.RU
 
 
 class FileProbe:
-    """What is looked at to tell what a file or folder is; each part of it when a row asks for it."""
+    """The properties of a file or folder used to detect its format; each is read only when a format asks for it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,7 +78,7 @@ class FileProbe:
 
     @cached_property
     def size(self) -> int:
-        """Bytes of a file; 0 of a folder."""
+        """Size of a file in bytes; 0 for a folder."""
         return 0 if self.is_folder else self.path.stat().st_size
 
     @cached_property
@@ -105,14 +105,14 @@ class FileProbe:
 
     @cached_property
     def nested_names(self) -> frozenset[str]:
-        """The names in the folders of a folder, as those of single steps are."""
+        """The names in the subfolders of a folder, as in a folder with one subfolder per training step."""
         below = (self.path / name for name in self.file_names)
         found = itertools.chain.from_iterable(_names_in(each) for each in below if each.is_dir())
         return frozenset(itertools.islice(found, _MAX_NAMES))
 
     @cached_property
     def archive_members(self) -> frozenset[str]:
-        """The names in an archive; none where there is no table of them."""
+        """The names in an archive; empty if it has no table of contents."""
         if self.head[:4] == ZIP_SIGNATURE:
             with contextlib.suppress(*READ_ERRORS), zipfile.ZipFile(self.path) as archive:
                 return frozenset(archive.namelist())
@@ -120,7 +120,7 @@ class FileProbe:
 
     @cached_property
     def shard_index(self) -> dict[str, Any]:
-        """The files that an index in JSON names, by what is in them; empty where it is none."""
+        """The files named in a JSON shard index, by their contents; empty if the file is not such an index."""
         if self.head.lstrip()[:1] == b"{" and self.size <= _MAX_INDEX_BYTES:
             with contextlib.suppress(*READ_ERRORS):
                 found = json.loads(self._read(0, self.size)).get("weight_map")
@@ -129,7 +129,7 @@ class FileProbe:
 
     @cached_property
     def is_json(self) -> bool:
-        """Whether the file is JSON from its beginning to its end."""
+        """Whether the whole file is valid JSON."""
         with contextlib.suppress(*READ_ERRORS):
             json.loads(self._read(0, min(self.size, _MAX_INDEX_BYTES)))
             return True
@@ -137,27 +137,27 @@ class FileProbe:
 
     @property
     def shard_files(self) -> set[str]:
-        """The files that an index names."""
+        """The files named in the shard index."""
         listed = itertools.chain.from_iterable(each if isinstance(each, list) else [each] for each in self.shard_index.values())
         return {name for name in listed if isinstance(name, str)}
 
     @cached_property
     def hdf5_names(self) -> frozenset[str] | None:
-        """The names at the top of an HDF5 file, those of attributes too; None where it cannot be opened."""
+        """The names at the top level of an HDF5 file, including attributes; None if the file cannot be opened."""
         with contextlib.suppress(*READ_ERRORS), self._open_hdf5() as file:
             return frozenset([*file, *file.attrs])
         return None
 
     @cached_property
     def hdf5_format(self) -> str:
-        """What an HDF5 file says of its own format."""
+        """The format that an HDF5 file states in its attributes."""
         with contextlib.suppress(*READ_ERRORS), self._open_hdf5() as file:
             found = hdf5.read_attribute(file, "format")
             return found.decode() if isinstance(found, bytes) else ""
         return ""
 
     def has_dataset(self, path: str) -> bool:
-        """Say whether an HDF5 file holds an array at this place."""
+        """Return whether an HDF5 file has an array at this path."""
         with contextlib.suppress(*READ_ERRORS), self._open_hdf5() as file:
             return isinstance(hdf5.find_object(file, path), h5py.Dataset)
         return False
@@ -166,7 +166,7 @@ class FileProbe:
     def _open_hdf5(self) -> Iterator[Any]:
         if self.head[:8] != HDF5_SIGNATURE:
             raise OSError("it does not begin like HDF5")
-        # Python opens the file, not HDF5, whose lock would keep a training from writing this very file meanwhile.
+        # Python opens the file rather than HDF5, whose lock would keep a running training from writing to it.
         with self.path.open("rb") as raw, h5py.File(raw, "r") as file:
             yield file
 
@@ -179,13 +179,13 @@ def _names_in(folder: Path) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A kind of file or folder.
+    """A file or folder format.
 
     Attributes:
-        name: What it is, as in "is a safetensors file".
-        matches: Tells whether something is of this kind.
-        advice: What to do with it where nothing here reads it.
-        reader: What reads it.
+        name: Its name, as in "is a safetensors file".
+        matches: Checks whether a file or folder has this format.
+        advice: What to do with it if no reader supports it.
+        reader: The reader for it.
     """
 
     name: str
@@ -195,7 +195,7 @@ class FileFormat:
 
 
 def detect_format(path: Path) -> FileFormat | None:
-    r"""Tell what a file or folder is; None where it is nothing that is known, or too damaged to tell.
+    r"""Return the format of a file or folder; None if it is unknown, or too damaged to tell.
 
     Raises:
         OSError: It cannot be read.
@@ -211,7 +211,7 @@ def detect_format(path: Path) -> FileFormat | None:
 
 
 def is_incomplete(path: Path) -> bool:
-    """Say whether a file is the beginning of what is read here, and no more."""
+    """Return whether a file is the truncated beginning of a supported format."""
     content = FileProbe(path)
     is_index = path.name.endswith(INDEX_SUFFIX) and content.head.lstrip()[:1] == b"{" and not content.is_json
     return (
@@ -260,7 +260,7 @@ def _is_torch(probe: FileProbe) -> bool:
     return probe.head[2:14] == _LEGACY_TORCH_MAGIC or any(name.split("/")[-1] == "data.pkl" for name in probe.archive_members)
 
 
-# What is said of a file is the first row that fits it.
+# The first matching row determines the format.
 FORMATS = (
     FileFormat(
         "a recorded run of Weight Explorer",

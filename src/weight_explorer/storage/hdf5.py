@@ -1,10 +1,9 @@
-"""Read HDF5 files that anybody may have made, or that are damaged: plain arrays in plain groups, no larger than the file.
+"""Read HDF5 files from any source safely, including damaged ones: only plain arrays in plain groups, no larger than the file.
 
-HDF5 allows what Keras and the explorer never write: links into other files, arrays whose bytes stand in other files,
-filters that unpack a megabyte to terabytes, arrays that announce more than there is, text of any length. It takes memory for
-what is
-announced before it looks whether that is there, and where zeros are in the place of text it looks for its end forever
-(HDF5 1.14). All of this is refused before anything is read.
+HDF5 allows features that Keras and the explorer never write: links into other files, arrays whose bytes are in other files,
+filters that expand a megabyte to terabytes, arrays that declare more data than there is, and variable-length text. HDF5
+allocates the declared amount of memory before it checks whether the data exists. If text is overwritten with zeros, it
+searches for the end of the text forever (HDF5 1.14). All of this is rejected before anything is read.
 """
 
 from __future__ import annotations
@@ -17,27 +16,27 @@ import h5py
 import h5py.h5l
 import numpy as np
 
-# Bytes of names, and of other text, that are read.
+# How many bytes of names and other text are read at most.
 MAX_TEXT_BYTES = 1 << 28
-# Bytes of the largest number.
+# Size of the largest number type in bytes.
 _MAX_ITEM_BYTES = 16
-# Chunks may be larger than what is in them; HDF5 takes memory for a whole one.
+# Chunks may be larger than their contents; HDF5 allocates memory for a whole chunk.
 _MAX_SLACK_BYTES = 1 << 20
-# How a heap with text of any length begins, of the version that there is; and bytes that are looked through at a time.
+# The signature of a heap with variable-length text, for the only existing version; and how many bytes are searched at a time.
 _HEAP_SIGNATURE = b"GCOL\1\0\0\0"
 _CHUNK_BYTES = 1 << 20
 _LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
 
 
 class UnsupportedHDF5Error(ValueError):
-    """A file holds something else than plain numbers and text, or announces more than it holds."""
+    """A file contains something other than plain numbers and text, or declares more data than it holds."""
 
 
 def find_object(group: Any, path: str) -> Any:
-    """Return the group or the dataset under a path, or None. Links to other places or files are not followed.
+    """Return the group or dataset at a path, or None. Links to other locations or files are not followed.
 
     Raises:
-        UnsupportedHDF5Error: There is such a link.
+        UnsupportedHDF5Error: The path contains such a link.
     """
     found = group
     for name in filter(None, path.split("/")):
@@ -50,7 +49,7 @@ def find_object(group: Any, path: str) -> Any:
 
 
 def check_numeric(dataset: Any) -> Any:
-    """Return a dataset once it is known to be a plain array of numbers that the file holds whole: now it can be read.
+    """Return a dataset after checking that it is a plain array of numbers, complete in the file, and safe to read.
 
     Raises:
         UnsupportedHDF5Error: It is not.
@@ -65,18 +64,18 @@ def read_array(group: Any, path: str) -> np.ndarray:
     """Read a plain array of numbers.
 
     Raises:
-        UnsupportedHDF5Error: It is none.
-        KeyError: There is none.
+        UnsupportedHDF5Error: The object is not such an array.
+        KeyError: No object exists at this path.
     """
     return check_numeric(_require_dataset(group, path))[()]
 
 
 def read_text(group: Any, path: str) -> str:
-    """Read a text that was written by `encode_text`.
+    """Read text that was written with `encode_text`.
 
     Raises:
-        UnsupportedHDF5Error: It is none.
-        KeyError: There is none.
+        UnsupportedHDF5Error: The object is not such text.
+        KeyError: No object exists at this path.
     """
     dataset = _require_dataset(group, path)
     _check_dataset(dataset)
@@ -86,18 +85,18 @@ def read_text(group: Any, path: str) -> str:
 
 
 def encode_text(text: str) -> np.bytes_:
-    """Return a text as HDF5 holds it with its length known."""
+    """Return text in the fixed-length form that HDF5 stores."""
     return np.bytes_(text.encode())
 
 
 def read_attribute(owner: Any, name: str, *, allow_variable_length: bool = False) -> Any:
-    """Read an attribute that is numbers or text of known length; None where there is none.
+    """Read an attribute that contains numbers or fixed-length text; None if it does not exist.
 
-    Text of any length is read where that is wanted, after `check_heaps`: HDF5 takes what a file announces of it, 4 GB
-    at most.
+    Variable-length text is read only if allowed, and only after `check_heaps`: HDF5 allocates the size that the file declares
+    for it, which is at most 4 GB.
 
     Raises:
-        UnsupportedHDF5Error: It is anything else.
+        UnsupportedHDF5Error: It contains anything else.
     """
     if name not in owner.attrs:
         return None
@@ -109,10 +108,10 @@ def read_attribute(owner: Any, name: str, *, allow_variable_length: bool = False
 
 
 def check_heaps(stream: BinaryIO) -> None:
-    """Check where a file keeps text of any length: that one piece of it follows the other, up to the end of each heap.
+    """Check the heaps that store variable-length text: entries must follow each other up to the end of each heap.
 
     Raises:
-        UnsupportedHDF5Error: HDF5 would not come to the end of one.
+        UnsupportedHDF5Error: HDF5 would never reach the end of a heap.
     """
     for start in _find_offsets(stream, _HEAP_SIGNATURE):
         stream.seek(start + len(_HEAP_SIGNATURE))
@@ -121,7 +120,7 @@ def check_heaps(stream: BinaryIO) -> None:
         heap, place = stream.read(min(size, MAX_TEXT_BYTES)), 16
         while place + 16 <= len(heap):
             number, length = int.from_bytes(heap[place : place + 2], "little"), heap[place + 8 : place + 16]
-            # A piece of text has a head of 16 bytes and fills whole blocks of 8; what is free counts its head.
+            # A text entry has a 16-byte header and is padded to a multiple of 8; the size of free space includes its header.
             step = int.from_bytes(length, "little") if number == 0 else 16 + (int.from_bytes(length, "little") + 7) // 8 * 8
             if step <= 0 or place + step > size:
                 raise UnsupportedHDF5Error(f"its text ends {place} bytes into a heap of {size}")
@@ -129,16 +128,16 @@ def check_heaps(stream: BinaryIO) -> None:
 
 
 def _find_offsets(stream: BinaryIO, signature: bytes) -> Iterator[int]:
-    """Yield where a mark stands in a file, piece by piece.
+    """Yield every position of a signature in a file, which is read in chunks.
 
-    All pieces are read into one buffer: new memory for each would take longer than all the rest.
+    All chunks are read into one buffer: allocating new memory for each would take longer than everything else.
     """
     overlap = len(signature) - 1
-    buffer = bytearray(overlap + _CHUNK_BYTES)  # the last bytes of the piece before, and a piece
+    buffer = bytearray(overlap + _CHUNK_BYTES)  # the last bytes of the previous chunk, then a chunk
     start = 0
     while True:
         stream.seek(start)
-        count = stream.readinto(memoryview(buffer)[overlap:])  # type: ignore[attr-defined] - of files that are open it is there
+        count = stream.readinto(memoryview(buffer)[overlap:])  # type: ignore[attr-defined] - exists on open binary files
         if not count:
             return
         found = buffer.find(signature, 0, overlap + count)

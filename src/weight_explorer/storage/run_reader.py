@@ -1,4 +1,4 @@
-"""Read a run that was saved: statistics and values as someone looks at them."""
+"""Read a saved run; statistics and values are loaded on demand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import h5py
-import ml_dtypes  # noqa: F401 - NumPy knows the names of its types from then on
+import ml_dtypes  # noqa: F401 - registers its type names with NumPy
 import numpy as np
 
 from weight_explorer.catalog.serialization import catalog_from_json
@@ -31,11 +31,11 @@ from weight_explorer.storage.run_writer import FORMAT, STATISTICS_DATASETS
 
 
 class RunHistory(History):
-    """A saved run. Statistics and values are read from the file when someone looks.
+    """A saved run. Statistics and values are read from the file on demand.
 
     Raises:
-        ValueError: The file is not one that `save_run` wrote, or damaged; the message says what it is instead.
-        OSError: It cannot be read.
+        ValueError: The file was not written by `save_run`, or is damaged; the message says what the file is instead.
+        OSError: The file cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -77,7 +77,7 @@ class RunHistory(History):
             yield file
 
     def _describe_wrong_file(self) -> str:
-        """Say what the file is instead of a run that can be opened."""
+        """Return a message that says what the file is instead of a readable run."""
         kind = detect_format(self.path)
         if kind is None:
             what = "is empty or cut off" if is_incomplete(self.path) else "is not a recorded run"
@@ -91,7 +91,7 @@ class RunHistory(History):
 
     @contextlib.contextmanager
     def _explaining_damage(self) -> Iterator[None]:
-        """Turn whatever comes of a damaged file into what a user can act on."""
+        """Convert any error caused by a damaged file to a message with advice for the user."""
         try:
             yield
         except _NotARunError:
@@ -112,7 +112,7 @@ class RunHistory(History):
         return tuple(self._groups)
 
     def weight_history(self, key: str) -> WeightHistory | None:
-        """Return what the file has of a weight, or None."""
+        """Return the history of a weight, or None if the file does not contain it."""
         if key in self._groups and key not in self._weight_histories:
             with self._open() as file:
                 self._weight_histories[key] = RunWeightHistory(self, key, self._groups[key], file)
@@ -120,11 +120,11 @@ class RunHistory(History):
 
     @property
     def loaded_weight_histories(self) -> Iterable[WeightHistory]:
-        """The weights that were looked at."""
+        """The weights that have been loaded."""
         return list(self._weight_histories.values())
 
     def read(self, group: str, index: int) -> np.ndarray:
-        """Read the values of a weight at one of its kept records."""
+        """Read the values of a weight at one of its records with values."""
         with self._open() as file:
             values = hdf5.check_numeric(hdf5.find_object(file, f"{group}/values"))
             found = _restore_dtype(np.asarray(values[index]), values)
@@ -133,7 +133,7 @@ class RunHistory(History):
 
 
 def _is_run(file: Any) -> bool:
-    """Say whether a file has the format of this version's runs."""
+    """Return whether a file is a run in the format of this version."""
     with contextlib.suppress(hdf5.UnsupportedHDF5Error):
         return bool(hdf5.read_attribute(file, "format") == FORMAT.encode())
     return False
@@ -157,21 +157,21 @@ def _read_frozen_part(group: Any) -> FrozenPart:
 
 
 def _members_of(file: Any, name: str) -> list[tuple[str, Any]]:
-    """Return the groups in a group, in the order of their numbers."""
+    """Return the subgroups of a group, in numerical order."""
     group = hdf5.find_object(file, name)
     return [(each, hdf5.find_object(group, each)) for each in sorted(group or (), key=int)]
 
 
 class _SavedTimeline(Timeline):
-    """A timeline whose positions are known."""
+    """A timeline with known positions."""
 
     def records(self) -> tuple[Record, ...]:
-        """Return all records as they were saved."""
+        """Return all records as saved."""
         return self._records
 
 
 class RunWeightHistory(WeightHistory):
-    """One weight of a saved run."""
+    """The history of one weight in a saved run."""
 
     def __init__(self, run: RunHistory, key: str, group_name: str, file: Any) -> None:
         group = hdf5.find_object(file, group_name)
@@ -189,7 +189,7 @@ class RunWeightHistory(WeightHistory):
         self._last_read: tuple[int, np.ndarray] | None = None
 
     def _check(self, group: Any) -> None:
-        """Refuse what does not fit together, which would come out as an error, or a wrong picture, far from here."""
+        """Reject inconsistent data, which would otherwise cause an error, or a wrong picture, far from here."""
         shape = self._run.catalog.weights[self.key].shape
         count, (exponents, firsts, counts) = len(self._record_numbers), self._bins
         fits = {
@@ -222,16 +222,16 @@ class RunWeightHistory(WeightHistory):
         return self._records_with_values
 
     def rows(self, indices: slice | np.ndarray) -> np.ndarray:
-        """Statistics at these places of `record_numbers`."""
+        """Return the statistics at these indices of `record_numbers`."""
         return self._rows[indices]
 
     def bins(self, indices: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Lattices and counts at these places of `record_numbers`."""
+        """Return the bin grids and counts at these indices of `record_numbers`."""
         exponents, firsts, counts = (array[indices] for array in self._bins)
         return exponents, firsts, counts
 
     def values_at(self, number: int) -> np.ndarray | None:
-        """Read the values at a record, or None where they were not kept."""
+        """Read the values at a record, or return None if they were not kept."""
         if number not in self._records_with_values:
             return None
         last = self._last_read
@@ -240,7 +240,7 @@ class RunWeightHistory(WeightHistory):
         return last[1]
 
     def part_statistics(self, number: int) -> PartStatisticsCache:
-        """Where the statistics of parts of this record are remembered."""
+        """Return the cache for the statistics of parts at this record."""
         return self._part_statistics.setdefault(number, PartStatisticsCache())
 
 
@@ -249,7 +249,7 @@ def _is_ascending(numbers: np.ndarray) -> bool:
 
 
 def _restore_dtype(stored: np.ndarray, dataset: Any) -> np.ndarray:
-    """Give numbers back the type that they were recorded in: one of NumPy's, or of the package ml_dtypes."""
+    """Restore the data type in which values were recorded: a NumPy type, or one from the package ml_dtypes."""
     name = bytes(hdf5.read_attribute(dataset, "dtype")).decode()
     if str(stored.dtype) == name:
         return stored
@@ -260,4 +260,4 @@ def _restore_dtype(stored: np.ndarray, dataset: Any) -> np.ndarray:
 
 
 class _NotARunError(ValueError):
-    """A file that is well, but something else."""
+    """The file is intact, but is not a run that can be opened."""

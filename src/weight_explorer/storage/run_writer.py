@@ -1,15 +1,16 @@
-"""Write a run to an HDF5 file, whole or not at all.
+"""Write a run to an HDF5 file, completely or not at all.
 
-`/` has the attribute `format`, and `catalog` and `steps`, both JSON. `/weights/<n>` is one weight, with its `key` and
+`/` has the attribute `format` and the datasets `catalog` and `steps`, both JSON. `/weights/<n>` is one weight, with its `key`
+and
 
 * `numbers`, `rows`, `exponents`, `firsts`, `counts`: its statistics and histograms, see `RecordStatistics`;
 * `kept`, `values`: the numbers of the records that keep values, and the values; number types that HDF5 does not have
   are stored as bytes, with their name in the attribute `dtype`;
-* `sample`: of a weight that is kept as a sample, the flat indexes of its elements, with the whole shape as attribute.
+* `sample`: for a weight that is kept as a sample, the flat indexes of its elements, with the whole shape as attribute.
 
-`/frozen/<n>` is a part that is or was frozen: `said` (JSON), and, but for whole weights, its `mask` and flat `values`.
+`/frozen/<n>` is a part that is or was frozen: `said` (JSON) and, except for whole weights, its `mask` and flat `values`.
 
-All text is of known length, so that who reads knows it beforehand: see `catalog.hdf5`.
+All text has a fixed length, so that a reader knows the length beforehand: see `storage.hdf5`.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ STATISTICS_DATASETS = ("numbers", "rows", "exponents", "firsts", "counts")
 
 
 def save_run(history: History, path: str | os.PathLike[str]) -> None:
-    """Write a run to a file. What is there already is replaced when the new file is whole, and not before.
+    """Write a run to a file. An existing file is replaced only after the new file is complete.
 
     Raises:
-        OSError: The file cannot be written; what was there is as it was.
+        OSError: The file cannot be written; an existing file is left unchanged.
     """
     target = Path(path).expanduser()
     handle, name = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
@@ -54,7 +55,7 @@ def save_run(history: History, path: str | os.PathLike[str]) -> None:
             with h5py.File(room, "w") as file:
                 _write(file, history)
             room.raise_error()
-            os.fsync(raw.fileno())  # a rename may else reach the disk before what was renamed
+            os.fsync(raw.fileno())  # otherwise the rename may reach the disk before the contents
         os.chmod(name, 0o666 & ~_current_umask())
         os.replace(name, target)
     except BaseException:
@@ -64,10 +65,10 @@ def save_run(history: History, path: str | os.PathLike[str]) -> None:
 
 
 class _DeferredErrorFile:
-    """A file that takes all that is written, also where the disk is full: `raise_error` tells afterwards.
+    """A file that accepts all writes, even if the disk is full; `raise_error` reports the failure afterward.
 
-    HDF5 cannot close a file that it cannot write: the handle stays open, and errors come out wherever Python happens
-    to drop what was in the file, also at its end.
+    HDF5 cannot close a file that it cannot write. The handle stays open, and errors appear wherever Python happens to release
+    the file's objects, even at exit.
     """
 
     def __init__(self, raw: io.RawIOBase | io.FileIO) -> None:
@@ -75,7 +76,7 @@ class _DeferredErrorFile:
         self._error: OSError | None = None
 
     def raise_error(self) -> None:
-        """Raise the first error there was."""
+        """Raise the first error that occurred, if any."""
         if self._error:
             raise self._error
 
@@ -87,7 +88,7 @@ class _DeferredErrorFile:
                 self._error = error
 
     def write(self, data: Any) -> int:
-        """Write all of it, where that can be done."""
+        """Write all data, if possible."""
         self._attempt(lambda: self._write_all(memoryview(data).cast("B")))
         return len(data)
 
@@ -96,19 +97,19 @@ class _DeferredErrorFile:
             data = data[self._raw.write(data) :]
 
     def truncate(self, size: int) -> None:
-        """Cut or extend the file, where that can be done."""
+        """Truncate or extend the file, if possible."""
         self._attempt(lambda: self._raw.truncate(size))
 
     def seek(self, *arguments: int) -> int:
-        """Go to a place."""
+        """Move to a position."""
         return self._raw.seek(*arguments)
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the current position."""
         return self._raw.tell()
 
     def read(self, size: int) -> bytes | None:
-        """Read; h5py wants it to be there."""
+        """Read bytes; h5py requires this method."""
         return self._raw.read(size)
 
     def readinto(self, buffer: Any) -> int | None:
@@ -116,7 +117,7 @@ class _DeferredErrorFile:
         return self._raw.readinto(buffer)
 
     def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: the file is unbuffered."""
 
 
 def _current_umask() -> int:
@@ -136,7 +137,7 @@ def _write(file: Any, history: History) -> None:
         "lengths": sorted(history.timeline.batches_per_epoch.items()),
     }
     file.attrs["format"] = encode_text(FORMAT)
-    # As data sets: attributes end at 64 KB.
+    # Stored as datasets because attributes are limited to 64 KB.
     file["catalog"] = encode_text(catalog_to_json(history.catalog))
     file["steps"] = encode_text(json.dumps(head))
     for place, key in enumerate(history.keys):
@@ -171,7 +172,7 @@ def _write_weight(group: Any, weight_history: WeightHistory) -> None:
     values: Any = None
     for place, number in enumerate(
         weight_history.records_with_values
-    ):  # one at a time: together they may be as large as the memory
+    ):  # one at a time: together they may be as large as the memory limit
         value = weight_history.values_at(number)
         if value is None:
             continue
@@ -183,5 +184,5 @@ def _write_weight(group: Any, weight_history: WeightHistory) -> None:
 
 
 def _to_storable(values: np.ndarray) -> np.ndarray:
-    """Return values in a type that HDF5 has: others, of the package ml_dtypes, as plain bits."""
+    """Return values in a type that HDF5 supports: types from the package ml_dtypes become plain bits."""
     return values if values.dtype.isbuiltin == 1 else values.view(f"u{values.dtype.itemsize}")

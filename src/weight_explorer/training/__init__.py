@@ -1,1 +1,1 @@
-"""Follows a training: callback, session, scheduler, training on a thread, reading variables."""
+"""Following a training: callback, session, record scheduler, background training, and reading of variables."""

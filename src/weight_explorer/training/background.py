@@ -1,4 +1,4 @@
-"""A training on a thread of its own: the cell that starts it returns at once, and stop, pause and errors come from outside."""
+"""Background training: `fit` runs on its own thread, the cell returns at once, and other threads can pause or stop it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from weight_explorer.training.session import TrainingSession
 
 logger = logging.getLogger("weight_explorer")
 
-# Seconds that a training may take to end with its batch where something is closed: the explorer, or Python itself.
+# Seconds to wait for a training to finish its current batch when the explorer closes or Python exits.
 END_TIMEOUT = 10.0
 
 
 class BackgroundTraining:
-    """A training that runs beside the cells, as `explorer.fit` starts it.
+    """A training that runs in the background, started by `explorer.fit`.
 
-    Stop and pause come into effect when the batch ends that is being trained; both are in the panel as well.
+    Stop and pause take effect at the end of the current batch. The panel has buttons for both.
 
     Args:
-        fit: Trains, and returns what `wait` is to return.
+        fit: Runs the training. `wait` returns its result.
         session: Follows the training.
-        on_end: Called on the training's own thread when it is over, with what `fit` raised, or None.
+        on_end: Called on the training thread when the training is over, with the exception that `fit` raised, or None.
 
     Example:
         >>> import keras
@@ -56,52 +56,52 @@ class BackgroundTraining:
         self._error: BaseException | None = None
         self._history: Any = None
         self._phase = ""
-        # A daemon, since Python waits for any other thread before it asks anybody to stop; `_stop_at_exit` ends it cleanly.
+        # A daemon thread: Python would wait for any other thread before it runs exit handlers. `_stop_at_exit` ends it cleanly.
         arguments = (fit, on_end, _read_keras_settings())
         self._thread = threading.Thread(target=self._run, args=arguments, name="weight-explorer-training", daemon=True)
 
     def start(self) -> None:
-        """Begin to train; `explorer.fit` has done so."""
+        """Start the training. `explorer.fit` has already called this."""
         _running_trainings.add(self)
         self._thread.start()
 
     @property
     def is_running(self) -> bool:
-        """Whether it is not over yet; one that is paused is not."""
+        """Whether the training is not over yet. A paused training is running."""
         return not self._finished.is_set()
 
     @property
     def is_current_thread(self) -> bool:
-        """Whether this is called by the training itself."""
+        """Whether the caller runs on the training thread."""
         return threading.current_thread() is self._thread
 
     @property
     def error(self) -> BaseException | None:
-        """The error that ended it, or None."""
+        """The exception that ended the training, or None."""
         return self._error
 
     def stop(self) -> None:
-        """End it when the batch has ended; the weights are those that the batch left. Also while it is paused."""
+        """Stop the training after the current batch, also while it is paused. The weights keep the values after that batch."""
         self._send_request("stop")
 
     def pause(self) -> None:
-        """Have it wait when the batch has ended."""
+        """Pause the training after the current batch."""
         self._send_request("pause")
 
     def resume(self) -> None:
-        """Have it go on after `pause`."""
+        """Resume the training after `pause`."""
         self._send_request("resume")
 
     def wait(self, timeout: float | None = None) -> keras.callbacks.History:
-        """Wait until it is over, and return what `fit` returns: Keras' History. Ctrl-C ends the waiting, not the training.
+        """Wait until the training is over, and return the Keras History from `fit`. Ctrl-C ends the wait, not the training.
 
         Args:
-            timeout: Seconds to wait; None for as long as it takes.
+            timeout: Seconds to wait. None waits for as long as it takes.
 
         Raises:
-            TimeoutError: It is not over by then, and goes on.
-            RuntimeError: It is asked by the training itself, which would wait for its own end.
-            BaseException: Whatever the training raised.
+            TimeoutError: If the training is not over by then. It continues.
+            RuntimeError: If the training thread calls this, since it would wait for its own end.
+            BaseException: Any exception that the training raised.
         """
         if self.is_current_thread:
             raise RuntimeError("A training cannot wait for its own end: wait() is for other threads.")
@@ -112,7 +112,7 @@ class BackgroundTraining:
         return self._history
 
     def stop_and_wait(self, timeout: float = END_TIMEOUT) -> None:
-        """Stop it, and wait for its end, though not longer than `timeout` seconds."""
+        """Stop the training and wait at most `timeout` seconds for its end."""
         self.stop()
         if not self.is_current_thread:
             self._finished.wait(timeout)
@@ -122,7 +122,7 @@ class BackgroundTraining:
         return f"<Training: {where if where in _RUNNING_PHASES or not self.is_running else 'beginning'}>"
 
     def _send_request(self, request: str) -> None:
-        with self._lock:  # so that it is not asked of the next
+        with self._lock:  # so that the request does not reach the next training
             if self.is_running:
                 self._session.send_request(request)
 
@@ -130,7 +130,7 @@ class BackgroundTraining:
         try:
             _apply_keras_settings(settings)
             self._history = fit()
-        except BaseException as error:  # noqa: BLE001 - `wait` raises it, whatever it is
+        except BaseException as error:  # noqa: BLE001 - `wait` raises it
             self._error = error
         with self._session.reporting_errors():
             on_end(self._error)
@@ -147,7 +147,7 @@ _running_trainings: weakref.WeakSet[BackgroundTraining] = weakref.WeakSet()
 
 @atexit.register
 def _stop_at_exit() -> None:
-    """End what still trains, so that Python can: a thread that is inside TensorFlow then would crash it."""
+    """Stop running trainings before Python exits: a thread that is still inside TensorFlow would crash Python."""
     trainings = list(_running_trainings)
     for training in trainings:
         training.stop()
@@ -156,13 +156,13 @@ def _stop_at_exit() -> None:
 
 
 class BackgroundRunner:
-    """The one training of an explorer that may run beside the cells.
+    """Runs the background training of an explorer, at most one at a time.
 
     Args:
         session: Follows the training.
 
     Attributes:
-        ended: Published on the training's own thread when it is over and the session knows.
+        ended: Published on the training thread when the training is over and the session has been updated.
     """
 
     def __init__(self, session: TrainingSession) -> None:
@@ -172,23 +172,23 @@ class BackgroundRunner:
 
     @property
     def is_unreported(self) -> bool:
-        """Whether its thread runs while the session knows of no training: before Keras tells of it, and right after."""
+        """Whether the thread runs but the session has no training: before Keras reports the start, and right after the end."""
         return self._training is not None and not self._session.is_training
 
     def fit(
         self, model: keras.Model, callback: TrainingCallback, args: tuple[Any, ...], options: dict[str, Any]
     ) -> BackgroundTraining:
-        """Begin to train on a thread of its own, with the callback and, where nothing else is said, without output."""
+        """Start training on its own thread, with the callback and, unless `options` say otherwise, without output."""
         fit = bind_fit(model.fit, args, options, callback)
         self._training = training = BackgroundTraining(fit, self._session, self._handle_end)
         training.start()
         return training
 
     def check_not_training(self) -> None:
-        """Refuse that another `fit` reports to the same session.
+        """Check that no other `fit` reports to the same session.
 
         Raises:
-            FitNotRecordedError: The training of `explorer.fit` runs, on another thread than this.
+            FitNotRecordedError: If a training started by `explorer.fit` is running on another thread.
         """
         if (training := self._training) is not None and not training.is_current_thread:
             raise FitNotRecordedError(
@@ -196,7 +196,7 @@ class BackgroundRunner:
             )
 
     def close(self) -> None:
-        """End what runs."""
+        """Stop the running training, if any, and wait for its end."""
         if (training := self._training) is not None:
             training.stop_and_wait()
 
@@ -209,10 +209,10 @@ class BackgroundRunner:
 
 
 def bind_fit(fit: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any], callback: Any) -> Callable[[], Any]:
-    """Return a call of `fit` with the callback among its callbacks, and silent unless something else is asked for.
+    """Return a function that calls `fit` with the callback added, and with `verbose=0` unless `verbose` is given.
 
     Raises:
-        TypeError: `fit` takes no such arguments.
+        TypeError: If `fit` does not accept the arguments.
 
     >>> bind_fit(lambda x, epochs=1, **options: (x, epochs, options), (5, 2), {"callbacks": ["other"]}, "ours")()
     (5, 2, {'callbacks': ['other', 'ours'], 'verbose': 0})
@@ -230,7 +230,7 @@ def bind_fit(fit: Callable[..., Any], args: tuple[Any, ...], options: Mapping[st
 
 
 def _add_callback(callbacks: Any, callback: Any) -> Any:
-    """Return Keras' callbacks and this one, once."""
+    """Return the callbacks with this one added, unless it is already among them."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         if not any(each is callback for each in callbacks.callbacks):
             raise TypeError("To a CallbackList that was made before, add explorer.callback; or give the callbacks as a list.")
@@ -242,8 +242,8 @@ def _add_callback(callbacks: Any, callback: Any) -> Any:
 # -- Keras' settings -------------------------------------------------------------------------------------------------
 
 
-# Of what Keras keeps for each thread apart, that which somebody chose. The rest is of what runs just now, such as open scopes,
-# and the variables that wait for the end of one: on two threads they would be initialized twice.
+# The thread-local state of Keras that holds user settings. The rest of that state belongs to running code, such as open scopes
+# and the variables that wait for a scope to end: if copied to another thread, those variables would be initialized twice.
 _KERAS_SETTINGS = (
     *("dtype_policy", "global_random_seed", "global_seed_generator", "distribution", "torch_device", "flash_attention"),
     *("nnx_enabled", "custom_objects_scope_dict", "object_name_uids", "interactive_logging", "traceback_filtering"),
@@ -251,7 +251,7 @@ _KERAS_SETTINGS = (
 
 
 def _read_keras_settings() -> dict[str, Any]:
-    """Return Keras' settings on this thread, as far as anything was set."""
+    """Return the Keras settings that were set on this thread."""
     keeper = _keras_global_state()
     found = {name: keeper.get_global_attribute(name) for name in _KERAS_SETTINGS} if keeper else {}
     return {name: value for name, value in found.items() if value is not None}
@@ -263,7 +263,7 @@ def _apply_keras_settings(settings: dict[str, Any]) -> None:
 
 
 def _keras_global_state() -> Any:
-    """Return what keeps them: Keras has no public way to it, so a Keras that has another trains with its defaults."""
+    """Return the Keras module with the thread-local settings, which is private. None if absent: training then uses defaults."""
     with contextlib.suppress(ImportError):
         from keras.src.backend.common import global_state  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The Keras callback: tells the session where the training stands, and lets no error of ours reach the training."""
+"""The Keras callback: reports progress to the session, and keeps the explorer's errors away from the training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from weight_explorer.training.session import TrainingSession
 
 
 def never_raises(hook: Callable[..., None]) -> Callable[..., None]:
-    """Keep every error of a hook from the training: it is shown in the panel and logged, and the training goes on."""
+    """Wrap a hook so that it never raises: errors are shown in the panel and logged, and the training continues."""
 
     @functools.wraps(hook)
     def safe(self: TrainingCallback, *args: Any, **kwargs: Any) -> None:
@@ -29,15 +29,16 @@ def never_raises(hook: Callable[..., None]) -> Callable[..., None]:
 
 
 def may_be_training(thread: threading.Thread) -> bool:
-    """Say whether a `fit` that began on this thread may be running: one that broke off, inside a `try`, never says so.
+    """Return whether a `fit` that began on this thread may still be running.
 
-    Of a thread that runs meanwhile nobody can tell.
+    A `fit` that was interrupted inside a `try` never reports its end. On the current thread, the call stack shows whether it is
+    running. For another thread, it is only known whether the thread is alive.
     """
     return is_called_by_fit() if thread is threading.current_thread() else thread.is_alive()
 
 
 def is_called_by_fit() -> bool:
-    """Say whether this is called by a `fit` of Keras, which then waits: by a callback."""
+    """Return whether a Keras `fit` is on the call stack, which is the case inside a callback."""
     caller = inspect.currentframe()
     while caller is not None:
         if caller.f_code.co_name == "fit" and caller.f_globals.get("__name__", "").startswith("keras."):
@@ -47,19 +48,19 @@ def is_called_by_fit() -> bool:
 
 
 class FitNotRecordedError(RuntimeError):
-    """A `fit` was given the callback of an explorer that cannot follow it."""
+    """Raised when `fit` receives the callback of an explorer that cannot follow it."""
 
 
 class TrainingCallback(keras.callbacks.Callback):
-    """Keeps a `WeightExplorer` live during `fit`; the same object serves fit after fit.
+    """Keeps a `WeightExplorer` up to date during `fit`. The same callback can be used for several fits.
 
     Args:
         session: Follows the training.
 
     Attributes:
-        began: Published when a training begins, with the model that `fit` trains or None, and what kind of training it is. If a
+        began: Published when a training begins, with the model that `fit` trains or None, and the kind of training. If a
             handler raises `FitNotRecordedError`, nothing of that `fit` is recorded.
-        stepped: Published at each step of a loop of the user's own, with the optimizers that made it, None if they do not say.
+        stepped: Published at each step of a custom training loop, with the optimizers of the step, or None if not given.
     """
 
     def __init__(self, session: TrainingSession) -> None:
@@ -68,27 +69,26 @@ class TrainingCallback(keras.callbacks.Callback):
         self.stepped = Event()
         self._session = session
         session.reading.subscribe(self._bring_values)
-        self._recorded_model: Any = None  # the model that the last fit that is followed trains
-        self._rejected_thread: threading.Thread | None = (
-            None  # where a fit runs that is not followed; beside it another one may be
-        )
+        self._recorded_model: Any = None  # the model of the last recorded fit
+        # The thread of a fit that is not recorded. A recorded fit may run on another thread at the same time.
+        self._rejected_thread: threading.Thread | None = None
 
     def __call__(self) -> None:
-        """Refuse to be called, which Python would otherwise do with an error that helps nobody."""
+        """Raise an error that explains how to pass the callback. Python's own error would not help."""
         raise TypeError("explorer.callback is the callback itself. Pass it without parentheses: callbacks=[explorer.callback].")
 
     @property
     def status(self) -> TrainingStatus:
-        """Where the training stands."""
+        """The status of the training."""
         return self._session.status
 
     def _bring_values(self) -> None:
-        """On the JAX backend, have Keras write the trained values to the variables, as it does for any callback that asks."""
+        """Make Keras write the trained values to the variables on the JAX backend, by accessing `model`."""
         _ = self.model
 
     @property
     def _is_rejected(self) -> bool:
-        """Whether the fit that calls this is not followed."""
+        """Whether the fit on the current thread is not recorded."""
         return self._rejected_thread is not None and self._rejected_thread is threading.current_thread()
 
     @never_raises
@@ -101,9 +101,9 @@ class TrainingCallback(keras.callbacks.Callback):
         except FitNotRecordedError:
             self._reject()
             raise
-        except Exception as error:  # noqa: BLE001 - shown once the status of this training is set
+        except Exception as error:  # noqa: BLE001 - raised below, once the status of this training is set
             failure = error
-        if self._is_rejected:  # another fit on this thread was, and broke off
+        if self._is_rejected:  # an earlier fit on this thread was rejected and then interrupted
             self._rejected_thread = None
         self._recorded_model = self.model
         self._session.begin(params.get("epochs"), params.get("steps"))
@@ -111,7 +111,7 @@ class TrainingCallback(keras.callbacks.Callback):
             raise failure
 
     def _reject(self) -> None:
-        """Leave alone the fit that begins, and keep to the model of one that is followed meanwhile."""
+        """Do not record the fit that begins, and keep the model of a recorded fit that may be running at the same time."""
         self._rejected_thread = threading.current_thread()
         if self._recorded_model is not None:
             self.set_model(self._recorded_model)
@@ -119,16 +119,16 @@ class TrainingCallback(keras.callbacks.Callback):
 
     @never_raises
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Note where the training stands."""
+        """Note the start of an epoch."""
         if not self._is_rejected:
             self._session.begin_epoch(epoch + 1, (self.params or {}).get("steps"))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Record if the pace allows it, and wait or end if the user wants it so."""
-        try:  # what costs nothing in a batch that has nothing to do, unlike a context
+        """Record if a record is due, and pause or stop if the user requested it."""
+        try:  # unlike a context manager, this costs nothing in a batch with nothing to do
             if not self._is_rejected and not self._session.try_skip_batch(batch + 1):
                 self._end_batch(batch + 1, logs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the training goes on
+        except Exception as error:  # noqa: BLE001 - the training continues after any error
             self._session.report_error(error)
 
     @never_raises
@@ -149,20 +149,20 @@ class TrainingCallback(keras.callbacks.Callback):
             self._apply_request()
 
     def _apply_request(self) -> None:
-        """Do what the user asks of the training, also where recording failed."""
+        """Pause or stop the training if the user requested it, even if recording failed."""
         if self._session.wait_while_paused() and self.model is not None:
-            self.model.stop_training = True  # here, since `fit` forgets what was set before it began
+            self.model.stop_training = True  # set here, since `fit` resets it when it begins
 
     @never_raises
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
-        """Show the last state."""
+        """Record and show the final state."""
         if self._is_rejected:
             self._rejected_thread = None
         else:
             self._session.finish("finished")
 
     def loop_step(self, epoch: int | None, logs: Mapping[str, Any] | None, optimizers: Any = None) -> None:
-        """Note one step of a training loop of the user's own, as `Session.step` does."""
+        """Note one step of a custom training loop. See `TrainingSession.loop_step`."""
         self._session.end_loop_if_restarted(epoch)
         if not self._session.is_training:
             self.began.publish(None, TrainingKind.LOOP)
@@ -171,7 +171,7 @@ class TrainingCallback(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def loop(self, epochs: int | None, batches: int | None) -> Iterator[None]:
-        """Mark where a training loop of the user's own begins and ends; no error of ours reaches the loop."""
+        """Mark the start and end of a custom training loop, as a context manager. Explorer errors never reach the loop."""
         session = self._session
         with session.reporting_errors():
             self.began.publish(None, TrainingKind.LOOP)

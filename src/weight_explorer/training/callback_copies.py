@@ -1,7 +1,7 @@
-"""Copies of an explorer's callback, as Keras Tuner, scikit-learn and joblib make them of all callbacks they are given.
+"""Copies of an explorer's callback, as made by Keras Tuner, scikit-learn and joblib.
 
-A copy made in the same process records the model that it is given, in an explorer of its own. One that was pickled keeps the
-settings and records nothing.
+A copy made in the same process records the model it receives, in its own explorer. A pickled copy keeps only the settings and
+records nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NOT_COPYABLE_MESSAGE = (
 
 @dataclass(frozen=True, slots=True)
 class ExplorerSettings:
-    """How an explorer was made, but for its model; see `WeightExplorer`."""
+    """The arguments of an explorer except its model. See `WeightExplorer`."""
 
     record_every: str | int
     max_overhead: float
@@ -44,7 +44,7 @@ class ExplorerSettings:
     labels: tuple[AxisLabels, ...]
 
     def to_arguments(self, labels: tuple[AxisLabels, ...]) -> dict[str, Any]:
-        """Return the keyword arguments of an explorer with these settings and some of the labels."""
+        """Return keyword arguments for `WeightExplorer` with these settings and the given labels."""
         given = {each.target if each.axis is None else (each.target, each.axis): each.names for each in labels}
         return {
             "record_every": self.record_every,
@@ -55,13 +55,13 @@ class ExplorerSettings:
 
 
 class OneTimeWarnings:
-    """Logs each warning once, for a callback and all copies of it together."""
+    """Logs each warning once, across a callback and all its copies."""
 
     def __init__(self) -> None:
         self._logged: set[str] = set()
 
     def warn(self, text: str, error: Exception | None = None) -> None:
-        """Log a warning, and the error that it is about, unless it was logged before."""
+        """Log a warning, with its error if any, unless it was already logged."""
         if text not in self._logged:
             self._logged.add(text)
             logger.warning(text, exc_info=error)
@@ -69,12 +69,12 @@ class OneTimeWarnings:
 
 @dataclass(frozen=True, slots=True)
 class CallbackCopier:
-    """What a copy of a callback is made from.
+    """Makes copies of an explorer's callback.
 
     Args:
         explorer_class: `WeightExplorer`, or the user's subclass of it.
-        settings: Those of the explorer whose callback is copied.
-        log: Shared by all copies.
+        settings: The settings of the explorer whose callback is copied.
+        log: The warning log that all copies share.
     """
 
     explorer_class: Callable[..., Any]
@@ -82,15 +82,15 @@ class CallbackCopier:
     log: OneTimeWarnings
 
     def copy(self) -> CopiedCallback:
-        """Return a copy."""
+        """Return a copy of the callback."""
         return CopiedCallback(self)
 
     def reduce(self) -> tuple[Any, ...]:
-        """Return what `__reduce__` has to: the pickled callback keeps the settings only."""
+        """Return the value for `__reduce__`. A pickled callback keeps only the settings."""
         return UnpickledCallback, (self.settings,)
 
     def make_explorer(self, model: keras.Model) -> Any:
-        """Make an explorer of a model, without those labels that do not fit it."""
+        """Create an explorer for a model, without labels that do not fit it."""
         return self.explorer_class(model, **self.settings.to_arguments(self._fitting_labels(model)))
 
     def _fitting_labels(self, model: keras.Model) -> tuple[AxisLabels, ...]:
@@ -108,7 +108,7 @@ class CallbackCopier:
 
 
 class _CopyableCallback:
-    """Is copied and pickled as its recipe says."""
+    """Mixin whose copying and pickling are done by a `CallbackCopier`."""
 
     _copier: CallbackCopier
 
@@ -123,11 +123,11 @@ class _CopyableCallback:
 
 
 class ExplorerCallback(_CopyableCallback, TrainingCallback):
-    """The callback of an explorer: it can be copied and pickled.
+    """The callback of an explorer. It can be copied and pickled.
 
     Args:
-        session: As for `TrainingCallback`.
-        explorer: The `WeightExplorer` whose callback this is. It lives as long as its callback.
+        session: Follows the training. See `TrainingCallback`.
+        explorer: The `WeightExplorer` of this callback. The callback keeps it alive.
         copier: Makes copies.
     """
 
@@ -138,7 +138,7 @@ class ExplorerCallback(_CopyableCallback, TrainingCallback):
 
 
 def _forward_hooks(callback_class: type[CopiedCallback]) -> type[CopiedCallback]:
-    """Give a class every hook of `TrainingCallback`, each of which calls that of the explorer's callback."""
+    """Add every hook of `TrainingCallback` to a class. Each hook calls the same hook of the explorer's callback."""
     for name in dir(TrainingCallback):
         if name.startswith("on_") and getattr(TrainingCallback, name) is not getattr(keras.callbacks.Callback, name):
             setattr(callback_class, name, _forwarding_hook(name))
@@ -156,39 +156,39 @@ def _forwarding_hook(name: str) -> Callable[..., None]:
 
 @_forward_hooks
 class CopiedCallback(_CopyableCallback, keras.callbacks.Callback):
-    """A copy of an explorer's callback: records the model that Keras gives it, in an explorer of its own.
+    """A copy of an explorer's callback. It records the model that Keras sets, in its own explorer.
 
-    Where no explorer can be made of that model, the log says so once, and the training goes on without.
+    If no explorer can be created for that model, a warning is logged once and the training continues without recording.
 
     Attributes:
-        explorer: The `WeightExplorer` of the model that it was given last; None before `fit`.
-        explorer_callback: The callback of that explorer, which does the work; None before `fit`.
+        explorer: The `WeightExplorer` of the model that was set last. None before `fit`.
+        explorer_callback: The callback of that explorer, which does the work. None before `fit`.
     """
 
     def __init__(self, copier: CallbackCopier) -> None:
         super().__init__()
         self._copier = copier
-        self._explored_model: Any = None  # the model
+        self._explored_model: Any = None  # the model of `explorer`
         self.explorer: Any = None
         self.explorer_callback: TrainingCallback | None = None
 
     @property
     def status(self) -> TrainingStatus:
-        """Where the training stands."""
+        """The status of the training."""
         return TrainingStatus() if self.explorer_callback is None else self.explorer_callback.status
 
     def set_model(self, model: Any) -> None:
-        """Take the model that is to be trained, and make an explorer of it unless there is one; never raises."""
+        """Set the model to train, and create an explorer for it unless there is one. Never raises."""
         super().set_model(model)
         try:
             self._create_explorer(self.model)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the training goes on
+        except Exception as error:  # noqa: BLE001 - the training continues after any error
             self.explorer = self.explorer_callback = None
             text = "A copy of a WeightExplorer's callback cannot record this model; the training goes on."
             self._copier.log.warn(f"{text} {type(error).__name__}: {error}"[:500], error)
 
     def set_params(self, params: Any) -> None:
-        """Take what Keras says of the training."""
+        """Set the parameters of the training from Keras."""
         super().set_params(params)
         if self.explorer_callback is not None:
             self.explorer_callback.set_params(params)
@@ -206,11 +206,11 @@ class CopiedCallback(_CopyableCallback, keras.callbacks.Callback):
 
 
 class UnpickledCallback(keras.callbacks.Callback):
-    """What pickling makes of an explorer's callback: it records nothing, and says so once in the log.
+    """An explorer's callback after pickling. It records nothing, and logs that once.
 
     Args:
-        settings: Those of the explorer.
-        log: Shared with its copies.
+        settings: The settings of the explorer.
+        log: The warning log shared with copies of this callback. A new one if None.
     """
 
     explorer = None
@@ -221,7 +221,7 @@ class UnpickledCallback(keras.callbacks.Callback):
         self._log = log or OneTimeWarnings()
 
     def set_model(self, model: Any) -> None:
-        """Take the model, and say that nothing is recorded."""
+        """Set the model, and warn that nothing is recorded."""
         super().set_model(model)
         self._log.warn(PICKLED_MESSAGE)
 

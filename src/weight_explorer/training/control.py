@@ -1,16 +1,16 @@
-"""What is asked of a training by others: to wait between two batches, to go on, or to end. Knows nothing of Keras."""
+"""Requests to a training: pause between two batches, resume, or stop. Independent of Keras."""
 
 from __future__ import annotations
 
 import threading
 
-# Seconds after which a wait looks up: for Ctrl-C, which does not end it where it came just before, and on Windows never; and
-# for clicks, where only the training's own thread can take them.
+# The longest single wait in seconds. A wait must end regularly to notice Ctrl-C, which does not end a wait if it came just
+# before it, and never does on Windows. It must also end to handle clicks if only the training thread can do that.
 WAIT_SECONDS = 0.25
 
 
 class TrainingControl:
-    """Holds a training between two batches. Others pull it, from any thread; the training asks it, on its own.
+    """Pauses or stops a training between two batches. Any thread can send requests; the training thread reads them.
 
     >>> brake = TrainingControl()
     >>> brake.pause()
@@ -27,42 +27,42 @@ class TrainingControl:
 
     @property
     def request(self) -> str:
-        """What is asked for: "stop", "pause", or "" for nothing."""
+        """The current request: "stop", "pause", or "" for none."""
         return "stop" if self._is_stopping else "pause" if self._is_pausing else ""
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the training is to end."""
+        """Whether the training should stop."""
         return self._is_stopping
 
     @property
     def should_wait(self) -> bool:
-        """Whether the training is to wait."""
+        """Whether the training should wait."""
         return self._is_pausing and not self._is_stopping
 
     def pause(self) -> None:
-        """Have the training wait at the end of the batch."""
+        """Pause the training at the end of the batch."""
         self._is_pausing = True
 
     def resume(self) -> None:
-        """Have it go on."""
+        """Resume the training."""
         self._is_pausing = False
         self.notify()
 
     def stop(self) -> None:
-        """Have it end with the batch; if it waits, now."""
+        """Stop the training at the end of the batch, or at once if it is paused."""
         self._is_stopping = True
         self.notify()
 
     def reset(self) -> None:
-        """Forget what was asked: the training that it was asked of is over."""
+        """Clear all requests, because their training is over."""
         self._is_pausing = self._is_stopping = False
 
     def notify(self) -> None:
-        """Have who waits look what is new."""
+        """Wake up the waiting thread."""
         self._changed.set()
 
     def wait(self) -> None:
-        """Wait until there is something new, but no longer than `WAIT_SECONDS`; on the main thread Ctrl-C ends it."""
+        """Wait for a notification, at most `WAIT_SECONDS`. On the main thread, Ctrl-C ends the wait."""
         self._changed.wait(WAIT_SECONDS)
         self._changed.clear()

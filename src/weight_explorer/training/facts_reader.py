@@ -1,7 +1,7 @@
-"""Reads what holds in a training from the live model and its optimizers, for the facts that each record keeps.
+"""Reads the facts that each record keeps from the live model and its optimizers.
 
-It runs on the training's own thread, where a record is made, and never calls code of the user's: a learning rate that is a
-function or a schedule class of their own is unknown.
+The reader runs on the training thread, where records are made, and never calls user code: a learning rate that is a function
+or a custom schedule class is unknown.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from weight_explorer.recording.facts import (
 
 @dataclass(frozen=True, slots=True)
 class _TrackedOptimizer:
-    """An optimizer that updates weights, and whether a loss scale is around it."""
+    """An optimizer that updates weights, and whether a loss scale optimizer wraps it."""
 
     optimizer: Any
     scales_loss: bool = False
 
     def iterations(self) -> int | None:
-        # The public `iterations` is no variable where gradients are accumulated; schedules are asked with this one.
+        # With gradient accumulation, the public `iterations` is not a variable. Schedules are evaluated with this private one.
         counter = getattr(self.optimizer, "_iterations", None)
         return try_read(lambda: int(read_values(self.optimizer.iterations if counter is None else counter)))
 
     def owned_keys(self, catalog: Catalog) -> frozenset[str] | None:
         if not self.optimizer.built:
             return None
-        # Keras has no public list of them: `optimizer.variables` are its own.
+        # Keras has no public list of the trained variables: `optimizer.variables` holds the optimizer's own state.
         ids = {id(variable) for variable in self.optimizer._trainable_variables}  # noqa: SLF001
         return frozenset(key for key, variable in catalog.variables.items() if id(variable) in ids)
 
@@ -52,7 +52,7 @@ class FactsReader:
     """Reads the facts of each record of one model.
 
     Args:
-        model: The model that is explored.
+        model: The explored model.
     """
 
     def __init__(self, model: Any) -> None:
@@ -62,17 +62,17 @@ class FactsReader:
         self._declared_optimizers: tuple[_TrackedOptimizer, ...] | None = None
         self._optimizers: tuple[_TrackedOptimizer, ...] = ()
         self._conditions = TrainingConditions()
-        # What differs in the activity alone, so that records share it where that goes back and forth.
+        # Conditions that differ only in the training kind. Records share these objects when the kind alternates.
         self._conditions_by_kind: dict[TrainingKind, TrainingConditions] = {}
         self._last_identity: tuple[Any, ...] = ()
         self._traced_variables = _TracedVariables()
         self._steps_since_record = 0
-        # By the optimizer itself: a new one may have the id of one that is gone.
+        # Keyed by the optimizer itself, since a new one may have the id of a deleted one.
         self._last_iterations: weakref.WeakKeyDictionary[Any, int | None] = weakref.WeakKeyDictionary()
         self._noted_rates: tuple[tuple[int | None, ...], tuple[float | LazyLearningRate | None, ...]] = (), ()
 
     def begin(self, training_kind: TrainingKind, trainer: Any = None) -> None:
-        """Note that a training begins: of the model itself, or of one that shares layers with it."""
+        """Note that a training begins. `trainer` is the model that is trained, if it is another one that shares layers."""
         self._trainer = trainer if trainer is not None else self._model
         self._training_kind, self._declared_optimizers, self._last_identity = training_kind, None, ()
         self._steps_since_record = 0
@@ -80,14 +80,14 @@ class FactsReader:
             try_read(self._note_train_function)
 
     def note_step(self, optimizers: Any) -> None:
-        """Note a step of a loop of the user's own; `optimizers` are those that made it, None where they do not say."""
+        """Note a step of a custom training loop. `optimizers` are the optimizers of the step, or None if they are not given."""
         self._steps_since_record += 1
         if optimizers is not None and not self._is_declared(optimizers):
             self._declared_optimizers = tuple(each for optimizer in _as_sequence(optimizers) for each in _unwrap(optimizer))
             self._last_identity = ()
 
     def note_learning_rates(self) -> None:
-        """Note the learning rates of the last batch of an epoch: a callback may set others before its end is recorded."""
+        """Note the learning rates of the last batch of an epoch. A callback may change them before its end is recorded."""
         steps = tuple(each.iterations() for each in self._optimizers)
         self._noted_rates = steps, self._learning_rates(steps)
 
@@ -95,7 +95,7 @@ class FactsReader:
         return tuple(_learning_rate_of(each.optimizer, count) for each, count in zip(self._optimizers, iterations, strict=True))
 
     def _learning_rates_of_last_batch(self, iterations: tuple[int | None, ...]) -> tuple[float | LazyLearningRate | None, ...]:
-        """Return the learning rates at the end of an epoch: those noted after its last batch, else only those of schedules."""
+        """Return the learning rates noted after the last batch of an epoch, or only those of schedules if none were noted."""
         noted_steps, rates = self._noted_rates
         return (
             rates
@@ -104,21 +104,21 @@ class FactsReader:
         )
 
     def trainable_flags(self, catalog: Catalog) -> tuple[bool, ...]:
-        """Return which layers are trainable by their own flags, to see that one was changed."""
+        """Return the `trainable` flag of each layer, to detect changes."""
         return tuple(
             try_read(lambda layer=layer: bool(getattr(layer, "trainable", True))) is not False
             for layer in catalog.layers.values()
         )
 
     def num_unrecorded_steps(self) -> int:
-        """Return how many steps the compiled optimizer has made since facts were read last; 0 where that is not known."""
+        """Return the number of steps of the compiled optimizer since facts were last read, or 0 if unknown."""
         pairs = [(each.iterations(), self._last_iterations.get(each.optimizer)) for each in self._compiled_optimizers()]
         return max((now - before for now, before in pairs if now is not None and before is not None), default=0)
 
     def read(
         self, catalog: Catalog, preceding_change: PrecedingChange | None = None, *, ends_epoch: bool = False
     ) -> RecordFacts:
-        """Read what holds now, in the training that runs; `ends_epoch` says that an epoch has just ended."""
+        """Read the current facts of the running training. `ends_epoch` is True if an epoch has just ended."""
         seen = self._identity(catalog)
         if len(seen) != len(self._last_identity) or any(
             now is not before for now, before in zip(seen, self._last_identity, strict=True)
@@ -134,12 +134,12 @@ class FactsReader:
         return RecordFacts(conditions, rates, steps, preceding_change)
 
     def weights_are_averages(self) -> bool:
-        """Whether each weight is, bit by bit, the moving average that its optimizer keeps of it (`use_ema=True`)."""
+        """Return whether each weight exactly equals the moving average that its optimizer keeps (`use_ema=True`)."""
         pairs = [pair for each in self._optimizers if each.optimizer.use_ema for pair in _averages_of(each.optimizer)]
         return bool(pairs) and bool(try_read(lambda: all(_is_equal(variable, average) for variable, average in pairs)))
 
     def read_at_rest(self, catalog: Catalog) -> RecordFacts:
-        """Read what holds while nothing is trained: which weights are not trainable, and why."""
+        """Read the facts while no training is running: which weights are not trainable, and why."""
         self._last_iterations.update((each.optimizer, each.iterations()) for each in self._compiled_optimizers())
         return RecordFacts(_conditions_of_flags(catalog))
 
@@ -149,7 +149,7 @@ class FactsReader:
         return iter(()) if optimizer is None else _unwrap(optimizer)
 
     def _note_train_function(self) -> None:
-        """Note whether the train function is one that no step has compiled yet: a model may have no weights at all so far."""
+        """Note the train function if no step has compiled it yet. The model may not have any weights at this point."""
         self._optimizers = try_read(lambda: self._find_optimizers(None, only_own=True)) or ()
         if self._is_untraced():
             self._traced_variables.expect(self._trainer.train_function)
@@ -160,7 +160,7 @@ class FactsReader:
         return len(given) == len(wanted) and all(one is other for one, other in zip(given, wanted, strict=True))
 
     def _identity(self, catalog: Catalog) -> tuple[Any, ...]:
-        """Return what decides whether conditions must be read again, as objects to compare by identity; cheap to collect."""
+        """Return objects to compare by identity: if any differs, conditions must be read again. Cheap to collect."""
         optimizer = getattr(self._trainer, "optimizer", None)
         function = getattr(self._trainer, "train_function", None)
         built = tuple(bool(each.optimizer.built) for each in self._optimizers)
@@ -192,17 +192,17 @@ class FactsReader:
         return tuple(found.values())
 
     def _trained_keys(self, catalog: Catalog) -> frozenset[str] | None:
-        """Return the keys of the weights that the compiled step of Keras updates, None where that is not known."""
+        """Return the keys of the weights that the compiled Keras train step updates, or None if unknown."""
         trainer = self._trainer
         flagged = frozenset(id(variable) for variable in trainer.trainable_variables)
         if keras.backend.backend() == "torch" or trainer.run_eagerly:
-            ids: frozenset[int] | None = flagged  # it asks the flags at every step
+            ids: frozenset[int] | None = flagged  # the flags are read at every step
         else:
             ids = self._traced_variables.ids(trainer.train_function, flagged)
         return None if ids is None else frozenset(key for key, each in catalog.variables.items() if id(each) in ids)
 
     def _is_untraced(self) -> bool:
-        """Whether no step can have been compiled yet by a function that was not seen before."""
+        """Return whether a new train function cannot have been traced yet, because no unrecorded steps were made."""
         for each in self._optimizers:
             steps = each.iterations()
             if steps is None or (steps and self._last_iterations.get(each.optimizer, 0) != steps):
@@ -210,7 +210,7 @@ class FactsReader:
         return True
 
     def _with_training_kind(self, iterations: tuple[int | None, ...]) -> TrainingConditions:
-        """Tell `train_on_batch`: the compiled optimizer makes one step for each that is noted."""
+        """Detect `train_on_batch`: the compiled optimizer makes exactly one step for each noted step."""
         is_loop = self._training_kind is TrainingKind.LOOP and getattr(self._trainer, "train_function", None) is not None
         if not (is_loop and self._steps_since_record and self._optimizers):
             return self._conditions
@@ -224,7 +224,7 @@ class FactsReader:
 
 
 class _TracedVariables:
-    """Which variables a compiled train function updates: those that were trainable when it was traced."""
+    """The variables that a compiled train function updates: those that were trainable when it was traced."""
 
     def __init__(self) -> None:
         self._function: Any = None
@@ -232,14 +232,14 @@ class _TracedVariables:
         self._ids: frozenset[int] | None = None
 
     def expect(self, function: Any) -> None:
-        """Note a function that will be traced by the next step, unless it is the one that was traced before."""
+        """Note a function that the next step will trace, unless it was already traced."""
         if function is not self._function:
             self._expected = function
 
     def ids(self, function: Any, trainable_ids: frozenset[int]) -> frozenset[int] | None:
-        """Return the ids of the variables, None where the function may have been traced before anyone looked.
+        """Return the ids of the variables, or None if the function may have been traced before it was seen.
 
-        One that is made in the middle of a training is traced by its next step.
+        A function created in the middle of a training is traced by the next step.
         """
         if function is not self._function:
             is_new = function is self._expected or (self._function is not None and self._expected is self._function)
@@ -249,7 +249,7 @@ class _TracedVariables:
 
 def _averages_of(optimizer: Any) -> Iterator[tuple[Any, Any]]:
     averages = getattr(optimizer, "_model_variables_moving_average", ())
-    return zip(optimizer._trainable_variables, averages, strict=False)  # noqa: SLF001 - there is no public name for either
+    return zip(optimizer._trainable_variables, averages, strict=False)  # noqa: SLF001 - neither has a public name
 
 
 def _is_equal(variable: Any, average: Any) -> bool:
@@ -264,16 +264,16 @@ def _conditions_of_flags(catalog: Catalog) -> TrainingConditions:
 
 
 def _uses_keras_step(model: Any) -> bool:
-    """Whether `fit` trains the model by the step that Keras brings."""
+    """Return whether `fit` uses the standard train step of Keras for this model."""
     return all(getattr(type(model), name, None) is getattr(keras.Model, name) for name in ("train_step", "make_train_function"))
 
 
-# Attributes of a model that may hold several optimizers.
+# Types of model attributes that may hold several optimizers.
 _CONTAINER_TYPES = (Mapping, list, tuple)
 
 
 def _optimizers_of(owner: Any, *, only_own: bool) -> Iterator[Any]:
-    """Yield the optimizers that a model holds: the compiled one and, unless `only_own`, those among its attributes."""
+    """Yield the optimizers of a model: the compiled one and, unless `only_own`, those in its attributes."""
     compiled = getattr(owner, "optimizer", None)
     attributes = () if only_own or not isinstance(owner, keras.Model) else tuple(vars(owner).values())
     groups = (each.values() if isinstance(each, Mapping) else each for each in attributes if isinstance(each, _CONTAINER_TYPES))
@@ -287,7 +287,7 @@ def _as_sequence(optimizers: Any) -> Sequence[Any]:
 
 
 def _unwrap(optimizer: Any, *, scales_loss: bool = False) -> Iterator[_TrackedOptimizer]:
-    """Yield the optimizers that update weights: of one that wraps others, those."""
+    """Yield the optimizers that update weights. Wrapper optimizers are replaced with the optimizers they wrap."""
     inner = getattr(optimizer, "inner_optimizer", None)
     parts = getattr(optimizer, "optimizers", None)
     if inner is not None:
@@ -301,7 +301,7 @@ def _unwrap(optimizer: Any, *, scales_loss: bool = False) -> Iterator[_TrackedOp
 
 def _learning_rate_of(optimizer: Any, iterations: int | None) -> float | LazyLearningRate | None:
     """Return the learning rate of the last step."""
-    # The public `learning_rate` would call a function of the user's.
+    # The public `learning_rate` would call the user's function.
     rate = getattr(optimizer, "_learning_rate", None)
     if isinstance(rate, keras.Variable):
         return try_read(lambda: float(read_values(rate)))

@@ -1,4 +1,4 @@
-"""When the next record is due, so that recording costs no more than a given share of the training time."""
+"""Scheduling of records, so that recording takes at most a given share of the training time."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from time import perf_counter
 
 from weight_explorer.recording.status import RecordRate
 
-# The browser gets at most ten updates a second, and one at least this often whatever it costs (both in seconds).
+# The minimum and maximum seconds between two browser updates: at most ten per second, and one every two seconds at any cost.
 MIN_UPDATE_INTERVAL = 0.1
 MAX_UPDATE_INTERVAL = 2.0
 
-# Seconds after the answer to a click, which shows the newest record too, that the page has to itself.
+# Seconds without drawing after a click is answered. The answer shows the newest record too.
 QUIET_AFTER_CLICK = 0.3
 
-# Seconds that may be spent beyond the share, so that a small model has ten records and pictures in its first second, and the
-# seconds of training after which they are paid back.
+# Extra seconds that may be spent beyond the allowed share, so that a small model gets ten records and pictures in its first
+# second, and the seconds of training after which they are paid back.
 INITIAL_BUDGET = 0.1
 INITIAL_BUDGET_REPAID_AFTER = 10.0
 
-# Seconds of training of which a share is told.
+# Minimum seconds of training before the overhead is reported.
 MIN_SECONDS_FOR_OVERHEAD = 0.1
 
-# Seconds of training in which records are counted before their number is told.
+# Minimum seconds of training before the record rate is reported.
 MIN_SECONDS_FOR_RATE = 1.0
 
-# Of the share, what small pictures of all weights may take for a page that has to answer clicks by itself, and seconds between
-# two of them, at least: each may have more than a million bytes.
+# The fraction of the allowed overhead for previews of all weights, sent to a page that must answer clicks without the kernel,
+# and the minimum seconds between two previews. Each may be larger than a million bytes.
 PREVIEW_SHARE = 0.5
 MIN_PREVIEW_INTERVAL = 1.0
 
 
 def check_schedule_arguments(record_every: str | int, max_overhead: float) -> None:
-    """Refuse what no pace can be made of.
+    """Check the arguments of a schedule.
 
     Raises:
-        ValueError: The message says what came and what was expected.
+        ValueError: If an argument is invalid. The message says what was given and what was expected.
     """
     is_count = isinstance(record_every, int) and not isinstance(record_every, bool) and record_every > 0
     if not is_count and record_every not in ("auto", "epoch"):
@@ -46,20 +46,18 @@ def check_schedule_arguments(record_every: str | int, max_overhead: float) -> No
 
 
 class RecordScheduler:
-    """Decides when a record between two epochs is due and when a picture is, and adds up what both have cost.
+    """Decides when records within an epoch and pictures are due, and adds up the time they take.
 
-    What they may cost is `max_overhead` of the time that the training itself takes, and before that `INITIAL_BUDGET`, so that
-    the first second shows something; what was spent of it is saved again until `INITIAL_BUDGET_REPAID_AFTER`. With "auto"
-    records and
-    pictures together stay within it, those that are always made counted too, and what examining takes; with a fixed number of
-    batches only the
-    pictures do. What the next ones will cost is known from the last. Never by batch index: with `steps_per_execution` the
-    index jumps.
+    The budget is `max_overhead` of the time of the training itself, plus `INITIAL_BUDGET` seconds, so that the first second
+    shows something. The initial budget is paid back by `INITIAL_BUDGET_REPAID_AFTER`. With "auto", the budget covers records
+    and pictures together, including the records that are always made and the time for diagnosis. With a fixed number of
+    batches, it covers only pictures. The last cost predicts the next one. Decisions never use the batch index, because it
+    jumps with `steps_per_execution`.
     """
 
     def __init__(self, record_every: str | int, max_overhead: float, clock: Callable[[], float] = perf_counter) -> None:
         self.record_every = record_every
-        # Batches between two records, where time does not decide.
+        # Batches between two records, or None if the time decides.
         self._record_interval = {"auto": None, "epoch": math.inf}.get(str(record_every), record_every)
         self.max_overhead = max_overhead
         self._clock = clock
@@ -69,7 +67,7 @@ class RecordScheduler:
         self.begin()
 
     def begin(self) -> None:
-        """Start counting anew: a training begins."""
+        """Reset all counters at the start of a training."""
         self._begin_time = self._last_record_time = self._clock()
         self._last_draw_time = -MAX_UPDATE_INTERVAL
         self._record_seconds = self._draw_seconds = self._background_seconds = 0.0
@@ -78,17 +76,17 @@ class RecordScheduler:
         self._paused_since: float | None = None
 
     def pause_clock(self) -> None:
-        """Stop the count of the training's time: it waits."""
+        """Stop the training clock, because the training is paused."""
         self._paused_since = self._clock()
 
     def resume_clock(self) -> None:
-        """Count on: what it waited was no time of training."""
+        """Restart the training clock. The pause does not count as training time."""
         if self._paused_since is not None:
             self._begin_time += self._clock() - self._paused_since
             self._paused_since = None
 
     def is_due(self, num_batches: int) -> bool:
-        """Note that so many more batches were trained and say whether a record is due."""
+        """Note that `num_batches` more batches were trained, and return whether a record is due."""
         self._batches_since_record += num_batches
         if self._record_interval is not None:
             return self._batches_since_record >= self._record_interval
@@ -97,11 +95,11 @@ class RecordScheduler:
 
     @property
     def batches_until_record(self) -> float:
-        """How many batches are to be trained before the next record; 0 where time decides."""
+        """The number of batches until the next record, or 0 if the time decides."""
         return self._record_interval - self._batches_since_record if self._record_interval is not None else 0
 
     def may_draw(self) -> bool:
-        """Say whether the browser can take another picture yet, and the training can afford it."""
+        """Return whether the browser can receive another picture now and the budget allows it."""
         now = self._clock()
         if now - self._last_draw_time < MIN_UPDATE_INTERVAL or now - self._last_click_time < QUIET_AFTER_CLICK:
             return False
@@ -109,7 +107,7 @@ class RecordScheduler:
         return spent + self._last_draw_seconds <= self._budget or now - self._last_draw_time >= MAX_UPDATE_INTERVAL
 
     def note_record(self, seconds: float, *, num_records: int = 1) -> None:
-        """Add the time that a record took, or the finding that there was nothing new to record."""
+        """Add the time of a record, or of a check that found nothing new to record."""
         self._record_seconds += seconds
         self._last_record_seconds = seconds
         self._last_record_time = self._clock()
@@ -117,26 +115,26 @@ class RecordScheduler:
         self.num_records += num_records
 
     def note_drawing(self, seconds: float) -> None:
-        """Add the time that a picture took."""
+        """Add the time of a picture."""
         self._draw_seconds += seconds
         self._last_draw_seconds = seconds
         self._last_draw_time = self._clock()
 
     def may_send_previews(self) -> bool:
-        """Say whether the training can afford small pictures of all weights; from one training to the next as well."""
+        """Return whether the budget allows previews of all weights. The limit also applies across trainings."""
         return self._clock() >= self._next_preview_time
 
     def note_previews(self, seconds: float) -> None:
-        """Add the time that small pictures of all weights took."""
+        """Add the time of previews of all weights."""
         self._draw_seconds += seconds
         self._next_preview_time = self._clock() + max(MIN_PREVIEW_INTERVAL, seconds / (PREVIEW_SHARE * self.max_overhead))
 
     def note_click_answered(self) -> None:
-        """Note that a click was answered, on its own thread and at the user's own cost: the next may come soon."""
+        """Note that a click was answered on its own thread. Its time does not count, and another click may follow soon."""
         self._last_click_time = self._clock()
 
     def add_background_time(self, seconds: float) -> None:
-        """Add the time that another thread took: to examine, which has a pace of its own, or to find statistics."""
+        """Add the time that another thread took for diagnosis, which has its own time limit, or for statistics."""
         self._background_seconds += seconds
 
     @property
@@ -163,14 +161,14 @@ class RecordScheduler:
 
     @property
     def overhead(self) -> float | None:
-        """What all of it has cost since `begin`, also beside the training, as a share of the time without that.
+        """The total cost since `begin`, including other threads, as a share of the training time without that cost.
 
-        None while that is too short for a share of it to mean anything.
+        None while the training time is too short for a meaningful share.
         """
         return self._total_seconds / self._training_seconds if self._training_seconds >= MIN_SECONDS_FOR_OVERHEAD else None
 
     @property
     def record_rate(self) -> RecordRate | None:
-        """How many records were made since `begin`; None while the time is too short to mean anything."""
+        """The number of records since `begin` and the time they cover, or None while the time is too short to be meaningful."""
         seconds = self._elapsed_seconds
         return RecordRate(self.num_records, seconds) if seconds >= MIN_SECONDS_FOR_RATE else None

@@ -1,4 +1,4 @@
-"""Where a training stands, and what is to be done at each of its turns: record, draw, report. Knows nothing of Keras."""
+"""The status of a training, and the actions at each of its events: record, draw, report. Independent of Keras."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from weight_explorer.training.scheduler import RecordScheduler
 
 logger = logging.getLogger("weight_explorer")
 
-# What the user can ask of a training, and what the brake does then.
+# The requests that a user can send to a training, and the `TrainingControl` method for each.
 REQUESTS: Mapping[str, Callable[[TrainingControl], None]] = {
     "pause": TrainingControl.pause,
     "resume": TrainingControl.resume,
@@ -32,7 +32,7 @@ REQUESTS: Mapping[str, Callable[[TrainingControl], None]] = {
 
 
 class _ErrorReporting:
-    """Hands an error on instead of raising it. A generator would take three times as long, which every record pays."""
+    """Passes an error to a function instead of raising it. A generator would take three times as long at every record."""
 
     __slots__ = ("_report",)
 
@@ -52,72 +52,72 @@ class _ErrorReporting:
 
 
 class StatusReporter:
-    """Knows where a training stands, and shows in the panel what goes wrong. For two threads.
+    """Keeps the status of a training, and shows errors in the panel. Can be used by two threads.
 
     Args:
-        status: Where it stands at first.
+        status: The initial status.
 
     Attributes:
-        changed: Published when the panel is to be brought up to date: there is a record, or the status changed. No handler may
-            wait for another thread.
+        changed: Published when the panel must be updated, because there is a new record or the status changed. Handlers must
+            not wait for another thread.
     """
 
     def __init__(self, status: TrainingStatus) -> None:
         self.changed = Event()
         self._status = status
         self._reported_errors: set[str] = set()
-        self._status_lock = threading.RLock()  # an error in a click is reported from another thread
+        self._status_lock = threading.RLock()  # errors in click handlers are reported from another thread
 
     @property
     def status(self) -> TrainingStatus:
-        """Where the training stands."""
+        """The status of the training."""
         return self._status
 
     @property
     def is_training(self) -> bool:
-        """Whether a training is running, as far as anybody told."""
+        """Whether a training is running, as far as it was reported."""
         return self._status.is_training
 
     def reporting_errors(self) -> _ErrorReporting:
-        """Show an error in the panel instead of raising it, where raising would hurt a training or be seen by nobody."""
+        """Return a context that shows an error in the panel, where raising it would disrupt the training or go unseen."""
         return _ErrorReporting(self.report_error)
 
     def noted(self) -> _ErrorReporting:
-        """Show an error with the next picture instead of raising it."""
+        """Return a context that shows an error with the next picture instead of raising it."""
         return _ErrorReporting(self.note_error)
 
     def report_error(self, error: Exception) -> None:
-        """Show an error of ours in the panel; never raises."""
+        """Show an error of the explorer in the panel. Never raises."""
         self.note_error(error)
         try:
             self._draw_error()
-        except Exception:  # the drawing may be what failed
+        except Exception:  # drawing may have caused the error
             logger.debug("The problem could not be drawn.", exc_info=True)
 
     def note_error(self, error: Exception) -> None:
-        """Have an error of ours shown with the next picture; never raises."""
+        """Show an error of the explorer with the next picture. Never raises."""
         try:
             problem = f"{type(error).__name__}: {error}"[:300]
-        except Exception:  # noqa: BLE001 - an error that cannot even be written
+        except Exception:  # noqa: BLE001 - the error has no printable message
             problem = type(error).__name__
-        if problem not in self._reported_errors:  # said once: an error in every batch would fill the user's output
+        if problem not in self._reported_errors:  # logged once: an error in every batch would flood the output
             self._reported_errors.add(problem)
             logger.warning("Weight Explorer met a problem; a running training goes on.", exc_info=error)
         self._update_status(problem=problem)
 
     def clear_error(self, error_type: type[Exception]) -> None:
-        """Show a problem of this kind no longer."""
+        """Stop showing a problem with this error type."""
         if self._status.problem.startswith(f"{error_type.__name__}: "):
             self._update_status(problem="")
 
     def note_click_answered(self) -> None:
-        """Note that a click was answered; called from another thread."""
+        """Note that a click was answered. Called from another thread."""
 
     def add_background_time(self, seconds: float) -> None:
-        """Note what another thread took while training."""
+        """Note the time that another thread took during training."""
 
     def request_if_training(self, request: str) -> None:
-        """Take what the user asks of a training, one of `REQUESTS`: there is none."""
+        """Ignore a request, one of `REQUESTS`, because no training is running."""
 
     def _draw_error(self) -> None:
         self.changed.publish()
@@ -128,20 +128,19 @@ class StatusReporter:
 
 
 class TrainingSession(StatusReporter):
-    """Follows a training, fit after fit.
+    """Follows the training of a model, over several fits.
 
     Args:
-        history: Learns how many batches each epoch has, and where a fit begins.
+        history: Receives the number of batches of each epoch, and where each fit begins.
         scheduler: Decides when records are due.
-        record: Called with a `Record` when the weights are to be copied; returns whether there is nothing to wait for, which is
-            False of a model that is not built yet.
-        between_batches: Called after every batch, and again and again while the training is held between two; None for nothing.
+        record: Called with a `Record` to copy the weights. Returns False if the model is not built yet, True otherwise.
+        between_batches: Called after every batch, and repeatedly while the training is paused. None calls nothing.
 
     Attributes:
-        reading: Published when the model is about to be read.
-        epoch_ending: Published after the last batch of an epoch whose length is known, before any callback hears of its end.
-        sketch: Called when a training begins and at the ends of epochs, as the pace allows, to have the page know all
-            weights in small; returns whether it needs to.
+        reading: Published just before the model is read.
+        epoch_ending: Published after the last batch of an epoch of known length, before any callback is told of the epoch end.
+        sketch: Called when a training begins and at the ends of epochs, if the scheduler allows it, to send previews of all
+            weights to the page. Returns whether the page needs them.
     """
 
     def __init__(
@@ -162,46 +161,46 @@ class TrainingSession(StatusReporter):
         self._between_batches = between_batches
         self._is_model_unbuilt = False
         self._finished_epochs = 0
-        self._next_loop_epochs: int | None = None  # of a loop that begins again, how many there will be
-        self._last_batch: float = math.inf  # of the epoch, where its length is known
-        self._batch = 0  # counted on its own: a new status for each batch would cost half of what a batch may
-        # The batch that the pace knows of, and the one before which nothing is to be done but to count them.
+        self._next_loop_epochs: int | None = None  # the number of epochs of a loop that starts over
+        self._last_batch: float = math.inf  # the last batch of the epoch, if its length is known
+        self._batch = 0  # not part of the status: a new status per batch would take half of the time budget of a batch
+        # The last batch that the scheduler counted, and the next batch that needs more than counting.
         self._scheduled_batch = 0
         self._next_busy_batch: float = 0
         self._was_interrupted = False
         self._pending_log_line = ""
-        # What is to be done between two steps; asked for by other threads, which say then that there is something to look for.
+        # Functions to call between two steps. Other threads add them, and then set `_has_request`.
         self._queued_calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._has_request = False
         self.control = TrainingControl()
-        # Where the training runs that began last.
+        # The thread of the training that began last.
         self.thread = threading.main_thread()
 
     @property
     def status(self) -> TrainingStatus:
-        """Where the training stands."""
+        """The status of the training."""
         return replace(self._status, batch=self._batch)
 
     @property
     def is_custom_loop(self) -> bool:
-        """Whether it is a loop of the user's own: unless they say so, nobody tells where that ends."""
+        """Whether the training is a custom loop. Its end is unknown unless the user reports it."""
         return self._status.is_custom_loop
 
     @property
     def progress(self) -> TrainingProgress:
-        """Where the training stands."""
+        """The progress of the training."""
         finished = self._finished_epochs - self._status.epochs_before if self._status.epoch else 0
         return TrainingProgress(self._finished_epochs, self._batch, finished + (self._batch > 0))
 
     def begin(self, epochs: int | None = None, batches: int | None = None, *, is_custom_loop: bool = False) -> None:
-        """Record the state before training; `epochs` and `batches` of each are None where that is unknown.
+        """Begin a training and record the state before it. `epochs` and `batches` per epoch are None if unknown.
 
-        A loop of the user's own is noticed when its first step is done: then the state before it is past.
+        A custom loop is only detected after its first step. The state before it is then gone, so it is not recorded here.
         """
         self._scheduler.begin()
         if self.is_training:
-            self.control.reset()  # one that broke off without a word left it
-        if self._batch:  # the fit before this one ended in mid-epoch
+            self.control.reset()  # requests to an interrupted training
+        if self._batch:  # the previous fit ended in the middle of an epoch
             self._history.mark_epoch_interrupted(self._finished_epochs, self._batch)
             self._finished_epochs += 1
         self._history.begin_fit()
@@ -216,43 +215,43 @@ class TrainingSession(StatusReporter):
             self._record_and_draw("start", {}, force_draw=True)
 
     def reject_fit(self) -> None:
-        """Note that a fit began that is not followed; of a training that runs beside it the status stays."""
+        """Note that a fit began that is not recorded. The status of a background training does not change."""
         if not (self.is_training and self._status.is_background):
             self._update_status(phase="refused")
 
     def begin_loop(self, epochs: int | None, batches: int | None) -> None:
-        """Record the state before a loop of the user's own that says where it begins."""
+        """Begin a custom loop that reports its start, and record the state before it."""
         self.begin(epochs, batches, is_custom_loop=True)
         self._record_and_draw("start", {}, force_draw=True)
 
     def run_between_batches(self, function: Callable[[], None]) -> None:
-        """Have something done by the training's own thread, between two steps."""
+        """Call a function on the training thread between two steps."""
         self._queued_calls.put(function)
         self._signal_request()
         self.control.notify()
 
     def request_if_training(self, request: str) -> None:
-        """Ask something of the training that runs; called from another thread.
+        """Send a request to the running training. Called from another thread.
 
-        Who asks for what it does already, or for a training that is over by then, changes nothing.
+        The request has no effect if it is already in effect, or if the training is over by then.
         """
-        with self._status_lock:  # so that it is not asked of the next
+        with self._status_lock:  # so that the request does not reach the next training
             if self.is_training and not self.is_custom_loop:
                 self.send_request(request)
 
     def send_request(self, request: str) -> None:
-        """Ask something of the training that runs, or of the one that is about to begin."""
+        """Send a request to the running training, or to the one that is about to begin."""
         with self._status_lock:
             REQUESTS[request](self.control)
             self._signal_request()
             self._update_status(request=self.control.request)
 
     def _signal_request(self) -> None:
-        self._has_request = True  # first: the training looks at it last
+        self._has_request = True  # set first, because the training checks it last
         self._next_busy_batch = 0
 
     def wait_while_paused(self) -> bool:
-        """Wait for as long as the user wants the training to; say whether it is to end. On the training's own thread."""
+        """Wait while the training is paused, and return whether it should stop. Called on the training thread."""
         if self.control.should_wait:
             self._show_phase("paused")
             self._scheduler.pause_clock()
@@ -278,7 +277,7 @@ class TrainingSession(StatusReporter):
                 self._queued_calls.get()()
 
     def begin_epoch(self, epoch: int, batches: int | None) -> None:
-        """Note where the training stands; `epoch` is counted from 1, as Keras prints it."""
+        """Note the start of an epoch. `epoch` is counted from 1, as Keras prints it."""
         self._log_epoch()
         is_first = not self._status.epoch
         epochs_before = self._advance_to_epoch(epoch - 1)
@@ -288,15 +287,14 @@ class TrainingSession(StatusReporter):
         self._batch = self._scheduled_batch = self._next_busy_batch = 0
         self._last_batch = batches or math.inf
         if is_first and not self.is_custom_loop:
-            self._record_and_draw(
-                "start", {}
-            )  # another callback, such as BackupAndRestore, may have loaded weights since the fit began
+            # Another callback, such as BackupAndRestore, may have loaded weights since the fit began.
+            self._record_and_draw("start", {})
         self._update_status(phase="training", epoch=epoch, batches=batches, epochs_before=epochs_before)
 
     def _advance_to_epoch(self, finished: int) -> int:
-        """Have the time axis go on where the training does, never back to where it has been; return how far it is ahead.
+        """Move the time axis forward to an epoch, never backward, and return how many epochs it is ahead.
 
-        A fit may begin at an `initial_epoch`, and a loop may leave epochs out.
+        A fit may begin at an `initial_epoch`, and a custom loop may skip epochs.
         """
         if finished > self._finished_epochs:
             self._history.skip_epochs(finished, self._finished_epochs)
@@ -304,9 +302,9 @@ class TrainingSession(StatusReporter):
         return self._finished_epochs - finished
 
     def try_skip_batch(self, batch: int) -> bool:
-        """Note a batch that was trained if nothing else is to be done after it, and say so; never raises.
+        """Note a trained batch and return True if nothing else has to be done after it. Never raises.
 
-        Most batches are such: then this takes a hundredth of what `end_batch` and `wait_while_paused` take.
+        This is the case for most batches, and takes a hundredth of the time of `end_batch` and `wait_while_paused`.
         """
         if batch < self._next_busy_batch:
             self._batch = batch
@@ -324,7 +322,7 @@ class TrainingSession(StatusReporter):
                 return False
             if self._between_batches:
                 self._between_batches()
-        except Exception:  # noqa: BLE001 - `end_batch` meets it again, where it is reported
+        except Exception:  # noqa: BLE001 - it occurs again in `end_batch`, where it is reported
             return False
         return True
 
@@ -333,8 +331,8 @@ class TrainingSession(StatusReporter):
         return self._scheduler.is_due(num_new)
 
     def end_batch(self, batch: int, logs: Mapping[str, Any] | None = None, *, force_record: bool = False) -> None:
-        """Record if the pace allows it, or `force_record`; `batch` says how many of this epoch are trained."""
-        self._has_request = False  # before all that may call again
+        """Record if a record is due or `force_record` is True. `batch` is the number of trained batches of this epoch."""
+        self._has_request = False  # first, since the calls below may set it again
         self._run_queued_calls()
         if self._is_due(batch) or self._is_model_unbuilt or force_record:
             self._record_and_draw("batch", logs)
@@ -342,7 +340,7 @@ class TrainingSession(StatusReporter):
             self._between_batches()
 
     def end_epoch(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Record the end of the epoch, always."""
+        """Always record the end of the epoch."""
         num_batches, self._batch = self._batch, 0
         if num_batches:
             self._history.set_epoch_length(self._finished_epochs, num_batches)
@@ -356,7 +354,7 @@ class TrainingSession(StatusReporter):
             self._pending_log_line = _format_epoch_line(self._status, self._history.num_recorded, _numeric_logs(logs))
 
     def _log_epoch(self) -> None:
-        """Log the epoch that ended: now, when Keras' own line of it has ended as well."""
+        """Log the epoch that ended. This happens after Keras has finished its own output line for the epoch."""
         said, self._pending_log_line = self._pending_log_line, ""
         if said:
             logger.info(said)
@@ -365,7 +363,7 @@ class TrainingSession(StatusReporter):
         """Note that the training ended, and draw.
 
         Args:
-            phase: "finished", which is "stopped" where that was asked for, or "interrupted".
+            phase: "finished" or "interrupted". "finished" becomes "stopped" if a stop was requested.
         """
         self._run_queued_calls()
         self._log_epoch()
@@ -386,36 +384,36 @@ class TrainingSession(StatusReporter):
             )
 
     def fail(self, problem: str) -> None:
-        """Note that an error of the training's own ended it, where nobody but the panel says so."""
+        """Note that an error ended the training, in cases where only the panel shows it."""
         self._update_status(problem=problem)
         if self.is_training:
             self.finish("interrupted")
 
     def add_background_time(self, seconds: float) -> None:
-        """Note what another thread took while training."""
+        """Note the time that another thread took during training."""
         if self.is_training:
             self._scheduler.add_background_time(seconds)
 
     def note_click_answered(self) -> None:
-        """Leave the page to who clicked, for a moment; called from another thread."""
+        """Pause drawing briefly after a click, so that the page is responsive. Called from another thread."""
         self._scheduler.note_click_answered()
 
     def take_interruption(self) -> bool:
-        """Say once of each training that broke off that it did: what it did last is no record yet."""
+        """Return True once for each interrupted training: its last changes are not recorded yet."""
         broke_off, self._was_interrupted = self._was_interrupted, False
         return broke_off
 
     def note_change(self, kind: str) -> None:
-        """Note that the weights were found changed though no training of ours was running."""
+        """Note a change of the weights that was detected while no recorded training was running."""
         if kind == "outside" and self._status.phase == "before":
             self._update_status(phase="unseen")
 
     def loop_step(self, epoch: int | None, logs: Mapping[str, Any] | None) -> None:
-        """Note one step of a training loop of the user's own; `epoch`, counted from 0, where they tell.
+        """Note one step of a custom training loop. `epoch` is counted from 0, or None if not given.
 
-        Another epoch is noticed when its first step is done:
-        then the end of the one before is past. It is known where its last batch was recorded, as it always is from the second
-        epoch on, by the length of the one before.
+        A new epoch is only detected after its first step, when the previous epoch has already ended. The state at that end is
+        known if the last batch of the epoch was recorded. From the second epoch on it always is, because the length of the
+        previous epoch tells which batch is the last.
         """
         is_other = self.is_training and epoch is not None and bool(self._status.epoch) and epoch + 1 != self._status.epoch
         has_end = not is_other or self._end_loop_epoch()
@@ -427,15 +425,15 @@ class TrainingSession(StatusReporter):
         self.end_batch(self._batch + 1, logs, force_record=not has_end or self._batch + 1 == self._last_batch)
 
     def end_loop_if_restarted(self, epoch: int | None) -> None:
-        """End the loop where its epochs begin again: an epoch that was left behind comes again in another loop only."""
+        """End the loop if its epochs start over: an earlier epoch number can only come from a new loop."""
         if self.is_training and epoch is not None and epoch + 1 < self._status.epoch:
             self._end_loop_epoch()
             self._next_loop_epochs = self._status.epochs
-            # Without drawing: a drawing would take the first step of the next loop for a change from outside.
+            # Do not draw: drawing would record the first step of the next loop as a change from outside.
             self._close("finished")
 
     def _end_loop_epoch(self) -> bool:
-        """Note that the epoch of a loop is over, one step after its last; say whether there is a record of its end."""
+        """Note the end of an epoch of a custom loop, one step late, and return whether there is a record of that end."""
         num_batches, self._batch = self._batch, 0
         self._history.set_epoch_length(self._finished_epochs, num_batches)
         has_end = self._history.mark_epoch_end(self._finished_epochs, num_batches)
@@ -445,18 +443,18 @@ class TrainingSession(StatusReporter):
         return has_end
 
     def leave_loop(self, *, succeeded: bool) -> None:
-        """Note that a loop of the user's own ended, or that an error ended it, unless that is known; never raises."""
+        """Note that a custom loop ended, normally or with an error, unless that is already known. Never raises."""
         with self.reporting_errors():
             if self.is_training and self.is_custom_loop:
                 self._end(succeeded=succeeded)
 
     def leave_cell(self, *, succeeded: bool) -> None:
-        """Note that the cell ended in which the training ran: a loop ends with it, and a `fit` broke off without a word."""
+        """Note that the cell of the training ended. This ends a custom loop; a `fit` that is still running was interrupted."""
         if self.is_training and not self._status.is_background:
             self._end(succeeded=succeeded and self.is_custom_loop)
 
     def _end(self, *, succeeded: bool) -> None:
-        """End the training; what a loop left is a record, if that of its last batch is not the same."""
+        """End the training. The final state of a custom loop is recorded, unless the record of its last batch is identical."""
         if succeeded and self._batch:
             self._record_and_draw("ended" if self._end_loop_epoch() else "epoch", {})
         self.finish("finished" if succeeded else "interrupted")
@@ -493,7 +491,7 @@ class TrainingSession(StatusReporter):
 
 
 def _format_epoch_line(status: TrainingStatus, num_records: int, metrics: Mapping[str, float]) -> str:
-    """Say how an epoch ended, in one line of text.
+    """Return a one-line summary of the end of an epoch.
 
     >>> _format_epoch_line(TrainingStatus(epoch=3, epochs=10), 12, {"loss": 0.5})
     'epoch 3 of 10, loss: 0.5, records: 12'
@@ -503,7 +501,7 @@ def _format_epoch_line(status: TrainingStatus, num_records: int, metrics: Mappin
 
 
 def _numeric_logs(logs: Mapping[str, Any] | None) -> Mapping[str, float]:
-    """Return the numbers among what the training tells: others may be anything."""
+    """Return the log values that are numbers. Logs can contain values of any type."""
     found = {}
     for name, value in (logs or {}).items():
         try:

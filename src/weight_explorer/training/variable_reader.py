@@ -1,4 +1,4 @@
-"""Reads weights while a model trains. The only home of TensorFlow, whose variables cost more to ask than to copy."""
+"""Reads weights during training. The only module that uses TensorFlow, where a read request costs more than the copy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from weight_explorer.catalog import builder
 
 
 class VariableReader:
-    """Reads the values of variables as `builder.read_values` does: on TensorFlow by one operation for all of them.
+    """Reads the values of variables like `builder.read_values`; on TensorFlow, with one operation for all of them.
 
-    Of a sequence that it is given again it remembers what TensorFlow is asked for: to find that out takes as long as to ask.
+    The operation is cached for the last sequence of variables, since preparing it takes as long as executing it.
 
     Raises:
-        WeightsLostError: Of one there are none to read.
+        WeightsLostError: If a variable has no values to read.
     """
 
     def __init__(self) -> None:
@@ -27,8 +27,8 @@ class VariableReader:
         self._operation: _ReadOperation | None = None
 
     def __call__(self, variables: Sequence[Any]) -> list[np.ndarray]:
-        """Return the values of each."""
-        if keras.backend.backend() == "tensorflow":  # under another one it is not loaded, which takes seconds
+        """Return the values of each variable."""
+        if keras.backend.backend() == "tensorflow":  # other backends do not load TensorFlow, which takes seconds
             if self._last_variables is not variables or self._operation is None or not self._operation.is_current():
                 self._last_variables, self._operation = variables, _prepare_read(variables)
             found = self._operation.read() if self._operation else None
@@ -38,12 +38,12 @@ class VariableReader:
 
 
 class _ReadOperation(NamedTuple):
-    """What TensorFlow is asked for when several variables of Keras are read.
+    """A TensorFlow operation that reads several Keras variables.
 
     Attributes:
-        variables: Those of Keras.
-        backend_variables: Those of TensorFlow in them.
-        execute: Gives their values, and is None where TensorFlow does not.
+        variables: The Keras variables.
+        backend_variables: The TensorFlow variables inside them.
+        execute: A function that returns their values, or None if TensorFlow cannot read them.
     """
 
     variables: Sequence[Any]
@@ -51,7 +51,7 @@ class _ReadOperation(NamedTuple):
     execute: Callable[[], list[Any] | None]
 
     def is_current(self) -> bool:
-        """Say whether the variables of Keras still have those of TensorFlow in them."""
+        """Return whether the Keras variables still hold the same TensorFlow variables."""
         try:
             return all(map(is_, map(_BACKEND_VALUE, self.variables), self.backend_variables))
         except AttributeError:
@@ -62,7 +62,7 @@ class _ReadOperation(NamedTuple):
         return None if found is None else [builder.tensor_to_array(each) for each in found]
 
 
-# The public `value` looks for scopes, which there are none of between two steps, and takes ten times as long.
+# The public `value` checks for scopes, although none are open between two steps, and takes ten times as long.
 _BACKEND_VALUE = attrgetter("_value")
 
 
@@ -73,9 +73,9 @@ def _prepare_read(variables: Sequence[Any]) -> _ReadOperation | None:
 
 @functools.cache
 def _tensorflow_read() -> Callable[[list[Any]], Callable[[], list[Any] | None]] | None:
-    """Return what prepares TensorFlow's operation that reads several variables, which has no public name; None if it has none.
+    """Return a function that prepares the TensorFlow operation to read several variables, or None if it is unavailable.
 
-    An operation for each takes three times as long.
+    The operation has no public name. One operation per variable takes three times as long.
     """
     import tensorflow as tf  # noqa: PLC0415
 

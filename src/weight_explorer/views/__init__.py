@@ -1,1 +1,1 @@
-"""What to draw, as pure functions from weights, history and choice to pictures. `registry` lists the views."""
+"""Views: pure functions that turn weights, a history, and the user's choice into pictures. `registry` lists them."""

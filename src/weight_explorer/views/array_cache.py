@@ -1,4 +1,4 @@
-"""What was computed from recorded arrays, remembered as long as they live: a picture drawn again costs nothing again."""
+"""A cache of results computed from recorded arrays, valid while the arrays exist, so that redrawing a picture is cheap."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Result = TypeVar("Result")
 
 
 class ArrayCache(Generic[Result]):
-    """The newest few results, by the arrays they were computed from, and a key.
+    """A cache of the most recent results, keyed by the arrays they were computed from and a key.
 
-    An array never changes while its record is kept, but one of a record that is dropped may be filled anew: the key tells
-    which records they are of.
+    An array does not change while its record is kept. The array of a dropped record may be reused for another record, so the
+    key must identify the records.
     """
 
     def __init__(self, max_size: int) -> None:
@@ -26,7 +26,7 @@ class ArrayCache(Generic[Result]):
         self._lock = threading.Lock()
 
     def get_or_compute(self, arrays: tuple[np.ndarray, ...], key: Hashable, compute: Callable[[], Result]) -> Result:
-        """Return what was computed from these very arrays under this key, or compute it now."""
+        """Return the cached result for these exact arrays and this key, or compute it."""
         found = self._find(arrays, key)
         if found:
             return found[0]
@@ -39,7 +39,7 @@ class ArrayCache(Generic[Result]):
         return made
 
     def get(self, arrays: tuple[np.ndarray, ...], key: Hashable) -> Result | None:
-        """Return what was computed from these very arrays under this key, None where nothing was."""
+        """Return the cached result for these exact arrays and this key, or None."""
         found = self._find(arrays, key)
         return found[0] if found else None
 
@@ -47,7 +47,7 @@ class ArrayCache(Generic[Result]):
         full_key = _full_key(arrays, key)
         with self._lock:
             references, result = self._results.get(full_key, ([], None))
-            # Another array may have come to live where a dead one was.
+            # A new array may have the same id as one that was deleted.
             if not references or not all(reference() is array for reference, array in zip(references, arrays, strict=True)):
                 return None
             self._results.move_to_end(full_key)

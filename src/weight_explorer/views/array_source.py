@@ -1,4 +1,4 @@
-"""Lines of Python that read the values of a weight from `model` or from `explorer.history`."""
+"""Python source lines that read the values of a weight from `model` or `explorer.history`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from weight_explorer.views.reading import find_inputs
 
 
 def quantity_lines(weight: Weight, history: History, choice: Choice, *, is_live: bool = False) -> list[str]:
-    """Write the lines that read the chosen quantity as `values`; none where no values are kept.
+    """Return source lines that assign the chosen quantity to `values`, or an empty list if no values are kept.
 
     Args:
         weight: The weight, or a slice of it.
         history: The records.
         choice: The record, the quantity, and the record to compare with.
-        is_live: Whether the model is as it was at the newest record, so that the newest values can be read from it.
+        is_live: Whether the model still has the values of the newest record, so that they can be read from the model.
     """
     found = find_inputs(weight, history, choice)
     if isinstance(found, EmptyPicture):
@@ -32,12 +32,12 @@ def quantity_lines(weight: Weight, history: History, choice: Choice, *, is_live:
 
 
 def record_lines(name: str, weight: Weight, history: History, number: int, *, is_live: bool = False) -> list[str]:
-    """Write the lines that read the values of one record as `name`: an array of the weight's shape, in float32 or float64.
+    """Return source lines that assign the values of one record to `name`: an array of the weight's shape, float32 or float64.
 
-    Of a weight that is too large to keep whole, the elements that are not kept are NaN.
+    If only a sample of the weight's elements is kept, all other elements are NaN.
 
     Raises:
-        ValueError: The record keeps no values of the weight.
+        ValueError: If the record keeps no values of the weight.
     """
     column = history.weight_history(weight.variable_key)
     kept = column.values_at(number) if column else None

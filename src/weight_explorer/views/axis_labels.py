@@ -1,4 +1,4 @@
-"""What the entries along a weight's axes are called, and how an array is brought into the order of what is asked about."""
+"""Names for the entries along a weight's axes, and functions that reorder an array by groups of axes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from weight_explorer.catalog.schema import Axis, Weight, pluralize
 
 @dataclass(frozen=True, slots=True)
 class AxisPart:
-    """Entries of one kind: an axis; or of an axis that is made of blocks the blocks, or the entries within each of them.
+    """Entries of one kind: a whole axis, the blocks of a split axis, or the entries within each block.
 
-    `is_named` says that a label alone tells what it is, as "forget gate" does.
+    `is_named` is True if a label is enough to identify an entry, such as "forget gate".
     """
 
     noun: str
@@ -24,18 +24,18 @@ class AxisPart:
     is_named: bool = False
 
     def name(self, i: int) -> str:
-        """Name an entry where its kind is known: `3 the`, `3`, `forget gate`."""
+        """Return the name of an entry where its kind is already known: `3 the`, `3`, `forget gate`."""
         if not self.labels:
             return str(i)
         return self.labels[i] if self.is_named else f"{i} {self.labels[i]}"
 
     def short_name(self, i: int) -> str:
-        """Name an entry by the first word of its label where that tells it from all others."""
+        """Return the first word of an entry's label if it is unique, else its name."""
         first = [label.split(" ")[0] for label in self.labels] if self.is_named else []
         return first[i] if first and len(set(first)) == len(first) else self.name(i)
 
     def describe(self, i: int) -> str:
-        """Name an entry in a sentence: `input 3 ("the")`, `forget gate`."""
+        """Return the name of an entry for use in a sentence: `input 3 ("the")`, `forget gate`."""
         if self.is_named:
             return self.labels[i]
         return f"{self.noun} {i}" + (f' ("{self.labels[i]}")' if self.labels else "")
@@ -43,7 +43,7 @@ class AxisPart:
 
 @dataclass(frozen=True, slots=True)
 class AxisLabels:
-    """All combinations of the entries of some parts, the outer ones first; of no part, the one number that there is.
+    """All combinations of the entries of several parts, outermost part first. Without parts, there is one entry: the number.
 
     >>> gates = AxisPart("gate", 2, labels=("forget gate", "output gate"), is_named=True)
     >>> units = AxisLabels((gates, AxisPart("unit", 3)))
@@ -55,29 +55,29 @@ class AxisLabels:
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of entries."""
         return math.prod(part.size for part in self.parts)
 
     @property
     def noun(self) -> str:
-        """What one of them is."""
+        """The noun for one entry."""
         return " · ".join(part.noun for part in self.parts) or "number"
 
     @property
     def plural_noun(self) -> str:
-        """What all of them are."""
+        """The noun for all entries."""
         return " × ".join(pluralize(part.noun) for part in self.parts) or "number"
 
     def name(self, i: int) -> str:
-        """Name one of them where their kind is known, of several parts in short: `output · 13`, not `output gate · 13`."""
+        """Return the name of an entry. Entries of several parts use short names: `output · 13`, not `output gate · 13`."""
         return " · ".join(part.short_name(j) if len(self.parts) > 1 else part.name(j) for part, j in self._split(i))
 
     def describe(self, i: int) -> str:
-        """Name one of them in a sentence."""
+        """Return the name of an entry for use in a sentence."""
         return ", ".join(part.describe(j) for part, j in self._split(i)) or "the number"
 
     def find(self, text: str) -> int | None:
-        """Return the place of the one with this number, name or label."""
+        """Return the index of the entry with this number, name, or label; None if there is none."""
         if text.isdecimal():
             return int(text) if int(text) < self.size else None
         if len(self.parts) == 1:
@@ -90,20 +90,20 @@ class AxisLabels:
         return [(part, int(place)) for part, place in zip(self.parts, places, strict=True)]
 
 
-# More names than this are not searched one by one.
+# With more entries than this, names are not searched.
 MAX_SEARCHED_NAMES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Which parts make the things that are asked about, which the things they are made of; all others are taken together."""
+    """The parts that form the entries of interest (`own`), and those these consist of (`other`). All other parts are merged."""
 
     own: tuple[int, ...]
     other: tuple[int, ...] = ()
 
 
 def axis_parts(axes: tuple[Axis, ...]) -> tuple[AxisPart, ...]:
-    """Return the parts of axes, in the order of the axes: an axis of gates is the gates, and the units of each."""
+    """Return the parts of some axes, in axis order. A split axis, such as one of gates, has two: the gates and their units."""
     return tuple(part for axis in axes for part in _parts_of_one_axis(axis))
 
 
@@ -120,9 +120,9 @@ def _parts_of_one_axis(axis: Axis) -> tuple[AxisPart, ...]:
 
 
 def groupings(weight: Weight) -> dict[str, Grouping]:
-    """Return the ways to look at a weight, by name: as units with inputs, as inputs with units, as heads, as single numbers.
+    """Return the ways to group a weight, by name: units with inputs, inputs with units, heads, or single numbers.
 
-    The first is what is asked for most: the units; of an embedding the tokens; where nothing comes in, every number.
+    The first grouping is the default: the units, or the tokens of an embedding. Without inputs, it is every number.
     """
     parts = axis_parts(weight.axes)
     out, window = _of_side(parts, "out"), _of_side(parts, "window")
@@ -142,23 +142,23 @@ def groupings(weight: Weight) -> dict[str, Grouping]:
 
 
 def block_axis(weight: Weight, max_blocks: float = math.inf) -> Axis | None:
-    """Return the last axis that is made of several blocks, such as gates or heads, and of at most so many."""
+    """Return the last axis that has several blocks, such as gates or heads, but no more than `max_blocks`."""
     return next((axis for axis in reversed(weight.axes) if 1 < len(axis.blocks) <= max_blocks), None)
 
 
 def with_window(weight: Weight, grouping: Grouping) -> Grouping:
-    """Return the grouping whose things are made of every single place of a window, not of whole windows."""
+    """Return a grouping that treats each position of a window as a separate entry of `other`, instead of merging them."""
     return Grouping(grouping.own, (*grouping.other, *_of_side(axis_parts(weight.axes), "window")))
 
 
 def labels_of_parts(weight: Weight, part_indexes: tuple[int, ...]) -> AxisLabels:
-    """Return the entries of some of a weight's parts."""
+    """Return the labels of the entries of some of a weight's parts."""
     parts = axis_parts(weight.axes)
     return AxisLabels(tuple(parts[i] for i in part_indexes))
 
 
 def arrange(values: np.ndarray, weight: Weight, grouping: Grouping) -> np.ndarray:
-    """Bring an array to the shape (own entries, other entries, all the rest).
+    """Reshape an array to (own entries, other entries, all remaining entries).
 
     >>> axes = (Axis("kernel_length", 3, side="window"), Axis("in", 2, side="in"), Axis("out", 4, side="out"))
     >>> conv = Weight("k", "kernel", "kernel", "conv", (3, 2, 4), "float32", axes)

@@ -1,4 +1,4 @@
-"""What the user chose, and what that means for the model as it is."""
+"""The user's choice of what to show, and how it is resolved against the current model."""
 
 from __future__ import annotations
 
@@ -14,29 +14,36 @@ from weight_explorer.views.selection import CellSelection, selection_from_json
 QUANTITY_LABELS = {"value": "Value", "since_start": "Since start", "since_last": "Since last record", "since_record": "Since"}
 FIRST_ROLES = ("kernel", "recurrent", "bias")
 LAST_ROLES = (SEED_STATE,)
-# The menus of blocks, in the order of a weight's axes; no weight of Keras has more than two axes of blocks.
+# The block menus, in the order of a weight's axes. No Keras weight has more than two axes with blocks.
 BLOCK_FIELDS = ("first blocks", "second blocks")
 EMPTY_MAPPING: Mapping[Any, Any] = MappingProxyType({})
-# The role that stands for all weights together: the first on offer where the whole model is selected.
+# The role of all weights together. It is the first role offered when the whole model is selected.
 OVERVIEW = "overview"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user asked for. None stands for "whatever comes first"; `record` None for the newest record.
+    """The user's choice of what to show. None means the first available item; a `record` of None means the newest record.
 
-    `against` is the number of the record that the quantity "since_record" compares with.
-
-    `blocks` are names of blocks, such as "forget gate": of every axis that has one of them only that is shown. They stay
-    when another weight is chosen, so that one can walk through the layers of a model gate by gate.
-
-    Every role keeps how it is looked at: `views` is from role to view, `options` from (role, view, option) to what was chosen.
-    A role that was not looked at yet starts with `view`, the last one. `pins` are single elements to be followed over time,
-    each the key of a whole weight and an index. `viewport` is what is looked at of a large matrix: the key of its picture, and
-    the rows from, to, and columns from, to. `selection` are the elements that were brushed, until another weight is chosen.
-    `overview` says that all weights together are looked at, where `layer` is the whole model; the role stays what it was, so
-    that one walks on to a layer as before. `initializers` are the names of the user's own ones. `color_limit` is how far colors
-    reach in every frame of a film; None where each picture has a limit of its own.
+    Attributes:
+        layer: Path of the selected layer.
+        role: Role of the selected weight, such as "kernel".
+        weight: Key of the selected weight.
+        blocks: Names of blocks, such as "forget gate". An axis that has one of them shows only that block. They are kept when
+            another weight is selected, so that the user can step through the layers of a model gate by gate.
+        view: The view last used. A role without an entry in `views` starts with it.
+        quantity: A key of `QUANTITY_LABELS`.
+        record: Number of the record to show.
+        against: Number of the record that the quantity "since_record" compares with.
+        views: The view of each role.
+        options: The chosen option values, by (role, view, option).
+        pins: Single elements to follow over time, each given by the key of a whole weight and an index.
+        viewport: The visible part of a large matrix: the key of its picture, and its bounds (top, bottom, left, right).
+        selection: The selected elements. They are cleared when another weight is selected.
+        overview: Whether all weights are shown together, in which case `layer` is the whole model. `role` does not change, so
+            that the same role is shown when the user selects a layer again.
+        initializers: Names of the user's own initializers.
+        color_limit: The limit of the color range in every frame of an animation. If None, each picture has its own limit.
     """
 
     layer: str | None = None
@@ -57,13 +64,13 @@ class Choice:
     color_limit: float | None = None
 
     def view_for(self, role: str | None) -> str:
-        """Return the view that weights of a role are looked at with."""
+        """Return the view that is used for weights of a role."""
         return self.views.get(role or "", self.view)
 
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """An option, with the label that tells it from the others."""
+    """One item of a menu, with a label that distinguishes it from the others."""
 
     key: str
     label: str
@@ -71,7 +78,7 @@ class MenuItem:
 
 @dataclass(frozen=True, slots=True)
 class BlockMenu:
-    """The blocks of one axis as options, all of them first, as in "all gates"; `label` says what they are."""
+    """A menu of the blocks of one axis. The first item is all blocks, such as "all gates"; `label` names the menu."""
 
     label: str
     items: tuple[MenuItem, ...]
@@ -85,9 +92,10 @@ class BlockMenu:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedChoice:
-    """A choice that was met by the model: what is selected, and what else is offered.
+    """A choice resolved against the model: what is selected, and what else can be selected.
 
-    `weight` is what is shown, a slice where blocks were chosen, and `owner` the layer at or below `node` that holds it.
+    `weight` is the weight to show, or a slice of it if blocks were chosen. `owner` is the layer that holds it:
+    `node` or a layer below it.
     """
 
     node: LayerNode
@@ -106,7 +114,7 @@ class ResolvedChoice:
 
 
 def resolve(catalog: Catalog, choice: Choice) -> ResolvedChoice:
-    """Find what a choice means: what does not exist (any more) gives way to the first that does."""
+    """Resolve a choice. Items that do not exist (any longer) are replaced by the first available ones."""
     nodes = catalog.nodes
     node = nodes.get(choice.layer or "", None) or _first_with_weights(catalog.root)
     below = [(item, key) for _, item in node.walk() for key in item.weights]
@@ -136,12 +144,12 @@ def resolve(catalog: Catalog, choice: Choice) -> ResolvedChoice:
 
 
 def with_input(catalog: Catalog, choice: Choice, field: str, value: str) -> Choice:
-    """Return the choice after the user took an option; `field` is one of `Choice`, of `BLOCK_FIELDS`, or "option"."""
+    """Return the choice after user input; `field` is a field of `Choice`, one of `BLOCK_FIELDS`, or a key of `_SETTERS`."""
     return without_stale_selection(catalog, _SETTERS.get(field, _set_field)(catalog, choice, field, value))
 
 
 def without_stale_selection(catalog: Catalog, choice: Choice) -> Choice:
-    """Return the choice with nothing brushed where another weight is chosen by now."""
+    """Return the choice without its selection if another weight is now chosen."""
     if choice.selection is None:
         return choice
     weight = resolve(catalog, choice).weight
@@ -172,7 +180,7 @@ def _set_view(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
 
 
 def _go_to_weight(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
-    """Go to a weight, given by its key; one that is gone by now changes nothing."""
+    """Select a weight by its key; the key of a removed weight changes nothing."""
     weight = catalog.weights.get(value)
     if weight is None:
         return choice
@@ -180,7 +188,7 @@ def _go_to_weight(catalog: Catalog, choice: Choice, _: str, value: str) -> Choic
 
 
 def _set_option(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
-    """Take an option, given as `view.name=value`."""
+    """Set an option, given as `view.name=value`."""
     name, _, chosen = value.partition("=")
     view, _, option = name.partition(".")
     return with_options(choice, resolve(catalog, choice).role, view, {option: chosen})
@@ -195,26 +203,26 @@ def _set_against(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
 
 
 def _set_block(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
-    # By its name, not its place: what was on screen may be another weight than what was chosen since.
+    # Match by name, not by position: another weight may have been chosen since the menu was drawn.
     offered = (offer for offer in resolve(catalog, choice).block_menus if value in {option.key for option in offer.items})
     offer = next(offered, None)
     return replace(choice, blocks=with_block(choice.blocks, offer, value)) if offer else choice
 
 
 def _toggle_pin(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
-    """Pin an element, given as JSON of a weight's key and an index, or take its pin away."""
+    """Pin or unpin an element, given as JSON: the key of a weight, and an index."""
     key, index = json.loads(value)
     return with_pin_toggled(choice, key, tuple(index))
 
 
 def _set_viewport(_: Catalog, choice: Choice, __: str, value: str) -> Choice:
-    """Look at a part of a matrix, given as JSON of the picture's key and the rows from, to, columns from, to."""
+    """Show part of a matrix, given as JSON: the key of the picture, and [top, bottom, left, right] in rows and columns."""
     key, window = json.loads(value)
     return replace(choice, viewport=(key, tuple(window)))
 
 
 def _set_selection(catalog: Catalog, choice: Choice, _: str, value: str) -> Choice:
-    """Brush elements, given as JSON as `selection_from_json` has it, or none."""
+    """Select elements, given as JSON in the format of `selection_from_json`, or clear the selection."""
     return replace(choice, selection=selection_from_json(catalog.weights, value))
 
 
@@ -234,35 +242,35 @@ _SETTERS: dict[str, Callable[[Catalog, Choice, str, str], Choice]] = {
 
 
 def with_overview(catalog: Catalog, choice: Choice) -> Choice:
-    """Return the choice that looks at all weights of the model together."""
+    """Return the choice that shows all weights of the model together."""
     return replace(choice, layer=catalog.root.path, weight=None, overview=True)
 
 
 def with_view(choice: Choice, role: str | None, view: str) -> Choice:
-    """Return the choice that looks at weights of a role with a view."""
+    """Return the choice that shows weights of a role in a view."""
     return replace(choice, view=view, views={**choice.views, role or "": view})
 
 
 def with_pin_toggled(choice: Choice, key: str, index: tuple[int, ...]) -> Choice:
-    """Return the choice that follows one more element, or one less where it was pinned already."""
+    """Return the choice with an element pinned, or unpinned if it was already pinned."""
     pin = (key, index)
     others = tuple(each for each in choice.pins if each != pin)
     return replace(choice, pins=others if len(others) < len(choice.pins) else (*others, pin))
 
 
 def with_options(choice: Choice, role: str | None, view: str, chosen: Mapping[str, str]) -> Choice:
-    """Return the choice that draws weights of a role, in a view, with these options."""
+    """Return the choice with these options set for weights of a role in a view."""
     return replace(choice, options={**choice.options} | {(role or "", view, name): value for name, value in chosen.items()})
 
 
 def quantity_label(choice: Choice, quantity: str = "") -> str:
-    """Name the chosen quantity, or another, such as "Since record 12"."""
+    """Return the label of the chosen quantity, or of another one, such as "Since record 12"."""
     quantity = quantity or choice.quantity
     return QUANTITY_LABELS[quantity] + (f" record {choice.against}" if quantity == "since_record" else "")
 
 
 def with_comparison(choice: Choice, against: int | None) -> Choice:
-    """Return the choice that compares with a record, or with none any more."""
+    """Return the choice that compares with a record, or with none."""
     if against is not None:
         return replace(choice, against=against, quantity="since_record")
     return replace(choice, against=None, quantity="value" if choice.quantity == "since_record" else choice.quantity)
@@ -273,7 +281,7 @@ def _parse_number(text: str) -> int | None:
 
 
 def with_block(blocks: tuple[str, ...], menu: BlockMenu, chosen: str) -> tuple[str, ...]:
-    """Return the chosen blocks after another option of one axis was taken."""
+    """Return the chosen blocks after one item of a block menu was chosen."""
     options = [option.key for option in menu.items]
     others = tuple(name for name in blocks if name not in options)
     return others if chosen == options[0] else (*others, chosen)
@@ -292,7 +300,7 @@ def _first_with_weights(root: LayerNode) -> LayerNode:
 
 
 def _ordered_roles(weights: list[Weight]) -> tuple[str, ...]:
-    """Return their roles: kernel, recurrent and bias first, random states last, the rest as the layer has them."""
+    """Return the roles of some weights: kernel, recurrent and bias first, random states last, others in layer order."""
     names = dict.fromkeys(weight.role for weight in weights)
     ends = (*FIRST_ROLES, *LAST_ROLES)
     return tuple(role for role in (*FIRST_ROLES, *(name for name in names if name not in ends), *LAST_ROLES) if role in names)
@@ -308,7 +316,7 @@ def _weight_items(catalog: Catalog, node: LayerNode, owners: dict[str, LayerNode
 
 
 def _relative_name(catalog: Catalog, node: LayerNode, item: LayerNode) -> str:
-    """Name a layer by the way that leads to it from the selected one, such as `encoder / forward`."""
+    """Return the path of a layer relative to the selected one, such as `encoder / forward`."""
     nodes = catalog.nodes
     names = []
     while item.path != node.path:

@@ -1,4 +1,4 @@
-"""Where the colors of a matrix end, and how many numbers lie beyond."""
+"""The color range of a matrix, and counts of the numbers outside it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ANIMATION = "film"
 
 def _color_items(_: Weight, __: History, choice: Choice) -> tuple[MenuItem, ...]:
     offers = (MenuItem(LARGEST_DRAWN, "largest shown"), MenuItem(SIGMA, "3 std. dev."))
-    # Statistics of changes since a chosen record are not recorded: they would have to be computed of every one.
+    # Statistics of changes since a chosen record are not recorded. They would have to be computed at every record.
     recorded = choice.quantity != "since_record"
     return (*offers, MenuItem(ALL_RECORDS, "all records")) if recorded else offers
 
 
 COLORS = ViewOption(VIEW, "colors", "colors to", _color_items)
 
-# How far the colors reach, beside the scale and in the caption.
+# Descriptions of the color range: short ones beside the color scale, long ones in the caption.
 _SHORT_TEXT = {LARGEST_DRAWN: "largest shown", SIGMA: "3 std. dev.", ALL_RECORDS: "all records", ANIMATION: "every frame"}
 _LONG_TEXT = {
     LARGEST_DRAWN: "the largest magnitude shown",
@@ -42,7 +42,7 @@ _LONG_TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class ColorScale:
-    """How far the colors reach, what they leave out, and that in words."""
+    """The limit of the color range, counts of the numbers outside it, and a description of both."""
 
     limit: float
     special_counts: SpecialCounts
@@ -52,14 +52,14 @@ class ColorScale:
 def color_scale(
     kind: str, cells: np.ndarray, row: np.ndarray, given: float, beyond: Callable[[float], tuple[int, int]]
 ) -> ColorScale:
-    """Return the scale of a picture.
+    """Return the color scale of a picture.
 
     Args:
-        kind: One of the offers of `COLORS`, or `ANIMATION`.
-        cells: What is drawn of everything.
-        row: Statistics of everything, in the order of `FIELDS`.
-        given: The largest magnitude of all records, or the limit of all frames of a film.
-        beyond: Counts the numbers above a limit, and below minus that limit.
+        kind: The key of an item of `COLORS`, or `ANIMATION`.
+        cells: The drawn cells of the whole array.
+        row: Statistics of the whole array, in the order of `FIELDS`.
+        given: The largest magnitude of all records, or the limit for all frames of an animation.
+        beyond: A function that counts the numbers above a limit, and those below minus that limit.
     """
     limit = _finite_or_zero({LARGEST_DRAWN: largest_magnitude(cells), SIGMA: _sigma(row)}.get(kind, given))
     above, below = beyond(limit) if kind in (SIGMA, ANIMATION) else (0, 0)
@@ -70,25 +70,25 @@ def color_scale(
 
 
 def color_range_kind(weight: Weight, history: History, choice: Choice) -> str:
-    """Return what sets the limit: in a film the film, else what was chosen."""
+    """Return what sets the limit: `ANIMATION` while an animation is drawn, else the chosen item."""
     return COLORS.chosen(weight, history, choice) if choice.color_limit is None else ANIMATION
 
 
 def given_limit(weight: Weight, history: History, choice: Choice) -> float:
-    """Return the limit that does not depend on the picture, 0 where what was chosen has none."""
+    """Return the limit that does not depend on the picture, or 0 if the chosen color range has none."""
     if choice.color_limit is not None:
         return choice.color_limit
     return largest_recorded(weight, history, choice) if color_range_kind(weight, history, choice) == ALL_RECORDS else 0.0
 
 
 def special_counts(values: np.ndarray, limit: float) -> SpecialCounts:
-    """Count what the colors of a frame of a film leave out."""
+    """Count the numbers that lie outside the color range of an animation frame."""
     above, below = map(int, count_beyond(values, limit))
     return replace(SpecialCounts.count_in(values, _SHORT_TEXT[ANIMATION]), above=above, below=below)
 
 
 def describe_animation_range(limit: float | None, largest: float) -> str:
-    """Say, of a picture whose numbers reach so far, how far colors do in every frame of a film; "" where it is no frame.
+    """Describe the color range of an animation frame whose largest magnitude is `largest`; "" outside an animation.
 
     >>> describe_animation_range(0.5, 0.3), describe_animation_range(0.5, 70.0)
     (' Colors reach ±0.5, the same in every frame.', ' Colors reach ±0.5, the same in every frame; numbers here reach ±70.')
@@ -100,14 +100,14 @@ def describe_animation_range(limit: float | None, largest: float) -> str:
 
 
 def largest_recorded(weight: Weight, history: History, choice: Choice) -> float:
-    """Return the largest magnitude that was recorded of the chosen quantity of a weight; of a slice, that of the whole."""
+    """Return the largest recorded magnitude of the chosen quantity. For a slice, it is that of the whole weight."""
     found = np.abs(history.statistics(weight.variable_key, choice.quantity)["largest"])
-    # As the cells have it, so that the largest of them is not beyond it.
+    # Cells are float32. Rounding to it keeps the largest cell within the limit.
     return float(np.float32(min(found[np.isfinite(found)].max(initial=0), np.finfo(np.float32).max)))
 
 
 def largest_magnitude(values: np.ndarray) -> float:
-    """Return how far the finite numbers reach from zero, 0 where there is none, as far as float32 does, which colors are in.
+    """Return the largest magnitude of the finite numbers, limited to the float32 range of the colors; 0 if there are none.
 
     >>> largest_magnitude(np.array([1.0, -2.0, np.nan])), largest_magnitude(np.array([]))
     (2.0, 0.0)
@@ -116,12 +116,12 @@ def largest_magnitude(values: np.ndarray) -> float:
     if not math.isfinite(low) or not math.isfinite(high):
         finite = values[np.isfinite(values)]
         low, high = finite.min(initial=0), finite.max(initial=0)
-    return min(float(max(high, -low)), float(np.finfo(np.float32).max))  # in this order, for zero without a sign
+    return min(float(max(high, -low)), float(np.finfo(np.float32).max))  # in this order, to avoid a negative zero
 
 
 def count_beyond(values: np.ndarray, limit: float) -> np.ndarray:
     """Count the finite numbers above a limit, and those below minus that limit."""
-    bound = np.float64(limit)  # not rounded to the type of the values, beyond which it may lie
+    bound = np.float64(limit)  # not rounded to the type of the values, whose range the limit may exceed
     above = np.count_nonzero(values > bound) - np.count_nonzero(values == np.inf)
     below = np.count_nonzero(values < -bound) - np.count_nonzero(values == -np.inf)
     return np.array([above, below])

@@ -1,4 +1,4 @@
-"""Compare: two records of a weight, or two weights of equal shape, side by side, as difference, and one against the other."""
+"""The Compare view: two records of a weight, or two weights of equal shape, side by side, with difference and scatter plot."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VIEW = "compare"
 MAX_CELLS = 160
 MAX_DOTS = 3000
 MAX_KEY_LENGTH = 20
-# More elements than this take more than a few milliseconds.
+# Drawing more elements than this takes more than a few milliseconds.
 MAX_IMMEDIATE_SIZE = 50_000
 NOW = (MenuItem("now", "now"),)
 MAX_OTHER_WEIGHTS = 40
@@ -46,28 +46,28 @@ MAX_OTHER_WEIGHTS = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparedPair:
-    """Two arrays of equal shape, or two of the same sample, and what each is."""
+    """Two arrays of equal shape, or two of the same sample, with their names."""
 
     first: np.ndarray
     second: np.ndarray
     names: tuple[str, str]
-    labels: tuple[str, str]  # of the axes, where there is room for less
+    labels: tuple[str, str]  # of the axes, where there is less space
     sample: Sample | None = None
 
     @property
     def difference(self) -> np.ndarray:
-        """The first less the second."""
+        """The first array minus the second."""
         with np.errstate(invalid="ignore", over="ignore"):
             return self.first - self.second
 
     @property
     def are_finite(self) -> np.ndarray:
-        """Where both are finite."""
+        """Where both arrays are finite."""
         return np.isfinite(self.first) & np.isfinite(self.second)
 
     @property
     def correlation(self) -> float:
-        """Pearson's, of the places where both are finite; NaN where one of them does not vary.
+        """Pearson correlation of the elements that are finite in both arrays; NaN if either is constant.
 
         >>> ComparedPair(np.array([1.0, 2.0]), np.array([3.0, 1.0]), ("", ""), ("", "")).correlation
         -1.0
@@ -76,13 +76,13 @@ class ComparedPair:
         if both[0].size < 2 or not all(np.ptp(values) for values in both):
             return math.nan
         one, other = (values - values.mean() for values in both)
-        # Each by its own norm: of tiny numbers the product of the squares would be zero.
+        # Divide by each norm separately: for tiny numbers the product of the squares would underflow to zero.
         sizes = [float(np.linalg.norm(values)) for values in (one, other)]
         return round(float((one / sizes[0]) @ (other / sizes[1])), 12) if all(sizes) else math.nan
 
 
 def _with_items(weight: Weight, history: History, choice: Choice) -> tuple[MenuItem, ...]:
-    """Offer records first, then every weight of the same shape."""
+    """Return items for records first, then for every weight of the same shape."""
     records = [MenuItem("start", "the start"), MenuItem("before", "the record before")]
     if choice.against is not None:
         records.insert(0, MenuItem("record", f"record {choice.against}"))
@@ -108,12 +108,12 @@ def is_large(weight: Weight) -> bool:
 
 
 def applies(weight: Weight) -> bool:
-    """Whether there are numbers to be compared."""
+    """Whether the weight has numbers to compare."""
     return weight.size > 1 and weight.role != SEED_STATE
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Draw both, their difference and one against the other; it is of values, whatever quantity is chosen."""
+    """Draw both arrays, their difference, and a scatter plot. Values are compared regardless of the chosen quantity."""
     reading = read_quantity(weight, history, replace(choice, quantity="value"))
     if isinstance(reading, EmptyPicture):
         return reading
@@ -126,15 +126,15 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
     if SHOW.chosen(weight, history, choice) == "dots":
         return ChartPicture((_scatter(pair),), caption)
     scatter = ("one against the other", ChartPicture((_scatter(pair),), ""))
-    # In two columns: a third of the stage is too narrow for a matrix with its labels and its color scale.
+    # Two columns: a third of the picture area is too narrow for a matrix with its labels and color scale.
     return GridPicture((*zip((*pair.names, "difference"), matrices, strict=True), scatter), 2, caption)
 
 
-# -- what is compared -----------------------------------------------------------------------------------------------------
+# -- compared arrays -----------------------------------------------------------------------------------------------------
 
 
 def compared_weight(weight: Weight, history: History, choice: Choice, record: Record) -> tuple[Weight, int | None]:
-    """Return what a weight at a record is compared with: a weight, and its record where one is kept."""
+    """Return the weight to compare with, and the number of its record; None if none is kept."""
     kind, _, key = WITH.chosen(weight, history, choice).partition(" ")
     other = replace(weight, key=key, source=key) if kind == "weight" else weight
     return other, _RECORD_FINDERS[kind](other, history, record, choice)
@@ -159,7 +159,7 @@ def _pair(weight: Weight, history: History, choice: Choice, reading: Reading) ->
 
 
 def _short_key(key: str) -> str:
-    """Shorten a key: its end tells most."""
+    """Shorten a key, keeping its end, which is the most informative part."""
     return key if len(key) <= MAX_KEY_LENGTH else f"…{key[-MAX_KEY_LENGTH:]}"
 
 
@@ -202,7 +202,7 @@ _MISSING_TEXT = {
 
 
 def _matrices(weight: Weight, pair: ComparedPair, difference: np.ndarray, limit: float | None) -> list[MatrixPicture]:
-    """Lay all three out alike, over one color scale, which ends where the largest number is or at a given limit."""
+    """Draw both arrays and the difference with the same layout and color scale, up to the largest number or a given limit."""
     layout = Layout(*default_layout(weight.axes))
     arrays = (pair.first, pair.second, difference)
     found = [_cells(values, pair.sample, layout) for values in arrays]

@@ -1,4 +1,4 @@
-"""How all weights differ between two records, in numbers."""
+"""Numeric differences between all weights at two records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from weight_explorer.recording.statistics.summary import FIELD_INDEX, UNKNOWN_RO
 if TYPE_CHECKING:
     import pandas as pd
 
-# Weights that are printed.
+# The maximum number of weights that are printed.
 MAX_ROWS = 40
 
 _HEADERS = ("weight", "changed", "norm of change", "relative", "largest change")
@@ -26,19 +26,19 @@ _HEADERS = ("weight", "changed", "norm of change", "relative", "largest change")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one weight differs between two records. Numbers are NaN where its values are not kept at both.
+    """The difference between two records of one weight. Numbers are NaN if either record does not keep its values.
 
     Attributes:
-        key: The weight.
-        layer: The path of its layer.
-        role: Its role, such as "kernel".
-        elements: How many elements it has.
-        changed: How many of them differ.
-        norm: The L2 norm of the change, over the elements that are finite.
-        relative: That norm over the norm of the earlier values; NaN where those all were 0.
-        largest: The largest change of one element, with its sign.
-        index: Which element that is; None where nothing changed.
-        estimated: Whether the values of a sample of elements are kept, and the numbers are estimated from that.
+        key: Key of the weight.
+        layer: Path of its layer.
+        role: Role of the weight, such as "kernel".
+        elements: Number of elements.
+        changed: Number of elements that differ.
+        norm: L2 norm of the change, over the finite elements.
+        relative: That norm divided by the norm of the earlier values; NaN if those were all 0.
+        largest: The largest change of a single element, with its sign.
+        index: Index of that element; None if nothing changed.
+        estimated: Whether only a sample of the elements is kept, so that the numbers are estimates.
     """
 
     key: str
@@ -54,13 +54,13 @@ class Difference:
 
     @property
     def is_known(self) -> bool:
-        """Whether values are kept at both records."""
+        """Whether both records keep values of the weight."""
         return not np.isnan(self.changed)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Differences:
-    """How all weights differ between two records: a sequence of `Difference` that prints as a table.
+    """The differences of all weights between two records: a sequence of `Difference` that prints as a table.
 
     `text` names the two records.
     """
@@ -78,7 +78,7 @@ class Differences:
         return self.weights[index]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each weight."""
+        """Return a data frame with one row for each weight."""
         import pandas as pd  # noqa: PLC0415 - takes 0.4 s, and only this function needs it
 
         names = Difference.__dataclass_fields__
@@ -98,7 +98,7 @@ class Differences:
 
 
 def compare_records(catalog: Catalog, history: History, against: int, record: int | None = None) -> Differences:
-    """Compare a record, or else the newest, with an earlier or later one."""
+    """Compare a record, by default the newest, with an earlier or later one."""
     number = record if record is not None else int(history.timeline.record_numbers[-1])
     weights = [weight for weight in catalog.weights.values() if weight.role != SEED_STATE]
     words = (
@@ -133,7 +133,7 @@ def _difference(weight: Weight, weight_history: WeightHistory | None, number: in
 
 
 def _change_and_before(weight_history: WeightHistory | None, number: int, against: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the statistics of the change, and of the values that it is measured from."""
+    """Return the statistics of the change, and of the values at the record that it is measured from."""
     if weight_history is None or not {number, against} <= set(weight_history.records_with_values):
         return UNKNOWN_ROW, UNKNOWN_ROW
     return StatisticsQuery("since_record", against=against).row_at(weight_history, number), StatisticsQuery("value").row_at(

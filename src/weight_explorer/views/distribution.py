@@ -1,4 +1,4 @@
-"""The distribution: how many elements have which value, now, at the start and at any record, or from record to record."""
+"""The Distribution view: histograms now, at the start, or at any record, and how they change over time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from weight_explorer.views.reading import Reading, chosen_record, describe_recor
 
 VIEW = "distribution"
 
-# The name of what is on screen, which need not be the newest.
+# The name of the record on screen, which is not always the newest.
 CURRENT = "this record"
 AT_START = "at the start"
 
@@ -33,11 +33,11 @@ MAX_BLOCKS = 8
 MAX_RIDGES = 14
 MAX_RIDGE_LABELS = 7
 MAX_PERCENTILE_RECORDS = 200
-# From this size on the histograms that were recorded are as good: their bins are as fine as those that would be drawn.
+# From this size on, the recorded histograms are as good as computed ones: their bins are as fine as those drawn.
 MIN_RECORDED_SIZE = 4096
-# How far a ridge reaches over the one behind it.
+# How far each ridge overlaps the one behind it.
 RIDGE_OVERLAP = 2.2
-# Over a range between these nothing overflows while float32 is counted.
+# Counting float32 values over a range whose width is between these limits does not overflow.
 SAFE_WIDTHS = (1e-35, 1e38)
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -48,7 +48,7 @@ TOGETHER, OVERLAID, SIDE_BY_SIDE = "together", "overlaid", "beside"
 
 
 def _form_items(weight: Weight, history: History, choice: Choice) -> tuple[MenuItem, ...]:
-    """Offer what is drawn from recorded histograms, which there are of whole weights and not of changes."""
+    """Offer the forms drawn from recorded histograms, which exist for whole weights and for values, not changes."""
     histogram = MenuItem("histogram", "histogram")
     if weight.source_key or choice.quantity != "value" or not len(history.record_numbers(weight.variable_key)):
         return (histogram,)
@@ -87,7 +87,7 @@ OPTIONS = (FORM, BLOCKS, INITIALIZER, LOG)
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Draw the histogram of all finite elements, with others to compare, or how it went over time."""
+    """Draw the histogram of all finite elements with others for comparison, or the distribution over time."""
     is_log = LOG.is_on(weight, history, choice)
     form = FORM.chosen(weight, history, choice)
     if form != "histogram":
@@ -118,22 +118,23 @@ def _count_label(is_log: bool) -> str:
 
 
 def _drawable(mark: Mark, is_log: bool) -> Mark:
-    """Leave out what a log axis cannot show, and of expected numbers those far below one element."""
+    """Drop what a log axis cannot show, and expected counts far below one element."""
     if not is_log:
         return mark
     return Mark(mark.kind, mark.name, mark.color, mark.x, np.where(mark.y > 0.3, mark.y, np.nan))
 
 
 def expected_mark(counts: np.ndarray, edges: np.ndarray) -> Mark:
-    """Draw how many elements each bin is expected to hold."""
+    """Return a mark for the expected number of elements in each bin."""
     return Mark("line", "expected of the initializer", "initializer", (edges[1:] + edges[:-1]) / 2, counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _HistogramData:
-    """Histograms over common bins: of what is shown first, then of others by name; and of it what the caption says.
+    """Histograms over common bins, the one on screen first, with the facts for the caption.
 
-    `middle_halves` has between which numbers the middle half of each lies: bins that hold all of them are too wide to tell.
+    `middle_halves` maps each name to the interval that contains the middle half of its elements. The common bins may be
+    too wide to tell.
     """
 
     edges: np.ndarray
@@ -167,7 +168,7 @@ class _HistogramData:
 
 
 def _describe_middle_half(name: str, low: float, high: float) -> str:
-    """Say between which numbers the middle half of the elements lies.
+    """Describe the interval that contains the middle half of the elements.
 
     >>> _describe_middle_half("at the start", 0.0, 0.0)
     'at the start at 0'
@@ -182,7 +183,7 @@ def _middle_half(values: np.ndarray) -> tuple[float, float]:
 
 
 def _compared_records(numbers: Sequence[int], start: int, number: int, choice: Choice) -> dict[str, int]:
-    """Return the records that are drawn beside one: the start, and the one chosen to compare with."""
+    """Return the records drawn for comparison: the start, and the record chosen to compare with."""
     first = find_start_record(numbers, start, number)
     found = {} if number == first else {AT_START: first}
     if choice.against is not None and choice.against in numbers and choice.against not in (number, first):
@@ -190,11 +191,11 @@ def _compared_records(numbers: Sequence[int], start: int, number: int, choice: C
     return found
 
 
-# -- from what was recorded, or from values -----------------------------------------------------------------------------
+# -- from recorded histograms or from values ---------------------------------------------------------------------------
 
 
 def _from_recorded_histograms(weight: Weight, history: History, choice: Choice) -> _HistogramData | None:
-    """Take the recorded histograms of a large weight: exact, of all elements, and there also where values are not kept."""
+    """Return the recorded histograms of a large weight. They cover all elements, even at records that keep no values."""
     column = history.weight_history(weight.variable_key)
     if (
         choice.quantity != "value"
@@ -214,7 +215,7 @@ def _from_recorded_histograms(weight: Weight, history: History, choice: Choice) 
     finite = int(rows[0, FIELD_INDEX["count"]] - rows[0, NON_FINITE_FIELDS].sum())
     low, high = rows[0, FIELD_INDEX["minimum"]], rows[0, FIELD_INDEX["maximum"]]
     if not finite or rows[0, FIELD_INDEX["count"]] != weight.size or not low < high:
-        return None  # of these the words are those of their values
+        return None  # the caption for these is based on their values
     edges, counts = merge_bins(Histograms.from_grids(column.record_numbers[places], *column.bins(places), rows), MAX_BINS)
     what = f"The value, at {describe_record(step)}."
     halves = {name: _recorded_middle_half(column, int(place)) for name, place in zip(shown, places, strict=True)}
@@ -222,7 +223,7 @@ def _from_recorded_histograms(weight: Weight, history: History, choice: Choice) 
 
 
 def _recorded_middle_half(weight_history: WeightHistory, index: int) -> tuple[float, float]:
-    """Return between which numbers the middle half lies at one record, by the bins of that record alone."""
+    """Return the interval that contains the middle half at one record, from the bins of that record only."""
     own = slice(index, index + 1)
     row = weight_history.rows(own)[:, 0]
     if row[0, FIELD_INDEX["minimum"]] == row[0, FIELD_INDEX["maximum"]]:
@@ -236,7 +237,7 @@ def _recorded_middle_half(weight_history: WeightHistory, index: int) -> tuple[fl
 
 
 def shown_number(weight: Weight, history: History, choice: Choice) -> int:
-    """Return the number of the record that is shown, also where none keeps values."""
+    """Return the number of the record on screen, even if no record keeps values."""
     kept = chosen_record(weight, history, choice)
     if kept is not None:
         return kept
@@ -246,7 +247,7 @@ def shown_number(weight: Weight, history: History, choice: Choice) -> int:
 
 
 def merge_bins(histograms: Histograms, max_bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return edges and counts of the bins that are filled, two or more of them taken together until there are few enough."""
+    """Return edges and counts of the non-empty range of bins, merging bins until there are at most `max_bins`."""
     edges, counts = histograms.edges, histograms.counts
     filled = np.flatnonzero(counts.any(axis=0))
     first, last = (int(filled[0]), int(filled[-1])) if filled.size else (0, 0)
@@ -260,7 +261,7 @@ def merge_bins(histograms: Histograms, max_bins: int) -> tuple[np.ndarray, np.nd
 
 
 def _from_values(weight: Weight, history: History, choice: Choice) -> _HistogramData | EmptyPicture:
-    """Count values, or changes."""
+    """Compute histograms of values or changes."""
     reading = read_quantity(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
@@ -277,7 +278,7 @@ def _from_values(weight: Weight, history: History, choice: Choice) -> _Histogram
 
 
 def values_to_compare(weight: Weight, history: History, choice: Choice, reading: Reading) -> dict[str, np.ndarray]:
-    """Return the values of what is shown, and of the records that it is compared with."""
+    """Return the values at the record on screen, and at the records it is compared with."""
     shown = {CURRENT: reading.values.reshape(-1)}
     if choice.quantity == "value":
         for name, number in _compared_records(
@@ -290,9 +291,9 @@ def values_to_compare(weight: Weight, history: History, choice: Choice, reading:
 
 
 def bin_edges(*samples: np.ndarray) -> np.ndarray:
-    """Return edges of equal bins over all samples together, of a single value with room to each side.
+    """Return edges of equal bins over the range of all samples. A single value gets a margin on each side.
 
-    There are as many as the square root of the elements, the usual rule, between 8 and 64.
+    The number of bins is the square root of the number of elements, the usual rule, limited to between 8 and 64.
     """
     present = [sample for sample in samples if sample.size]
     low = min(float(sample.min()) for sample in present)
@@ -305,7 +306,7 @@ def bin_edges(*samples: np.ndarray) -> np.ndarray:
 
 
 def count_values(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Count finite values in equal bins, as `numpy.histogram` does but for rounding at the edges, in half the time.
+    """Count finite values in equal bins, like `numpy.histogram` except for rounding at the edges, in half the time.
 
     >>> count_values(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0, 2.0])).tolist()
     [2, 2]
@@ -322,7 +323,7 @@ def count_values(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _draw_blocks(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Draw the histograms of blocks over common bins, in one chart or each in its own."""
+    """Draw the histograms of blocks over common bins, in one chart or one chart each."""
     reading = read_quantity(weight, history, choice)
     axis = block_axis(weight, MAX_BLOCKS)
     if isinstance(reading, EmptyPicture) or axis is None:
@@ -343,13 +344,13 @@ def _draw_blocks(weight: Weight, history: History, choice: Choice) -> Picture:
     return ChartPicture(charts, words, columns=_num_columns(len(charts)), shared_axes="xy")
 
 
-_BlockKey = tuple[str, str]  # the words of a block, and the name of a record
+_BlockKey = tuple[str, str]  # the label of a block, and the name of a record
 
 
 def _block_values(
     weight: Weight, history: History, choice: Choice, axis: Axis, reading: Reading
 ) -> dict[_BlockKey, np.ndarray]:
-    """Return the values of every block, at the record that is shown and at those it is compared with."""
+    """Return the values of every block at the record on screen and at the records it is compared with."""
     before = (slice(None),) * weight.axes.index(axis)
     others = values_to_compare(weight, history, choice, reading)
     found = {}
@@ -386,7 +387,7 @@ def _side_by_side_charts(
         start = initial_distribution(part) if wants_start else None
         if start is not None:
             marks.append(expected_mark(start.expected_counts(edges, int(rows[CURRENT].sum())), edges))
-        # One legend for all, spread over them: the colors are the same.
+        # All charts share one legend, which is spread over them: the colors are the same.
         named = (mark if i % len(names) == place else replace(mark, name="") for i, mark in enumerate(marks))
         x_label = _quantity_label(choice) if place >= len(names) - _num_columns(len(names)) else ""
         y_label = _count_label(is_log) if place % _num_columns(len(names)) == 0 else ""
@@ -399,7 +400,7 @@ def _num_columns(num_charts: int) -> int:
 
 
 def _describe_widths(finite: dict[_BlockKey, np.ndarray]) -> str:
-    """Say which block is the widest, and which the narrowest."""
+    """Describe which block has the largest standard deviation, and which the smallest."""
     widths = {
         block: float(part.std(dtype=np.float64)) for (block, name), part in finite.items() if name == CURRENT and part.size
     }
@@ -416,7 +417,7 @@ def _describe_widths(finite: dict[_BlockKey, np.ndarray]) -> str:
 
 
 def _draw_ridges(weight: Weight, history: History, *, is_log: bool) -> Picture:
-    """Draw the histograms of several records behind each other, the newest in front."""
+    """Draw the histograms of several records behind each other, with the newest in front."""
     histograms = history.histograms(weight.variable_key, MAX_RIDGES)
     edges, counts = merge_bins(histograms, min(max(math.isqrt(weight.size), 2 * MIN_BINS), 2 * MAX_BINS))
     if not counts.any():
@@ -442,7 +443,7 @@ def _draw_ridges(weight: Weight, history: History, *, is_log: bool) -> Picture:
 
 
 def _tick_label(record: Record | None) -> str:
-    """Say in a few characters where on the axis of epochs a record stands."""
+    """Return a short label for the position of a record on the epoch axis."""
     if record is None:
         return ""
     if record.kind == "checkpoint":
@@ -451,7 +452,7 @@ def _tick_label(record: Record | None) -> str:
 
 
 def _draw_percentiles(weight: Weight, history: History) -> Picture:
-    """Draw between which values the inner half, the inner nine tenths and nearly all of the elements lie."""
+    """Draw the ranges that contain 50%, 90%, and 98% of the elements."""
     histograms = history.histograms(weight.variable_key, MAX_PERCENTILE_RECORDS)
     found = histograms.quantiles(QUANTILES).T
     if not np.isfinite(found).any():
@@ -474,7 +475,7 @@ def _draw_percentiles(weight: Weight, history: History) -> Picture:
 
 
 def _describe_middle_half_change(weight: Weight, history: History) -> str:
-    """Say between which values the middle half lies, first and last."""
+    """Describe the interval that contains the middle half, at the first record and at the newest."""
     column = history.weight_history(weight.variable_key)
     if column is None:
         return ""

@@ -1,4 +1,4 @@
-"""The proof for what is frozen of a weight: how many of those elements have moved by the record on screen."""
+"""The check of a weight's frozen elements: how many of them have changed by the record on screen."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from weight_explorer.views.array_cache import ArrayCache
 from weight_explorer.views.choice import Choice
 from weight_explorer.views.reading import chosen_record
 
-# Comparing values takes 0.7 ms for each million elements of a weight, and twice that for each million that are frozen: of up to
-# this many it is done while training waits.
+# Comparing values takes 0.7 ms per million elements of a weight, plus twice that per million frozen elements. Up to this
+# size, the comparison runs while training waits.
 MAX_IMMEDIATE_SIZE = 1 << 20
 
 _check_cache: ArrayCache[FreezeCheck] = ArrayCache(256)
@@ -32,27 +32,28 @@ UNCHANGED, CHANGED, UNKNOWN = "held", "moved", "unknown"
 
 @dataclass(frozen=True, slots=True)
 class FreezeCheckLine:
-    """What is said of a weight's frozen elements, and whether they are as they were: `UNCHANGED`, `CHANGED` or `UNKNOWN`."""
+    """A sentence about a weight's frozen elements, and their state: `UNCHANGED`, `CHANGED`, or `UNKNOWN`."""
 
     text: str
     state: str
 
 
 def frozen_parts(weight: Weight, history: History, number: int) -> tuple[FrozenPart, ...]:
-    """Return what was frozen of a weight, or of the whole that it is a slice of, at a record."""
+    """Return the frozen parts of a weight at a record; for a slice, those of the whole weight."""
     return tuple(part for part in history.frozen_parts if part.key == weight.variable_key and part.applies_at(number))
 
 
 def freeze_check_line(
     weight: Weight, history: History, choice: Choice, *, may_take_long: bool = True
 ) -> FreezeCheckLine | None:
-    """Say how many of the frozen elements of a weight have moved by the record on screen; None where none were frozen at it.
+    """Describe how many frozen elements of a weight have changed by the record on screen; None if none were frozen then.
 
     Args:
-        weight: The weight, or a slice: what is said is of the whole one.
+        weight: The weight, or a slice of it. The result always describes the whole weight.
         history: The records.
-        choice: Which record is on screen.
-        may_take_long: Whether nothing waits for it. Else, of a large weight, the values are not compared, which is said.
+        choice: The choice that selects the record on screen.
+        may_take_long: Whether nothing waits for the result. If False, the values of a large weight are not compared, and the
+            text says so.
     """
     number = chosen_record(weight, history, choice)
     parts = () if number is None else frozen_parts(weight, history, number)
@@ -64,7 +65,7 @@ def freeze_check_line(
 
 
 def _check_part(history: History, part: FrozenPart, number: int, *, may_take_long: bool) -> FreezeCheck:
-    """Prove one part, once for each record, unless it would take too long: then as far as the statistics tell."""
+    """Check one part, once per record. If comparing values would take too long, use only the statistics."""
     arrays = _arrays(history, part, number)
     key = (part.key, part.frozen_at, part.description, number)
     if may_take_long or max((array.size for array in arrays), default=0) <= MAX_IMMEDIATE_SIZE:
@@ -77,7 +78,7 @@ def _check_part(history: History, part: FrozenPart, number: int, *, may_take_lon
 
 
 def _arrays(history: History, part: FrozenPart, number: int) -> tuple[np.ndarray, ...]:
-    """Return all that a part's proof is computed from, or nothing where no values are kept."""
+    """Return the arrays that the check of a part is computed from, or an empty tuple if no values are kept."""
     column = history.weight_history(part.key)
     now = column.values_at(number) if column else None
     before = [part.mask, part.values] if part.mask is not None else [column.values_at(part.frozen_at) if column else None]
@@ -85,7 +86,7 @@ def _arrays(history: History, part: FrozenPart, number: int) -> tuple[np.ndarray
 
 
 def _describe_since(history: History, parts: Sequence[FrozenPart]) -> str:
-    """Say since when, such as `since record 3`, or of parts that were frozen one after the other, at which records."""
+    """Describe since when the parts are frozen, such as `since record 3`, or at which records if they differ."""
     numbers = sorted({part.frozen_at for part in parts})
     if len(numbers) > 1:
         return f"since they were frozen, at records {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

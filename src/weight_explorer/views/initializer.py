@@ -1,4 +1,4 @@
-"""The initializer: what it gives in words and as a curve, a sample drawn with it, and the values at the start and now."""
+"""The Initializer view: its description, its expected curve, a sample drawn with it, and the values at the start and now."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from weight_explorer.views.reading import Reading, kept_records, read_quantity, 
 
 VIEW = "initializer"
 
-# The name of the layer's own initializer among the others.
+# The menu key of the layer's own initializer.
 LAYER_OWN = "own"
 NUM_SEEDS = 100
-# Weights of more elements take longer to count than a training should wait for.
+# Counting weights with more elements takes longer than training should wait.
 MAX_IMMEDIATE_SIZE = 1 << 16
-# Of so many times as good samples no more than one differs farther from its distribution (Kolmogorov, 1933): sqrt(ln(200) / 2).
+# At most one in 200 samples of the distribution deviates farther from it (Kolmogorov, 1933): sqrt(ln(200) / 2).
 KOLMOGOROV_FACTOR = math.sqrt(math.log(200) / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class InitializerRequest:
-    """What is to be drawn for a weight: its key, an initializer with its parameters, and the seed.
+    """A request to draw a sample: the key of a weight, an initializer with its parameters, and a seed.
 
-    `name` is `LAYER_OWN`, that of a class of Keras, or that of one of the user's own.
+    `name` is `LAYER_OWN`, the name of a Keras class, or the name of one of the user's own initializers.
     """
 
     key: str
@@ -49,19 +49,19 @@ class InitializerRequest:
 
     @property
     def is_of_keras(self) -> bool:
-        """Whether it is one of Keras' own, and not the layer's or the user's."""
+        """Whether it is a Keras initializer, and not the layer's or the user's own."""
         return self.name in KERAS_INITIALIZERS
 
     @property
     def text(self) -> str:
-        """Name it, with its parameters where it has any: `Constant(value=0.1)`."""
+        """The name, with any parameters: `Constant(value=0.1)`."""
         given = ", ".join(f"{name}={value if isinstance(value, str) else f'{value:g}'}" for name, value in self.parameters)
         return f"{self.name}({given})" if given else self.name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InitializerSample:
-    """Values of a whole weight that were drawn to be looked at, `source` what, or in `problem` why there are none."""
+    """Sampled values of a whole weight and their `source`. If sampling failed, `problem` says why."""
 
     request: InitializerRequest
     values: np.ndarray | None = None
@@ -74,7 +74,7 @@ class InitializerSample:
 
 
 def _initializer_items(weight: Weight, _: History, choice: Choice) -> tuple[MenuItem, ...]:
-    """Offer the layer's own, all of Keras' that can fill such a weight, and the user's."""
+    """Return items for the layer's own initializer, all Keras initializers that fit such a weight, and the user's own."""
     own = MenuItem(LAYER_OWN, f"its own: {weight.initializer or 'not known'}")
     of_keras = (
         MenuItem(name, name)
@@ -87,7 +87,7 @@ def _initializer_items(weight: Weight, _: History, choice: Choice) -> tuple[Menu
 INITIALIZER = ViewOption(VIEW, "initializer", "initializer", _initializer_items)
 
 _NORMALS = ("RandomNormal", "TruncatedNormal")
-# For each parameter the initializers that take it, and some values, of which the first is Keras' own default.
+# For each parameter, the initializers that take it, and some values. The first value is the Keras default.
 PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "value": (("Constant",), ("0", "0.01", "0.1", "0.5", "1", "-1")),
     "mean": (_NORMALS, ("0", "0.1", "0.5", "1", "-1")),
@@ -132,7 +132,7 @@ def _default_parameters(name: str) -> tuple[tuple[str, float | str], ...]:
 
 
 def initializer_request(weight: Weight, history: History, choice: Choice) -> InitializerRequest:
-    """Return what the options ask to be drawn."""
+    """Return the request that the chosen options describe."""
     chosen = {name: option.chosen(weight, history, choice) for name, option in _PARAMETER_OPTIONS.items()}
     parameters = tuple((name, _parse_number(value)) for name, value in chosen.items() if value)
     name = INITIALIZER.chosen(weight, history, choice)
@@ -148,12 +148,12 @@ def _distribution_of(weight: Weight, name: str, parameters: tuple[tuple[str, flo
 
 
 def applies(weight: Weight) -> bool:
-    """Whether it holds fractions, which is what initializers give."""
+    """Whether the weight holds floating-point numbers, which initializers produce."""
     return "float" in weight.dtype and weight.role != SEED_STATE and weight.size > 0
 
 
 def is_large(weight: Weight) -> bool:
-    """Whether to draw it takes long."""
+    """Whether drawing the weight takes long."""
     return weight.size > MAX_IMMEDIATE_SIZE
 
 
@@ -188,7 +188,7 @@ SAMPLE = "drawn"
 def _groups(
     weight: Weight, history: History, choice: Choice, reading: Reading, sample: InitializerSample | None
 ) -> dict[str, np.ndarray]:
-    """Return the finite values of what is shown, at the start, and drawn; of a large weight those that are kept of it."""
+    """Return the finite values on screen, at the start, and of the sample; for a large weight, only the kept elements."""
     beside = values_to_compare(weight, history, choice, reading)
     groups = {name: values for name, values in beside.items() if name in (CURRENT, AT_START)}
     if sample is not None and sample.values is not None:
@@ -204,7 +204,7 @@ def _marks(
     counts: dict[str, np.ndarray],
     distribution: InitialDistribution | None,
 ) -> tuple[Mark, ...]:
-    """Make the marks of what there is, in an order that keeps their widgets."""
+    """Return the marks of the available data, in a fixed order so that widgets can be reused."""
     names = {CURRENT: current_name, AT_START: AT_START, SAMPLE: f"drawn (seed {request.seed})"}
     marks = [
         Mark("steps", names[name], color, edges, counts[name])
@@ -212,17 +212,17 @@ def _marks(
         if name in counts
     ]
     if distribution is not None:
-        most = max(int(row.sum()) for row in counts.values())  # of what is shown some may not be finite
+        most = max(int(row.sum()) for row in counts.values())  # some of the values on screen may not be finite
         line = expected_mark(distribution.expected_counts(edges, most), edges)
         marks.append(replace(line, name="expected"))
     return tuple(marks)
 
 
-# -- words ---------------------------------------------------------------------------------------------------------------
+# -- text ----------------------------------------------------------------------------------------------------------------
 
 
 def _describe_initializer(weight: Weight, request: InitializerRequest, distribution: InitialDistribution | None) -> str:
-    """Say what the initializer gives, and the fans, also where it does not ask for them."""
+    """Describe the distribution of the initializer, and the fans, even if it does not use them."""
     own = "Its own initializer, " if request.name == LAYER_OWN else ""
     if distribution is None:
         name = (weight.initializer or "which is not known") if request.name == LAYER_OWN else request.name
@@ -250,7 +250,7 @@ def _describe_sample(
 
 
 def _describe_start(weight: Weight, history: History, edges: np.ndarray, counts: dict[str, np.ndarray]) -> str:
-    """Hold the start values against the layer's own initializer."""
+    """Compare the start values with the distribution of the layer's own initializer."""
     own, kept = initial_distribution(weight), kept_records(weight, history)
     step = history.get_record(start_record(weight, history, kept[-1])) if kept else None
     first = counts.get(AT_START, counts[CURRENT])
@@ -262,7 +262,7 @@ def _describe_start(weight: Weight, history: History, edges: np.ndarray, counts:
 
 @dataclass(frozen=True, slots=True)
 class _DistributionFit:
-    """How far the share of the elements below any value is from what is expected, and how far chance goes."""
+    """How far the empirical distribution of the elements is from the expected one, and how far it may be by chance."""
 
     distance: float
     bound: float
@@ -278,7 +278,7 @@ class _DistributionFit:
 
 
 def _format_percent(part: float) -> str:
-    """Write a share in percent.
+    """Format a share as a percentage.
 
     >>> _format_percent(0.0123), _format_percent(0.998), _format_percent(1.36)
     ('1.2 %', '100 %', '100 %')
@@ -287,7 +287,7 @@ def _format_percent(part: float) -> str:
 
 
 def _measure_fit(distribution: InitialDistribution, edges: np.ndarray, counts: np.ndarray) -> _DistributionFit:
-    """Measure at the edges of the bins, which is at most the statistic of Kolmogorov and Smirnov."""
+    """Measure the distance at the bin edges only, which is at most the Kolmogorov-Smirnov statistic."""
     below = np.r_[0.0, np.cumsum(counts)] / counts.sum()
     closed = np.r_[edges[:-1], np.nextafter(edges[-1], np.inf)]
     return _DistributionFit(

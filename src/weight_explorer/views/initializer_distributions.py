@@ -1,7 +1,7 @@
-"""What an initializer gives: a table of Keras' own, each with how its elements are distributed and its formula in words.
+"""The distributions that the Keras initializers produce, each with its formula as text.
 
-The rules are those of `keras.initializers`: Glorot and Bengio (2010), He et al. (2015) and LeCun et al. (1998) scale with the
-number of inputs and outputs (the fans), and Saxe et al. (2014) take an orthogonal matrix.
+The rules are those of `keras.initializers`. Glorot and Bengio (2010), He et al. (2015), and LeCun et al. (1998) scale with the
+number of inputs and outputs (the fans). Saxe et al. (2014) use an orthogonal matrix.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ import numpy as np
 from weight_explorer.catalog.schema import Weight
 from weight_explorer.pictures.numbers import format_rounded
 
-# The standard deviation of a normal distribution that is cut at two standard deviations.
+# The standard deviation of a standard normal distribution truncated at two standard deviations.
 TRUNCATED_STD = 0.87962566103423978
 
-# From x, which share of the elements is below it.
+# Returns the share of the elements below each x.
 CumulativeDistribution = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class InitialDistribution:
-    """How the elements of a fresh weight are distributed: `parts` are shares of them, each with its distribution."""
+    """The distribution of the elements of a newly initialized weight. `parts` are shares of them with a distribution each."""
 
     text: str
     parts: tuple[tuple[float, CumulativeDistribution], ...]
 
     def expected_counts(self, edges: np.ndarray, count: int) -> np.ndarray:
-        """Return how many of `count` elements each bin is expected to hold; the last bin holds its upper edge as well."""
+        """Return the expected number of elements per bin, out of `count`. The last bin includes its upper edge."""
         return count * np.diff(self.cumulative(np.r_[edges[:-1], np.nextafter(edges[-1], np.inf)]))
 
     def cumulative(self, x: np.ndarray) -> np.ndarray:
-        """Return which share of the elements is expected below each number."""
+        """Return the expected share of the elements below each number."""
         return sum((share * below(x) for share, below in self.parts), np.zeros(len(x)))
 
 
 def initial_distribution(weight: Weight) -> InitialDistribution | None:
-    """Return how a fresh weight, or a slice of one, is filled; None where its initializer is not in the table.
+    """Return the initial distribution of a weight or of a slice; None if its initializer is not in the table.
 
     >>> from weight_explorer.catalog.schema import Axis
     >>> made = {"class_name": "GlorotUniform", "config": {}}
@@ -60,7 +60,7 @@ def initial_distribution(weight: Weight) -> InitialDistribution | None:
 
 
 def _with_blocks(distribution: InitialDistribution, weight: Weight) -> InitialDistribution:
-    """Let the blocks that start at another number do so, such as the forget gate of an LSTM's bias."""
+    """Add the blocks that start at a different constant, such as the forget gate of an LSTM's bias."""
     starts: Mapping[str, float] = weight.initializer_config.get("starts", {})
     axis = next((axis for axis in weight.axes if any(block.name in starts for block in axis.blocks)), None)
     if axis is None:
@@ -76,12 +76,12 @@ def _with_blocks(distribution: InitialDistribution, weight: Weight) -> InitialDi
 
 
 def _point_cdf(value: float) -> CumulativeDistribution:
-    # As the weight holds it: float32 is what nearly all are made in.
+    # Round to the precision of the weight: nearly all weights are initialized in float32.
     return lambda x: (x > np.float32(value)).astype(np.float64)
 
 
 def _uniform_cdf(low: float, high: float) -> CumulativeDistribution:
-    low, high = sorted((low, high))  # Keras takes them in either order
+    low, high = sorted((low, high))  # Keras accepts them in either order
     return (lambda x: np.clip((x - low) / (high - low), 0, 1)) if low < high else _point_cdf(low)
 
 
@@ -90,7 +90,7 @@ def _normal_cdf(mean: float, std: float) -> CumulativeDistribution:
 
 
 def _truncated_normal_cdf(mean: float, std: float) -> CumulativeDistribution:
-    """Cut a normal distribution at two of its standard deviations."""
+    """Truncate a normal distribution at two of its standard deviations."""
     if not std:
         return _point_cdf(mean)
     low, high = _standard_normal_cdf(np.array([-2.0, 2.0]))
@@ -98,14 +98,14 @@ def _truncated_normal_cdf(mean: float, std: float) -> CumulativeDistribution:
 
 
 def _standard_normal_cdf(x: np.ndarray) -> np.ndarray:
-    """Return which share of a standard normal distribution is below x."""
+    """Return the share of a standard normal distribution that is below x."""
     return np.array([math.erfc(-each / math.sqrt(2)) / 2 for each in x.tolist()])
 
 
 def _unit_vector_cdf(size: int, gain: float) -> CumulativeDistribution:
-    """Return how an element of a random unit vector of so many elements is distributed, times the gain.
+    """Return the distribution of an element of a random unit vector with `size` elements, times the gain.
 
-    Its arcsine has a density as cos(t)^(size - 2), by which it is summed here.
+    The arcsine of the element has a density proportional to cos(t)^(size - 2), which is summed here.
     """
     if not gain:
         return _point_cdf(0)
@@ -128,14 +128,14 @@ def _unit_vector_table(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, slots=True)
 class _InitializerKind:
-    """One initializer: what makes its distribution, and the numbers of its configuration that this needs."""
+    """One initializer: a function that returns its distribution, and the numeric configuration keys that it requires."""
 
     make: Callable[[Weight, Mapping[str, Any]], InitialDistribution | None]
     required: tuple[str, ...] = ()
 
 
 def fans(shape: Sequence[int], config: Mapping[str, Any]) -> tuple[int, int]:
-    """Return fan-in and fan-out as Keras counts them: of a convolution, the channels times the size of the window.
+    """Return fan-in and fan-out as Keras computes them: for a convolution, the number of channels times the window size.
 
     >>> fans((100, 80), {}), fans((3, 3, 16, 32), {}), fans((12, 4, 8), {"input_axes": [0], "output_axes": [1, 2]})
     ((100, 80), (144, 288), (12, 32))
@@ -151,7 +151,7 @@ def fans(shape: Sequence[int], config: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _variance_scaled(scale: float, mode: str, distribution: str) -> Callable[[Weight, Mapping[str, Any]], InitialDistribution]:
-    """Make the distribution whose variance is `scale` divided by a fan, or by the mean of both."""
+    """Return a function that makes the distribution with variance `scale` divided by a fan, or by the mean of both fans."""
 
     def make(weight: Weight, config: Mapping[str, Any]) -> InitialDistribution:
         fan_in, fan_out = fans(weight.variable_shape, config)
@@ -237,7 +237,7 @@ def _identity(weight: Weight, config: Mapping[str, Any]) -> InitialDistribution 
 
 
 def _entry_range(weight: Weight, axis: int) -> range:
-    """Return which entries of an axis of the whole weight are shown."""
+    """Return the range of entries of one axis of the whole weight that are shown."""
     item = weight.index[axis] if axis < len(weight.index) else slice(None)
     return range(item, item + 1) if isinstance(item, int) else range(*item.indices(weight.variable_shape[axis]))
 

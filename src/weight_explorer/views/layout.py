@@ -1,4 +1,4 @@
-"""Which axes of a weight run down, which run across, and which stand still, with the options for it."""
+"""The matrix layout of a weight: which axes form rows, which form columns, and which are fixed, with the options for it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from weight_explorer.views.options import ItemCount, ViewOption
 VIEW = "matrix"
 GRID_LAYOUT, SLICE_LAYOUT = "grid", "slice"
 
-# Stands for a side along which a weight has no axis; it has no name, and so it gets no label.
+# Stands for a side without an axis of the weight. It has no name, and therefore gets no label.
 NO_AXIS = Axis("", 1)
 
-# No layer of Keras makes a weight of more axes.
+# No Keras layer has a weight with more axes.
 MAX_SLIDERS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Axes that run down and across, the outer ones first, and of all others their index."""
+    """The axes that form rows and columns, outermost first, and a fixed index for each other axis."""
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     fixed: tuple[tuple[int, int], ...] = ()
 
     def flatten(self, values: np.ndarray) -> np.ndarray:
-        """Bring an array of any rank to two dimensions; without a copy where that can be."""
+        """Reshape an array of any rank to two dimensions, without a copy where possible."""
         height, width = (math.prod(values.shape[i] for i in side) for side in (self.rows, self.columns))
         turned = values.transpose((*(axis for axis, _ in self.fixed), *self.rows, *self.columns))
         return turned[tuple(index for _, index in self.fixed)].reshape(height, width)
@@ -43,7 +43,7 @@ class Layout:
         return rows, columns
 
     def describe_fixed(self, axes: tuple[Axis, ...]) -> str:
-        """Say where the axes that are not laid out stand, such as `kernel_height = 1, kernel_width = 0`."""
+        """Describe the indexes of the fixed axes, such as `kernel_height = 1, kernel_width = 0`."""
         return ", ".join(f"{axes[axis].name} = {index}{_label(axes[axis], index)}" for axis, index in self.fixed)
 
 
@@ -52,10 +52,10 @@ def _label(axis: Axis, index: int) -> str:
 
 
 def default_layout(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Choose which axes run down and which run across, the outer ones first.
+    """Return the default axes for rows and for columns, outermost first.
 
-    Inputs run down and outputs across, with the window of a convolution inside; so a column is always what makes one
-    output. Of a weight that is not made of inputs and outputs the last axis runs across and all others down.
+    Inputs form rows and outputs form columns, with the window of a convolution inside, so that a column always produces one
+    output. For a weight without inputs and outputs, the last axis forms columns and all others form rows.
 
     >>> default_layout((Axis("input_dim", 4, side="in"), Axis("heads", 2, side="out"), Axis("key_dim", 3, side="out")))
     ((0,), (1, 2))
@@ -80,7 +80,7 @@ def keeps_sample_only(weight: Weight, history: History) -> bool:
 
 
 def chosen_layout(weight: Weight, history: History, choice: Choice) -> Layout:
-    """Lay a weight out as was chosen: all of it, or one slice."""
+    """Return the chosen layout of a weight: all of it, or one slice."""
     if LAYOUT.chosen(weight, history, choice) != SLICE_LAYOUT:
         return Layout(*default_layout(weight.axes))
     down, across = (int(option.chosen(weight, history, choice)) for option in (DOWN, ACROSS))
@@ -113,7 +113,7 @@ def _across_items(weight: Weight, history: History, choice: Choice) -> tuple[Men
 
 
 def _axis_items(weight: Weight, first: int, *, without: int, last: int) -> tuple[MenuItem, ...]:
-    """Offer all axes but one; the first is what is taken where nothing was chosen."""
+    """Return items for all axes but one. The first is the default."""
     others = [axis for axis in range(len(weight.axes)) if axis not in (first, last)]
     order = [axis for axis in (first, *others, last) if axis != without]
     return tuple(MenuItem(str(axis), weight.axes[axis].name or f"axis {axis}") for axis in order)

@@ -1,4 +1,4 @@
-"""A weight laid out flat, read and reduced block by block: nothing the size of the weight is made on the way."""
+"""A flattened weight that is read and reduced block by block, without intermediate arrays of the size of the weight."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from weight_explorer.recording.statistics.summary import BLOCK_SIZE
 from weight_explorer.views.choice import Choice
 
 MAX_CELLS = 512
-# Of everything, beside a part that is looked at closely.
+# For the overview of the whole matrix beside a zoomed-in part.
 MAX_OVERVIEW_CELLS = 128
 EXTREME, MEAN = "extreme", "mean"
 
-# Of fewer entries than this along a row, strided passes over all rows are faster than one reduction along each.
+# With fewer entries per cell along a row than this, strided passes over all rows are faster than one reduction per row.
 _MIN_CONTIGUOUS = 16
 
 Compute = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
@@ -25,10 +25,10 @@ Compute = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LazyMatrix:
-    """What is drawn, as rows and columns in the order they are drawn in.
+    """The matrix to draw, with rows and columns in drawing order.
 
-    `now` and `before` are flat, as they were recorded, and `compute` makes of parts of them what is drawn. The orders say for
-    every row and column that is drawn which of the flat array it is; None stands for as they are.
+    `now` and `before` are flattened recorded arrays. `compute` turns parts of them into the numbers to draw. `row_order` and
+    `column_order` map each drawn row or column to its index in the flattened array; None keeps the original order.
     """
 
     now: np.ndarray
@@ -39,11 +39,11 @@ class LazyMatrix:
 
     @property
     def full_region(self) -> Region:
-        """All of it."""
+        """The region that covers the whole matrix."""
         return Region(0, self.now.shape[0], 0, self.now.shape[1])
 
     def values_in(self, region: Region) -> np.ndarray:
-        """Return the numbers of a window."""
+        """Return the numbers in a region."""
         rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
         row_order, column_order = self.row_order, self.column_order
 
@@ -54,21 +54,21 @@ class LazyMatrix:
         return self.compute(take(self.now), None if self.before is None else take(self.before))
 
     def blocks(self, region: Region, row_step: int = 1) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield parts of whole cells' height that fit the processor's cache, each with its first row's cell."""
+        """Yield blocks that fit the processor's cache and span whole cells, each with the index of its first row of cells."""
         height = row_step * max(1, BLOCK_SIZE // max(1, row_step * region.width))
         for top in range(region.top, region.bottom, height):
             block = Region(top, min(top + height, region.bottom), region.left, region.right)
             yield (top - region.top) // row_step, self.values_in(block)
 
     def cells(self, region: Region, max_cells: int = MAX_CELLS, cell_value: str = EXTREME) -> tuple[np.ndarray, int, int]:
-        """Reduce a window to at most `max_cells` x `max_cells` cells; return them and how many rows and columns each is."""
+        """Reduce a region to at most `max_cells` × `max_cells` cells; return them and the rows and columns per cell."""
         row_step, column_step = cell_steps(region, max_cells)
         if row_step == column_step == 1:
             return self.values_in(region).astype(np.float32, copy=False), 1, 1
         shape = (math.ceil(region.height / row_step), math.ceil(region.width / column_step))
         cells = np.empty(shape, np.float32)
         reduce = _REDUCERS[cell_value]
-        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinities are meant to come through
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinities should pass through
             for first, block in self.blocks(region, row_step):
                 reduced = reduce(block, row_step, column_step)
                 cells[first : first + len(reduced)] = reduced
@@ -76,7 +76,7 @@ class LazyMatrix:
 
 
 def viewport_for(choice: Choice, key: str, full_region: Region) -> Region | None:
-    """Return the window that was asked for of the picture of this key; None for all of it."""
+    """Return the region chosen for the picture with this key; None if all of it is shown."""
     asked, bounds = choice.viewport
     if asked != key or len(bounds) != 4:
         return None
@@ -86,35 +86,35 @@ def viewport_for(choice: Choice, key: str, full_region: Region) -> Region | None
 
 
 def padded_region(region: Region, full_region: Region) -> Region:
-    """Return what is drawn for a window: a quarter more on every side, so that moving a little shows what is there already."""
+    """Return the region to draw for a viewport: a quarter more on every side, so that small pans need no redraw."""
     down, across = math.ceil(region.height / 4), math.ceil(region.width / 4)
     top, bottom = max(0, region.top - down), min(full_region.bottom, region.bottom + down)
     return Region(top, bottom, max(0, region.left - across), min(full_region.right, region.right + across))
 
 
 def overview_cells(whole: tuple[np.ndarray, int, int], cell_value: str = EXTREME) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return fewer cells of everything, and how many rows and columns each stands for."""
+    """Return a coarser overview of all cells, and the rows and columns per overview cell."""
     plane = LazyMatrix(whole[0], None, lambda now, _: now)
     cells, down, across = plane.cells(plane.full_region, MAX_OVERVIEW_CELLS, cell_value)
     return cells, (down * whole[1], across * whole[2])
 
 
 def cell_steps(region: Region, max_cells: int = MAX_CELLS) -> tuple[int, int]:
-    """Return how many rows and columns one of at most `max_cells` x `max_cells` cells stands for."""
+    """Return the rows and columns per cell that give at most `max_cells` × `max_cells` cells."""
     return max(1, math.ceil(region.height / max_cells)), max(1, math.ceil(region.width / max_cells))
 
 
 def reduce_to_cells(flat: np.ndarray, max_cells: int = MAX_CELLS) -> tuple[np.ndarray, int, int]:
-    """Reduce to at most `max_cells` x `max_cells` cells, of each keeping the entry farthest from zero; NaN wins over all.
+    """Reduce to at most `max_cells` × `max_cells` cells. Each keeps the entry farthest from zero; NaN takes precedence.
 
-    Returns the cells and how many rows and columns one cell stands for.
+    Returns the cells and the numbers of rows and columns per cell.
     """
     plane = LazyMatrix(flat, None, lambda now, _: now)
     return plane.cells(plane.full_region, max_cells)
 
 
 def farthest_from_zero(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return of minimum and maximum the one that is farther from zero; NaN where one is."""
+    """Return the minimum or the maximum, whichever is farther from zero; NaN if either is NaN."""
     return np.where(high >= -low, high, low)
 
 
@@ -123,7 +123,7 @@ def _farthest_from_zero(block: np.ndarray, row_step: int, column_step: int) -> n
 
 
 def reduce_block(ufunc: np.ufunc, block: np.ndarray, row_step: int, column_step: int) -> np.ndarray:
-    """Reduce a block to cells, of which each is what `ufunc` makes of its entries."""
+    """Reduce a block to cells, each of which is the result of `ufunc` over its entries."""
     return _reduce_columns(ufunc, _reduce_rows(ufunc, block, row_step), column_step)
 
 

@@ -1,4 +1,4 @@
-"""What a view can be told beside which weight and record it is of, such as the order of its rows: a table for each view."""
+"""Options of a view besides weight and record, such as the order of its rows, and their state on screen."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from weight_explorer.catalog.schema import Weight
 from weight_explorer.recording.history import History
 from weight_explorer.views.choice import Choice, MenuItem
 
-# What may be chosen: some offers, of which the first is taken where nothing was chosen, or as many numbers, counted from 0.
+# The possible choices: menu items, of which the first is the default, or a count of numbers that start at 0.
 ItemCount = int
 ItemsFunction = Callable[[Weight, History, Choice], tuple[MenuItem, ...] | ItemCount]
 
 OFF, ON = "off", "on"
-# What a switch offers that is off, or on, until it is touched.
+# The items of a switch whose default is off, or on.
 OFF_OR_ON = (MenuItem(OFF, OFF), MenuItem(ON, ON))
 ON_OR_OFF = OFF_OR_ON[::-1]
 
 
 @dataclass(frozen=True, slots=True)
 class ViewOption:
-    """One of a view's options. What is chosen is kept for each role, so that all kernels are looked at alike.
+    """One option of a view. The chosen value is kept per role, so that all kernels are shown alike.
 
     Attributes:
-        view: The view's name in the registry.
-        name: Its name in Python: `explorer.select(view="filters", sort="norm")`.
-        label: Its name on screen, or how a weight calls it.
-        items: What may be chosen for a weight. An option with nothing to choose from is not shown.
-        kind: "menu", "switch" (of `OFF` and `ON`), "slider" (of a range), or "picked" in the picture itself (of a range),
-            or a "button", which asks for the same once more.
+        view: The name of the view in the registry.
+        name: The name of the option in Python: `explorer.select(view="filters", sort="norm")`.
+        label: The label on screen, or a function that returns it for a weight.
+        items: A function that returns the possible choices for a weight. An option without choices is not shown.
+        kind: "menu", "switch" (with the items `OFF` and `ON`), "slider" (of a range), "picked" (of a range, in the picture
+            itself), or "button", which repeats the same request.
     """
 
     view: str
@@ -39,7 +39,7 @@ class ViewOption:
     kind: str = "menu"
 
     def chosen(self, weight: Weight, history: History, choice: Choice) -> str:
-        """Return what was chosen, or the first on offer; "" where nothing is, whatever was chosen for another weight."""
+        """Return the chosen item, or the first one if the choice is not available for this weight; "" if there are none."""
         asked = choice.options.get((weight.role, self.view, self.name), "")
         offered = self.items(weight, history, choice)
         if isinstance(offered, int):
@@ -54,7 +54,7 @@ class ViewOption:
 
 @dataclass(frozen=True, slots=True)
 class OptionState:
-    """An option as it is on screen: its offers, or how many numbers there are, and what is chosen."""
+    """An option as shown on screen: its items, or how many numbers there are, and what is chosen."""
 
     name: str
     label: str
@@ -65,18 +65,18 @@ class OptionState:
 
 
 def fixed_items(*offers: tuple[str, str]) -> ItemsFunction:
-    """Offer the same for every weight, given as (key, label)."""
+    """Return a function that offers the same items, given as (key, label), for every weight."""
     made = tuple(MenuItem(key, label) for key, label in offers)
     return lambda _weight, _history, _choice: made
 
 
 def switch_option(view: str, name: str, label: str) -> ViewOption:
-    """Make an option that is off until it is switched on."""
+    """Return a switch that is off by default."""
     return ViewOption(view, name, label, lambda _weight, _history, _choice: OFF_OR_ON, "switch")
 
 
 def option_states(options: tuple[ViewOption, ...], weight: Weight, history: History, choice: Choice) -> tuple[OptionState, ...]:
-    """Return those options that leave something to choose beside the picture."""
+    """Return the states of the options that offer a choice outside the picture."""
     result = []
     for option in options:
         if option.kind == "picked":

@@ -1,4 +1,4 @@
-"""Things in order: which are the first, at what place each stands, and where it stood at the start."""
+"""Rankings: the first entries by a measure, the rank of each, and its rank at the start."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MAX_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class RankingMeasure:
-    """What things are ranked by.
+    """The measure that entries are ranked by.
 
     Attributes:
-        label: Its name on screen.
-        unit_name: What a unit's number is called.
-        input_names: What the number of one of its inputs is called, and of several that are taken together.
-        combine: Makes one number of many, along the last axis.
-        strength: What a number is ranked by, the largest first.
+        label: The label on screen.
+        unit_name: The name of a unit's number.
+        input_names: The name of the number of one of its inputs, and of several inputs combined.
+        combine: A function that reduces numbers along the last axis to one.
+        strength: A function that returns the sort keys of numbers. The largest is ranked first.
     """
 
     label: str
@@ -33,7 +33,7 @@ class RankingMeasure:
 
 
 def norm(values: np.ndarray) -> np.ndarray:
-    """Return the L2 norm along the last axis, summed in float64 so that no float32 overflows.
+    """Return the L2 norm along the last axis, summed in float64 to avoid float32 overflow.
 
     >>> norm(np.array([[3e30, 4e30]], np.float32)).round(-24).tolist()
     [5e+30]
@@ -58,7 +58,7 @@ MEASURES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedEntries:
-    """Numbers of things, now and at the start, to be told by rank."""
+    """The numbers of some entries, now and at the start, to be ranked."""
 
     labels: AxisLabels
     label: str
@@ -67,12 +67,12 @@ class RankedEntries:
     start: np.ndarray | None
 
     def strength(self, numbers: np.ndarray) -> np.ndarray:
-        """Return what they are ranked by; NaN comes first, where nobody can miss it."""
+        """Return the sort keys of numbers. NaN comes first, so that it is not missed."""
         strength = self.measure.strength(numbers)
         return np.where(np.isnan(strength), np.inf, strength)
 
     def top(self, max_count: int) -> np.ndarray:
-        """Return the places of the first few, the strongest first; of equal ones the one with the lower number."""
+        """Return the indexes of the first `max_count` entries, strongest first. Ties are ordered by index."""
         strength = self.strength(self.now)
         max_count = min(max_count, len(strength))
         bound = np.partition(strength, -max_count)[-max_count]
@@ -80,18 +80,18 @@ class RankedEntries:
         return found[np.argsort(-strength[found], kind="stable")][:max_count]
 
     def rank(self, i: int) -> int:
-        """Return the place of one in the ranking, counted from 1."""
+        """Return the rank of an entry, counted from 1."""
         strength = self.strength(self.now)
         return 1 + int(np.count_nonzero(strength > strength[i]) + np.count_nonzero(strength[:i] == strength[i]))
 
     def tied_ranks(self, i: int) -> range:
-        """Return the places that one shares with all that are level with it: which of them it has means nothing."""
+        """Return the ranks shared by all entries tied with this one. Their order within the range has no meaning."""
         strength = self.strength(self.now)
         stronger = int(np.count_nonzero(strength > strength[i]))
         return range(stronger + 1, stronger + 1 + int(np.count_nonzero(strength == strength[i])))
 
     def start_rank(self, i: int) -> int | None:
-        """Return the place of one at the start, counted from 1; None where that is not known, 0 where it was not alone."""
+        """Return the rank of an entry at the start, counted from 1; None if it is not known, 0 if it was tied."""
         if self.start is None or not np.isfinite(self.now[i]):
             return None
         strength = self.strength(self.start)
@@ -99,11 +99,11 @@ class RankedEntries:
         return 1 + int(np.count_nonzero(strength > strength[i])) if is_alone else 0
 
     def format_number(self, i: int) -> str:
-        """Write the number of one, a norm without a sign."""
+        """Format the number of an entry, without a sign for a norm."""
         return number_text(float(self.now[i])).removeprefix("+" if self.label.startswith("norm") else "")
 
     def ranking(self, title: str, picked: int | None = None) -> Ranking:
-        """Make the table of the first few, and of the picked one below where it is not among them."""
+        """Return the table of the first entries, with the picked one at the end if it is not among them."""
         shown = self.top(MAX_ROWS).tolist()
         places = list(range(1, len(shown) + 1))
         if picked is not None and picked not in shown:
@@ -123,7 +123,7 @@ class RankedEntries:
 
 
 def number_text(number: float) -> str:
-    """Write a number of a ranking, with a sign where it may have one.
+    """Format a number of a ranking, with a sign if it can be negative.
 
     >>> number_text(0.25), number_text(-1.5e-9), number_text(float("nan"))
     ('+0.25', '-1.5e-09', 'NaN')
@@ -132,7 +132,7 @@ def number_text(number: float) -> str:
 
 
 def _rank_change_text(ranks: range, start_rank: int | None) -> str:
-    """Say where one stood and which way it went: `▲ 7` went up from place 7; `level` was equal to others."""
+    """Describe the rank at the start and the change: `▲ 7` moved up from rank 7; `level` was tied."""
     if start_rank is None:
         return ""
     if not start_rank:

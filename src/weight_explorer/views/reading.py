@@ -1,4 +1,4 @@
-"""Get a quantity of a weight out of the history: its value, its change since the start, its change since the last record."""
+"""Read a quantity of a weight from the history: its value, its change since the start, or its change since the last record."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from weight_explorer.recording.sampling import Sample
 from weight_explorer.recording.statistics.summary import to_float
 from weight_explorer.views.choice import Choice
 
-# What to do where too little is kept.
+# A hint for when too little is kept.
 MEMORY_HINT = 'WeightExplorer(model, memory="...") sets the bound on what is kept.'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """Values of a quantity at one record, and the record they are compared with (None for the value itself).
+    """The values of a quantity at one record, and the record they are compared with (None for the value itself).
 
-    Of a weight that is too large to keep, `values` are those of `sample`, and else of the weight's own shape.
+    `values` has the shape of the weight. If only a sample of the elements is kept, it holds the values of `sample` instead.
     """
 
     values: np.ndarray
@@ -34,24 +34,24 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """What is shown, of which record, for a caption, and whether it is estimated."""
+        """A caption: what is shown, of which record, and whether it is estimated."""
         return describe_reading(self.record, self.against, self.sample)
 
 
 def describe_reading(record: Record, against: Record | None, sample: Sample | None) -> str:
-    """Say what is shown, of which record, and whether it is estimated."""
+    """Describe what is shown, of which record, and whether it is estimated."""
     shown = "The value" if against is None else f"The change since {describe_record(against)}"
     estimated = f" Estimated from {sample.description} elements." if sample else ""
     return f"{shown}, at {describe_record(record)}.{estimated}"
 
 
 def record_name(record: Record) -> str:
-    """Say in few words which record this is."""
+    """Return a short name of a record."""
     return "the start" if record.is_initial else f"record {record.number}"
 
 
 def describe_record(record: Record) -> str:
-    """Say in words when a record was made."""
+    """Describe when a record was made."""
     which = record_name(record)
     return which if which == "the start" else f"{which} ({describe_event(record)})"
 
@@ -62,24 +62,24 @@ def kept_records(weight: Weight, history: History) -> tuple[int, ...]:
 
 
 def start_record(weight: Weight, history: History, number: int) -> int:
-    """Return the number of the record that keeps the values which a record's change since the start is measured from."""
+    """Return the number of the record from which a record's change since the start is measured."""
     return find_start_record(kept_records(weight, history), history.start_record, number)
 
 
 def recorded_series(
     weight: Weight, history: History, choice: Choice, quantity: str = "", max_records: int | None = None
 ) -> StatisticsSeries:
-    """Return the statistics of a weight or of a slice over time, of the chosen quantity or another."""
+    """Return the recorded statistics of a weight or of a slice over time, for the chosen quantity or another one."""
     return history.statistics(weight.variable_key, quantity or choice.quantity, weight.index, choice.against, max_records)
 
 
 def statistics_row(weight: Weight, history: History, choice: Choice, number: int, quantity: str = "") -> np.ndarray:
-    """Return the statistics of a weight or of a slice at one record, of the chosen quantity or another."""
+    """Return the statistics of a weight or of a slice at one record, for the chosen quantity or another one."""
     return history.statistics_at(weight.variable_key, number, quantity or choice.quantity, weight.index, choice.against)
 
 
 def values_at_record(weight: Weight, history: History, number: int) -> tuple[np.ndarray, Sample | None] | None:
-    """Return the values of a weight or of a slice at one record, whole or sampled; None where they are not kept so."""
+    """Return the values of a weight or of a slice at one record, whole or sampled; None if they are not kept."""
     column = history.weight_history(weight.variable_key)
     values = column.values_at(number) if column else None
     if column is None or values is None:
@@ -93,7 +93,7 @@ def values_at_record(weight: Weight, history: History, number: int) -> tuple[np.
 
 
 def chosen_record(weight: Weight, history: History, choice: Choice) -> int | None:
-    """Return the number of the record to show: of those that keep values the chosen one, the one before it, or the newest."""
+    """Return the number of the record to show: the chosen one, the last one before it that keeps values, or the newest."""
     kept = kept_records(weight, history)
     if not kept:
         return None
@@ -101,7 +101,7 @@ def chosen_record(weight: Weight, history: History, choice: Choice) -> int | Non
 
 
 def compared_record(kept: tuple[int, ...], start: int, choice: Choice, number: int) -> int | None:
-    """Return the number of the record that one is compared with, None where there is none; `start` is that of the start."""
+    """Return the number of the record to compare with, or None if there is none; `start` is the number of the start record."""
     earlier = [other for other in kept if other < number]
     first = [find_start_record(kept, start, number)] if kept and number in kept else []
     wanted = {"since_start": [each for each in first if each != number], "since_last": earlier[-1:]}.get(choice.quantity)
@@ -112,7 +112,7 @@ def compared_record(kept: tuple[int, ...], start: int, choice: Choice, number: i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadingInputs:
-    """What a quantity is computed from: the values of a record as they were recorded, and of the one that is compared with."""
+    """The inputs of a quantity: the recorded values at one record, and at the record it is compared with."""
 
     now: np.ndarray
     before: np.ndarray | None
@@ -121,7 +121,7 @@ class ReadingInputs:
     sample: Sample | None
 
     def compute(self, now: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-        """Return the quantity of the same part of both records."""
+        """Return the quantity, computed from the same part of both records."""
         if before is None:
             return to_float(now)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -129,18 +129,18 @@ class ReadingInputs:
 
     @property
     def reading(self) -> Reading:
-        """The whole quantity."""
+        """The quantity of the whole weight."""
         return Reading(self.compute(self.now, self.before), self.record, self.against, self.sample)
 
 
 def read_quantity(weight: Weight, history: History, choice: Choice) -> Reading | EmptyPicture:
-    """Read what the choice asks for, or say why it is not there."""
+    """Read the chosen quantity, or return a message that says why it is not available."""
     found = find_inputs(weight, history, choice)
     return found if isinstance(found, EmptyPicture) else found.reading
 
 
 def find_inputs(weight: Weight, history: History, choice: Choice) -> ReadingInputs | EmptyPicture:
-    """Find what the choice asks for without computing it yet, or say why it is not there."""
+    """Find the inputs of the chosen quantity without computing it, or return a message that says why they are missing."""
     number = chosen_record(weight, history, choice)
     step = history.get_record(number) if number is not None else None
     now = values_at_record(weight, history, number) if number is not None else None
@@ -153,7 +153,7 @@ def find_inputs(weight: Weight, history: History, choice: Choice) -> ReadingInpu
 
 
 def _add_reference(weight: Weight, history: History, choice: Choice, inputs: ReadingInputs) -> ReadingInputs | EmptyPicture:
-    """Find what the value is compared with, or say why it is not there."""
+    """Find the values to compare with, or return a message that says why they are missing."""
     number = inputs.record.number
     kept = kept_records(weight, history)
     against = compared_record(kept, history.start_record, choice, number)
@@ -174,7 +174,7 @@ _MISSING_REFERENCE_TEXT = {
 
 
 def _is_previous_record(weight: Weight, history: History, before: int, number: int) -> bool:
-    """Whether nothing was recorded of a weight in between: neither what is still known, nor a record that was thinned away."""
+    """Whether no record of a weight was made between two others, neither a kept one nor one that was thinned out."""
     recorded = history.record_numbers(weight.variable_key)
     return before == recorded[recorded < number][-1] and all(
         history.get_record(between) for between in range(before + 1, number)
@@ -182,7 +182,7 @@ def _is_previous_record(weight: Weight, history: History, before: int, number: i
 
 
 def explain_missing(weight: Weight, history: History) -> EmptyPicture:
-    """Say why there are no values to show."""
+    """Return a message that says why values are missing."""
     if not history.num_recorded:
         return EmptyPicture("Nothing is recorded yet. The first batch of training will fill this in.")
     if weight.dtype.startswith("complex"):

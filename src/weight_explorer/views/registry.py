@@ -1,4 +1,4 @@
-"""The table of views. A view is one module with a `draw`, and one row here."""
+"""The table of views. A view is a module with a `draw` function and a row in this table."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _never(_: Weight) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A way to look at a weight: its name, its label on screen, its pure function, its options, and for which weights it is.
+    """A view of a weight: its name, label, pure drawing function, and options, and the weights it applies to.
 
-    `is_on_request` says of which weights drawing takes long, so that it is done when asked for and never while training waits.
-    `draw_with_sample` draws with a sample of an initializer, where the view is of those.
+    `is_on_request` says for which weights drawing takes long. Such a view is drawn on request and never while training waits.
+    `draw_with_sample` draws with a sample of an initializer, if the view shows samples.
     """
 
     name: str
@@ -66,23 +66,23 @@ VIEWS: dict[str, View] = {
 
 
 def options_of(name: str) -> tuple[ViewOption, ...] | None:
-    """Return what a view can be told, or None where there is none of that name; the overview is one, of all weights."""
+    """Return the options of a view, or None if the view does not exist. The overview of all weights counts as a view."""
     if name == overview_view.VIEW:
         return overview_view.OPTIONS
     return VIEWS[name].options if name in VIEWS else None
 
 
 def options_weight(resolved: ResolvedChoice) -> Weight | None:
-    """Return what options are chosen for: the weight that is shown, or what stands for all of them."""
+    """Return the weight that options are chosen for: the one on screen, or the placeholder for all weights."""
     return overview_view.ALL_WEIGHTS if resolved.is_overview else resolved.weight
 
 
 def views_for(weight: Weight) -> dict[str, View]:
-    """Return the views that there are of a weight."""
+    """Return the views that apply to a weight."""
     return {view.name: view for view in VIEWS.values() if view.applies(weight)}
 
 
 def view_for(weight: Weight, choice: Choice) -> View:
-    """Return the view that was chosen for weights of this role, or the first one where this weight has no such view."""
+    """Return the view chosen for weights of this role, or the first view if the chosen one does not apply to this weight."""
     offered = views_for(weight)
     return offered.get(choice.view_for(weight.role)) or next(iter(offered.values()))

@@ -1,4 +1,4 @@
-"""Cells of a weight of which only a sample is kept."""
+"""Cells for a weight of which only a sample is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weight_explorer.views.lazy_matrix import MAX_CELLS, farthest_from_zero
 def sample_cells(
     values: np.ndarray, sample: Sample, rows: tuple[int, ...], columns: tuple[int, ...], max_cells: int = MAX_CELLS
 ) -> tuple[np.ndarray, int, int]:
-    """Make cells of sampled elements, as `reduce_to_cells` does of all: as small as each still holds one of the sample."""
+    """Reduce sampled elements to cells, like `reduce_to_cells`. Cells are as small as possible, but none is empty."""
     places = np.unravel_index(sample.indexes, sample.shape)
     shape = [math.prod(sample.shape[i] for i in side) for side in (rows, columns)]
     flat = [_flat_indexes([places[i] for i in side], [sample.shape[i] for i in side]) for side in (rows, columns)]
@@ -24,7 +24,7 @@ def sample_cells(
         filled = np.bincount(cell, minlength=grid[0] * grid[1])
         if filled.all():
             break
-        # The longer side first: cells of a weight are as good as square.
+        # Enlarge along the longer side first, so that the cells stay nearly square.
         longer = int(grid[1] > grid[0])
         steps[longer] = math.ceil(steps[longer] * 1.25)
     order = np.argsort(cell, kind="stable")
@@ -34,7 +34,7 @@ def sample_cells(
 
 
 def _flat_indexes(indexes: list[np.ndarray], sizes: list[int]) -> np.ndarray:
-    """Return places on several axes, the outer ones first, as one on all of them."""
+    """Combine indexes along several axes, outermost first, to flat indexes."""
     result = np.zeros(1, np.int64)
     for place, size in zip(indexes, sizes, strict=True):
         result = result * size + place

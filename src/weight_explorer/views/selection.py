@@ -1,4 +1,4 @@
-"""What the user brushed in a matrix: elements of the whole weight, in whatever order, slice or layout it was on screen."""
+"""The elements selected in a matrix, as elements of the whole weight, independent of order, slice, and layout on screen."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from weight_explorer.catalog.selection import ElementSelection
 from weight_explorer.pictures.numbers import format_count
 from weight_explorer.views.array_cache import ArrayCache
 
-# Of entries that are not side by side, as many are named.
+# The maximum number of entries that are listed if they are not contiguous.
 MAX_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellSelection:
-    """Some rows by some columns of a weight as it was laid out on screen.
+    """Selected rows and columns of a weight as it was laid out on screen.
 
     Attributes:
         weight: Key of the whole weight.
-        offset: Index of the first element that was laid out, in the whole weight.
-        axes: Which axes of the whole weight ran down, and which across, the outer ones first.
-        sizes: How many entries of each were laid out.
-        rows: Which rows, counted as they are without any order.
-        columns: Which columns.
-        text: The elements in words.
+        offset: Index of the first laid-out element in the whole weight.
+        axes: The axes of the whole weight that formed rows, and those that formed columns, outermost first.
+        sizes: The number of laid-out entries along each of these axes.
+        rows: The selected rows, numbered in the original order.
+        columns: The selected columns, numbered in the original order.
+        text: A description of the elements.
     """
 
     weight: str
@@ -48,7 +48,7 @@ class CellSelection:
 
     @property
     def axis_indexes(self) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
-        """Of rows and of columns, for each axis of the whole weight its index at each of them."""
+        """For rows and for columns: the index along each axis of the whole weight, at each selected row or column."""
         down, across = (
             {
                 axis: self.offset[axis] + indexes
@@ -60,9 +60,9 @@ class CellSelection:
 
 
 def selection_from_json(weights: Mapping[str, Weight], text: str) -> CellSelection | None:
-    """Read what a matrix was brushed with, given as JSON; None for nothing, or where there is no such weight.
+    """Parse a selection from JSON; return None if it is empty, or if the weight does not exist.
 
-    `spans` has for rows and columns ranges [first, end) of them, as they are without any order.
+    `spans` holds ranges [first, end) of rows and of columns, numbered in the original order.
     """
     asked: dict[str, Any] | None = json.loads(text)
     weight = weights.get(asked["weight"]) if asked else None
@@ -75,11 +75,11 @@ def selection_from_json(weights: Mapping[str, Weight], text: str) -> CellSelecti
 
 
 def selected_elements(weight: Weight, selection: CellSelection | None) -> ElementSelection | None:
-    """Return the elements of a weight that are brushed, None where none are.
+    """Return the selected elements of a weight; None if there are none.
 
     Args:
-        weight: A weight, or a slice of one such as one gate: the mask is of the whole weight all the same.
-        selection: `Choice.brush`.
+        weight: A weight, or a slice of one, such as one gate. The mask covers the whole weight in either case.
+        selection: The selection, as in `Choice.selection`.
 
     >>> weight = Weight("w", "kernel", "kernel", "dense", (2, 3), "float32", (Axis("input_dim", 2), Axis("units", 3)))
     >>> spans = '"axes": [[0], [1]], "sizes": [[2], [3]], "spans": [[[1, 2]], [[0, 2]]]'
@@ -89,7 +89,7 @@ def selected_elements(weight: Weight, selection: CellSelection | None) -> Elemen
     """
     if selection is None or selection.weight != weight.variable_key or not _is_within(selection, weight.variable_shape):
         return None
-    # By the arrays, of which every brush has its own.
+    # The cache is keyed by the arrays, because each selection has its own.
     return _elements_cache.get_or_compute(
         (selection.rows, selection.columns), weight.variable_shape, lambda: _build_elements(selection, weight.variable_shape)
     )
@@ -116,7 +116,7 @@ def _expand_spans(spans: list[list[int]]) -> np.ndarray:
 
 
 def _is_within(selection: CellSelection, shape: tuple[int, ...]) -> bool:
-    """Whether a weight of this shape has all its elements."""
+    """Whether all elements of the selection lie within a weight of this shape."""
     axes = (*selection.axes[0], *selection.axes[1])
     if len(selection.offset) != len(shape) or not all(0 <= axis < len(shape) for axis in axes):
         return False
@@ -132,7 +132,7 @@ def _is_within(selection: CellSelection, shape: tuple[int, ...]) -> bool:
     )
 
 
-# -- words -----------------------------------------------------------------------------------------------------------
+# -- text ------------------------------------------------------------------------------------------------------------
 
 
 def _with_text(selection: CellSelection, weight: Weight) -> CellSelection:
@@ -152,7 +152,7 @@ def _with_text(selection: CellSelection, weight: Weight) -> CellSelection:
 
 
 def _describe_side(axes: tuple[Axis, ...], side: dict[int, np.ndarray]) -> str:
-    """Say which entries of the axes of one side: of each axis, where they are all pairs of such."""
+    """Describe the entries along the axes of one side: per axis if they are all combinations, else the first and last."""
     entries = {axis: np.unique(indexes) for axis, indexes in side.items()}
     count = len(next(iter(side.values()), ()))
     if math.prod(len(each) for each in entries.values()) == count:
@@ -162,7 +162,7 @@ def _describe_side(axes: tuple[Axis, ...], side: dict[int, np.ndarray]) -> str:
 
 
 def describe_entries(axis: Axis, entries: np.ndarray) -> str:
-    """Say which entries of an axis, given in ascending order, with the names of blocks and the user's labels.
+    """Describe some entries of an axis, given in ascending order, with block names and user labels.
 
     >>> describe_entries(Axis("units", 9), np.arange(3, 7)), describe_entries(Axis("units", 9), np.array([1, 5]))
     ('units 3 to 6', 'units 1, 5')

@@ -1,28 +1,28 @@
-"""Which things are alike: an order in which they stand side by side."""
+"""An order that places similar rows next to each other."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# The best of all orders that a clustering leaves open takes 30 ms of 128 rows, and 9 s of 1 024.
+# Finding the optimal order of a clustering's leaves takes 30 ms for 128 rows, and 9 s for 1,024.
 MAX_OPTIMAL_ROWS = 128
 
 
 def similar_order(vectors: np.ndarray, *, is_quick: bool = False) -> np.ndarray:
-    """Return rows so that alike ones stand side by side: the leaves of a clustering by average linkage of directions.
+    """Return an order of rows that places similar ones side by side: the leaves of an average-linkage clustering.
 
-    The distance of two rows is that of their directions, so a row's length does not count.
+    The distance between two rows is that between their directions. The length of a row does not matter.
 
     Args:
-        vectors: One row for each thing.
-        is_quick: Whether to take the first order that the clustering leaves open, where a training waits for it.
+        vectors: One row for each entry.
+        is_quick: Whether to take the first order that the clustering allows, not the optimal one, because training waits.
 
     >>> similar_order(np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.1]])).tolist()
     [1, 2, 0]
     """
     if len(vectors) < 3:
         return np.arange(len(vectors))
-    from scipy.cluster import hierarchy  # noqa: PLC0415 - half a second, for those who ask for it
+    from scipy.cluster import hierarchy  # noqa: PLC0415 - takes half a second, and only this function needs it
     from scipy.spatial.distance import squareform  # noqa: PLC0415
 
     vectors = np.nan_to_num(vectors.astype(np.float64), posinf=0, neginf=0)

@@ -1,4 +1,4 @@
-"""The spectrum: singular values now and at the start, against those of a random matrix, and what the largest ones connect."""
+"""The Spectrum view: singular values now and at the start, those of a random matrix, and the largest singular vectors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from weight_explorer.views.reading import MEMORY_HINT, Reading, read_quantity, s
 
 VIEW = "spectrum"
 
-# Up to so many multiplications a full decomposition takes about a second; beyond, only the smaller side's Gram matrix is
-# decomposed, which asks for as many as twice the elements times the smaller side.
+# Up to this many multiplications, a full decomposition takes about a second. Beyond it, only the Gram matrix of the smaller
+# side is decomposed. Its cost is twice the number of elements times the smaller side.
 MAX_SVD_COST = 2_000_000_000
 MAX_GRAM_COST = 40_000_000_000
 MAX_GRAM_SIDE = 2048
-# The Gram matrix squares singular values, so that those below this share of the largest are lost in float64's rounding.
+# The Gram matrix squares the singular values. Those below this share of the largest are lost to float64 rounding.
 GRAM_ACCURACY = math.sqrt(np.finfo(np.float64).eps)
 ROWS_PER_BLOCK = 4096
 MAX_VECTORS = 8
@@ -47,7 +47,7 @@ OPTIONS = (COMPUTE, SHOW, VECTOR, RANDOM, LOG)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrum:
-    """Singular values, the largest first, with the first few left vectors (rows) and right vectors (columns), one a row."""
+    """Singular values, largest first, with the first few left and right singular vectors, one per row."""
 
     values: np.ndarray
     left: np.ndarray
@@ -56,7 +56,7 @@ class Spectrum:
 
     @property
     def effective_rank(self) -> float:
-        """How many directions are in use, after Roy and Vetterli (2007).
+        """The number of directions in use, after Roy and Vetterli (2007).
 
         >>> compute_spectrum(np.eye(3)).effective_rank.__round__(9)
         3.0
@@ -65,24 +65,24 @@ class Spectrum:
 
     @property
     def stable_rank(self) -> float:
-        """The squared Frobenius norm over the squared largest singular value, after Rudelson and Vershynin (2007)."""
+        """The squared Frobenius norm divided by the squared largest singular value, after Rudelson and Vershynin (2007)."""
         return float(((self.values / self.values[0]) ** 2).sum()) if self.values[0] else 0.0
 
     @property
     def condition(self) -> float:
-        """The largest singular value over the smallest; infinite where the smallest is zero as far as can be told."""
+        """The largest singular value divided by the smallest; infinite if the smallest is numerically zero."""
         accuracy = GRAM_ACCURACY if self.is_from_gram else np.finfo(np.float64).eps * len(self.values)
         is_singular = self.values[-1] <= accuracy * self.values[0]
         return math.inf if is_singular else float(self.values[0] / self.values[-1])
 
 
 def applies(weight: Weight) -> bool:
-    """Whether it is a matrix, or can be laid out as one."""
+    """Whether the weight is a matrix, or can be reshaped to one."""
     return weight.role != SEED_STATE and len(weight.shape) > 1 and min(_shape(weight)) > 1
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Decompose the matrix, which may take a second: for when it is asked for, not while training waits."""
+    """Draw the spectrum. Decomposing the matrix may take a second, so this runs on request, not while training waits."""
     reading = read_quantity(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
@@ -99,9 +99,9 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
 
 
 def compute_spectrum(matrix: np.ndarray, num_vectors: int = MAX_VECTORS) -> Spectrum:
-    """Decompose a matrix in float64: all singular values and the first few vectors.
+    """Decompose a matrix in float64: all singular values and the first few singular vectors.
 
-    Where a full decomposition would take long it is done by the eigenvalues of the smaller side's Gram matrix.
+    If a full decomposition would take long, the eigenvalues of the smaller side's Gram matrix are used instead.
 
     >>> compute_spectrum(np.diag([1.0, 3.0])).values.tolist()
     [3.0, 1.0]
@@ -126,9 +126,9 @@ def _spectrum_by_gram(matrix: np.ndarray, num_vectors: int) -> Spectrum:
 
 
 def bulk_edges(shape: tuple[int, int], deviation: float) -> tuple[float, float]:
-    """Return between which singular values those of a large random matrix lie: deviation * (sqrt(n) -+ sqrt(m)).
+    """Return the interval of the singular values of a large random matrix: deviation * (sqrt(n) -+ sqrt(m)).
 
-    Of independent elements with mean 0; after Marchenko and Pastur (1967).
+    This holds for independent elements with mean 0, after Marchenko and Pastur (1967).
 
     >>> bulk_edges((900, 100), 0.1)
     (2.0, 4.0)
@@ -138,11 +138,11 @@ def bulk_edges(shape: tuple[int, int], deviation: float) -> tuple[float, float]:
 
 
 def bulk_values(shape: tuple[int, int], deviation: float) -> np.ndarray:
-    """Return the singular values that a large random matrix is expected to have, the largest first.
+    """Return the expected singular values of a large random matrix, largest first.
 
     They are quantiles of the law of Marchenko and Pastur (1967). For singular values s of an n x m matrix, n >= m, between
-    the edges a and b, its density is sqrt((b^2 - s^2) (s^2 - a^2)) / (pi m deviation^2 s). With
-    s^2 = (a^2 + b^2) / 2 - (b^2 - a^2) / 2 cos(t) that becomes sin(t)^2 / s^2 over t from 0 to pi.
+    the edges a and b, the density is sqrt((b^2 - s^2) (s^2 - a^2)) / (pi m deviation^2 s). With
+    s^2 = (a^2 + b^2) / 2 - (b^2 - a^2) / 2 cos(t), it becomes sin(t)^2 / s^2 over t from 0 to pi.
     """
     low, high = bulk_edges(shape, deviation)
     angles = (np.arange(4096) + 0.5) * math.pi / 4096
@@ -158,7 +158,7 @@ def bulk_values(shape: tuple[int, int], deviation: float) -> np.ndarray:
 
 
 def sides_of(weight: Weight) -> tuple[AxisLabels, AxisLabels, Grouping]:
-    """Return what the rows and the columns of the matrix are: all that comes in, its window included, by what goes out."""
+    """Return the labels of the rows (all inputs, including the window) and columns (all outputs), with the grouping."""
     parts = axis_parts(weight.axes)
     across = tuple(i for i, part in enumerate(parts) if part.side == "out")
     if not across or len(across) == len(parts):
@@ -178,7 +178,7 @@ def _matrix(values: np.ndarray, weight: Weight) -> np.ndarray:
 
 
 def _refusal_text(weight: Weight, reading: Reading) -> str:
-    """Say why there is no spectrum, or nothing."""
+    """Return why the spectrum cannot be computed, or ""."""
     if reading.sample is not None:
         return f"A spectrum is that of the whole matrix, of which {reading.sample.description} elements are kept. {MEMORY_HINT}"
     shape = _shape(weight)
@@ -198,7 +198,7 @@ def _refusal_text(weight: Weight, reading: Reading) -> str:
 
 
 def _start_matrix(weight: Weight, history: History, choice: Choice, reading: Reading) -> np.ndarray | None:
-    """Return the matrix at the start, where it is another one than the one on screen."""
+    """Return the matrix at the start, if it is not the one on screen."""
     first = start_record(weight, history, reading.record.number)
     found = values_at_record(weight, history, first) if choice.quantity == "value" and reading.record.number != first else None
     if found is None or found[0].shape != reading.values.shape or not np.isfinite(found[0].astype(np.float64)).all():

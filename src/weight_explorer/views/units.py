@@ -1,4 +1,4 @@
-"""Units: which are the strongest, how their places have changed, and what drives each of them."""
+"""The Units view: the strongest units, how their ranks have changed, and which inputs drive each of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from weight_explorer.views.reading import MEMORY_HINT, Reading, kept_records, re
 
 VIEW = "units"
 
-# As many of a unit's inputs are told in the caption.
+# The number of a unit's inputs that are named in the caption.
 NUM_INPUTS_NAMED = 3
 
 
@@ -63,7 +63,7 @@ def applies(weight: Weight) -> bool:
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Rank the units, or what else was chosen, and beside them what the picked one, or the first, is driven by."""
+    """Rank the units, or the chosen kind of entries, and the inputs that drive the picked one, by default the first."""
     reading = read_quantity(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
@@ -75,14 +75,14 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
     if WINDOW.is_on(weight, history, choice):
         grouping = with_window(weight, grouping)
     by = BY.chosen(weight, history, choice)
-    with np.errstate(invalid="ignore", over="ignore"):  # of what is not finite, which is said in the caption
+    with np.errstate(invalid="ignore", over="ignore"):  # of numbers that are not finite; the caption mentions them
         sheet = _UnitNumbers(weight, grouping, by, *_now_and_start(reading, weight, history, grouping, by))
         return _picture(sheet, reading, choice.options.get((weight.role, VIEW, UNIT.name), ""))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _UnitNumbers:
-    """Numbers to be ranked, of shape (own entries, other entries, rest), now and at the start where that is known."""
+    """Numbers to rank, of shape (own entries, other entries, rest), now and, if known, at the start."""
 
     weight: Weight
     grouping: Grouping
@@ -117,7 +117,7 @@ def _combine(values: np.ndarray, measure: RankingMeasure) -> np.ndarray:
 def _now_and_start(
     reading: Reading, weight: Weight, history: History, grouping: Grouping, by: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return what is to be ranked, and the same at the start where that says anything: a change has no place there."""
+    """Return the numbers to rank, and those at the start if they are meaningful. A change has no rank at the start."""
     now = arrange(reading.values, weight, grouping)
     first = start_record(weight, history, reading.record.number)
     before = values_at_record(weight, history, first) if reading.against is None else None

@@ -1,8 +1,8 @@
-"""What the weights of Keras' layers mean: one table, from layer class and attribute to role, axes and sentences.
+"""What the weights of Keras' layers mean: a table from layer class and attribute to role, axes and sentences.
 
-A layer type is added by rows in the module of its family. Axes are named by Keras' own configuration terms, so that what a
-student reads here is what the documentation says. Where a class has no row its base classes are asked, and where none has
-one, a plain rule is right.
+To add a layer type, add rows to the module of its family. Axes have the names of Keras' own configuration arguments, so that
+students find the same terms in the Keras documentation. If a class has no row, the rows of its base classes are used. If
+those have none either, a plain description applies.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from weight_explorer.catalog.layers import (
 )
 from weight_explorer.catalog.layers.specs import SublayerSpecs, WeightSpecs
 
-# From (class, attribute). A class may also be a place, as in "MultiHeadAttention.query_dense": the layer that such a
-# layer holds under this attribute. Of several rows the first counts that is true of the layer and has the weight's rank.
+# Keys are (class, attribute). Instead of a class, a key may name the attribute of a parent class, as in
+# "MultiHeadAttention.query_dense": the sublayer that the parent holds under this attribute. The first row that applies to the
+# layer and has the weight's rank is used.
 WEIGHT_SPECS: WeightSpecs = {
     **dense.WEIGHT_SPECS,
     **convolution.WEIGHT_SPECS,
@@ -30,11 +31,11 @@ WEIGHT_SPECS: WeightSpecs = {
     **lora_quantization.WEIGHT_SPECS,
 }
 
-# Wrappers that hold their layers under attributes with a meaning: (class, attribute) -> the part.
+# Wrappers whose attributes give their sublayers a meaning: (class, attribute) -> the sublayer's role.
 SUBLAYER_SPECS: SublayerSpecs = {**recurrent.SUBLAYER_SPECS, **attention.SUBLAYER_SPECS}
 
-# Layers that stand in the tree for the one layer they are built on: an LSTM is its cell, run over time.
+# Layers that represent, in the tree, the single layer they are built on: an LSTM is its cell, run over time.
 FOLDED_SUBLAYERS: dict[str, str] = {"RNN": "cell"}
 
-# What layers keep that is no variable, such as a vocabulary.
+# What layers keep besides variables, such as a vocabulary.
 NON_WEIGHT_STATES = preprocessing.NON_WEIGHT_STATES

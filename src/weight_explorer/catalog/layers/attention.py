@@ -1,7 +1,7 @@
 """Attention: projections of queries, keys and values, split into heads, after Vaswani et al. (2017).
 
-The projections are EinsumDense layers, and what their axes mean is known to the attention that holds them: such rows are
-found under the name of that class and of the attribute it holds the projection by.
+The projections are EinsumDense layers. Only the attention layer that holds them knows what their axes mean, so their rows are
+listed under the name of that class and the attribute that holds the projection.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _projection(name: str, attention: str, heads: AxisSpec, inner: AxisSpec) -> 
 
 
 def _outputs(count: int) -> tuple[AxisSpec, ...]:
-    """Name the axes that go out: one, unless the attention was given an `output_shape` of several."""
+    """Return the output axes: one, unless the attention layer was given an `output_shape` with several."""
     if count == 1:
         return (OUTPUT,)
     return tuple(AxisSpec(f"output_dim_{i}", "feature", "the features that go out", "out") for i in range(count))

@@ -20,15 +20,15 @@ VECTOR = AxisSpec("output_dim", "number", "the numbers of one token's vector", "
 VECTOR_IN = AxisSpec("output_dim", "number", "the numbers of the vector that comes in", "in")
 
 
-def einsum_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:  # noqa: ARG001 - one signature for all
-    """Name the axes of an EinsumDense kernel after the letters of its equation, as in `abc,cde->abde`."""
+def einsum_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:  # noqa: ARG001 - all share one signature
+    """Name the axes of an EinsumDense kernel after the letters of its equation, such as `abc,cde->abde`."""
     inputs, rest = str(layer.equation).replace(" ", "").split(",")
     kernel, outputs = rest.split("->")
     return tuple(_einsum_axis(letter, inputs, outputs) for letter in kernel)
 
 
 def einsum_fan_axes(layer: Any) -> dict[str, list[int]]:
-    """Return which axes of an EinsumDense kernel Keras counts as incoming and which as outgoing for its initializer."""
+    """Return which axes of an EinsumDense kernel Keras' initializer counts as inputs and which as outputs."""
     kernel, outputs = str(layer.equation).replace(" ", "").partition(",")[2].split("->")
     outgoing = [i for i, letter in enumerate(kernel) if letter in outputs]
     return {"input_axes": [i for i in range(len(kernel)) if i not in outgoing], "output_axes": outgoing}
@@ -43,7 +43,7 @@ def _einsum_axis(letter: str, inputs: str, outputs: str) -> AxisSpec:
 
 
 def einsum_bias_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:
-    """Name the axes of an EinsumDense bias: the last of the output's letters, as many as it has."""
+    """Name the axes of an EinsumDense bias after the last letters of the output, one for each axis."""
     outputs = str(layer.equation).partition("->")[2].strip()
     letters = outputs[len(outputs) - len(shape) :] if "." not in outputs else ""
     return tuple(AxisSpec(f"output axis {letter}", "output", "goes out", "out") for letter in letters)
@@ -94,7 +94,7 @@ WEIGHT_SPECS: WeightSpecs = {
             training_effect="In training the data, read through this layer, move only the rows of tokens that occur.",
         ),
     ),
-    # Where its weights are not tied, or packed, it is an Embedding, whose rows are asked next.
+    # If its weights are not tied, or packed, it is an Embedding: the lookup continues with the rows of that class.
     ("ReversibleEmbedding", "embeddings"): WeightSpec(
         "Each row is one token of the vocabulary: its vector. Read in reverse, the same rows turn a vector back into one score "
         "for each token, so the two uses share their weights.",

@@ -1,4 +1,4 @@
-"""What `enable_lora` and `quantize` add to a layer.
+"""The weights that `enable_lora` and `quantize` add to a layer.
 
 Low-rank adaptation after Hu et al. (2021): the frozen kernel plus `lora_alpha / lora_rank` times a @ b.
 """
@@ -53,7 +53,7 @@ def _lora_specs() -> WeightSpecs:
 
 
 def _scale_specs(along: AxisSpec, *, groups_first: bool) -> tuple[WeightSpec, ...]:
-    """A scale for each entry or, where entries are cut into groups, one for each entry and group."""
+    """Return the specs for one scale per entry or, if entries are split into groups, one per entry and group."""
     grouped = (GROUPS, along) if groups_first else (along, GROUPS)
     return (
         WeightSpec(

@@ -1,4 +1,4 @@
-"""Normalizations, and activations that learn."""
+"""Normalization layers, and activation layers with weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _moving_statistic_specs(meaning: str) -> tuple[WeightSpec, ...]:
     return (frozen, WeightSpec(meaning, (CHANNELS,), not_trainable=MOVING_STATISTIC))
 
 
-def _normalized_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:  # noqa: ARG001 - one signature for all
+def _normalized_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:  # noqa: ARG001 - all share one signature
     return input_axes(layer.axis, single=FEATURES)
 
 
@@ -50,7 +50,7 @@ def _alpha_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:
     )
 
 
-def _spectral_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:  # noqa: ARG001 - one signature for all
+def _spectral_axes(layer: Any, shape: tuple[int, ...]) -> tuple[AxisSpec, ...]:  # noqa: ARG001 - all share one signature
     return (AxisSpec("rows", "row", "a single row"), AxisSpec("columns", "column", "the columns of the kernel", "out"))
 
 
@@ -106,7 +106,7 @@ WEIGHT_SPECS: WeightSpecs = {
             "power iteration", "No gradient moves it: the power iteration does, in every training batch."
         ),
     ),
-    # Part of keras.applications' ConvNeXt.
+    # Used by ConvNeXt in keras.applications.
     ("LayerScale", "gamma"): WeightSpec(
         "What the block adds to its input is multiplied by it, channel by channel; it starts small, so that a deep model "
         "begins nearly as if its blocks were not there.",

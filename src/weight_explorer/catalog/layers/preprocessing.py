@@ -1,4 +1,4 @@
-"""Preprocessing layers, what they keep that is no variable, and the state of random numbers."""
+"""Preprocessing layers, what they keep besides variables, and the state of random number generators."""
 
 from __future__ import annotations
 

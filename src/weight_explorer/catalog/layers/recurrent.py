@@ -1,4 +1,4 @@
-"""Recurrent layers: their weights live on cells, and gates lie side by side along the last axis.
+"""Recurrent layers: cells hold the weights, and the gates are side by side along the last axis.
 
 LSTM after Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000), in Keras' order i, f, c, o;
 GRU after Cho et al. (2014) in Keras' order z, r, h.
@@ -57,7 +57,7 @@ _NONZERO_INPUTS_ONLY = f"{_SUM_OVER_TIME}; the data move only rows whose input i
 
 
 def forget_gate_start(layer: Any) -> dict[str, float]:
-    """Say that an LSTM starts the bias of its forget gate at 1, unless told otherwise."""
+    """Return the start value of an LSTM's forget gate bias, which is 1 unless configured otherwise."""
     return {"forget gate": 1.0} if layer.unit_forget_bias else {}
 
 

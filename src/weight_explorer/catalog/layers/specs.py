@@ -1,4 +1,4 @@
-"""The terms that the rows of the table are written in."""
+"""The types that the rows of the table consist of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weight_explorer.catalog.schema import Axis, Block, NotTrainableReason
 DEFAULT_TRAINING_EFFECT = "Training may change every number of it."
 PACKED_NOTE = "Two numbers of 4 bits share each byte, so that what is shown here are bytes and not the weights themselves."
 
-# The attribute under which the table has random states, whatever a layer calls its generator.
+# The attribute name of random states in the table, whatever name a layer uses for its generator.
 SEED_ATTRIBUTE = "seed_generator_state"
 
 
@@ -25,17 +25,17 @@ class BlockSpec:
 
 @dataclass(frozen=True, slots=True)
 class AxisSpec:
-    """An axis in the table.
+    """An axis as described in the table.
 
     Attributes:
         name: Keras' own term.
         entry_name: What one entry is, in the singular.
         meaning: What the axis stands for, in a few words.
-        side: What it is to the layer: "in" is summed over, "out" stays, "window" is moved along.
-        blocks: Names of equal slices of it.
-        block_kind: What the blocks are called together.
-        block_meaning: Where there is one block for each entry, however many there are: what such a block does.
-        is_configured: Whether the layer's configuration has this term as a number, which must agree.
+        side: Its role in the layer: "in" is summed over, "out" remains in the output, "window" slides.
+        blocks: Names of equal slices of the axis.
+        block_kind: What one block is, such as "gate".
+        block_meaning: What each block does, if every entry is a block, whatever their number.
+        is_configured: Whether the layer's configuration has a number with this name, which must match the size.
     """
 
     name: str
@@ -48,7 +48,7 @@ class AxisSpec:
     is_configured: bool = False
 
     def to_axis(self, size: int) -> Axis:
-        """Make the axis of a real weight; blocks that do not divide the size are left out."""
+        """Return the axis of an actual weight; blocks that do not divide its size evenly are omitted."""
         names = (
             tuple(BlockSpec(f"{self.entry_name} {i}", self.block_meaning) for i in range(size))
             if self.block_meaning
@@ -67,7 +67,7 @@ class AxisSpec:
         )
 
     def matches(self, size: int, layer: Any) -> bool:
-        """Say whether the size is what the layer's configuration says."""
+        """Return whether the size matches the layer's configuration."""
         if not self.is_configured:
             return True
         configured = safe_getattr(layer, self.name)
@@ -75,10 +75,10 @@ class AxisSpec:
 
 
 def safe_getattr(owner: Any, name: str) -> Any:
-    """Return an attribute, or None where there is none, or where it is a property of anybody's that raises."""
+    """Return an attribute, or None if it does not exist or is a property that raises an error."""
     try:
         return getattr(owner, name, None)
-    except Exception:  # noqa: BLE001 - whatever a foreign property does, the rest of the model is told
+    except Exception:  # noqa: BLE001 - a custom property may raise anything; the rest of the model is still described
         return None
 
 
@@ -87,7 +87,7 @@ AxisSpecs = tuple[AxisSpec, ...] | Callable[[Any, tuple[int, ...]], tuple[AxisSp
 
 @dataclass(frozen=True, slots=True)
 class NotTrainableSpec:
-    """Why gradients never move a weight of this kind: in a word, in a sentence, and as a code."""
+    """The reason why gradients never change a weight of this kind: a short text, a sentence, and a code."""
 
     short_text: str
     text: str
@@ -99,13 +99,13 @@ class WeightSpec:
     """What one kind of weight means.
 
     Attributes:
-        meaning: What one row, column, filter or number is. It may use sizes by the name of their axis, as in `{units}`.
-        axes: The axes, or what makes them from the layer and the shape. None names them plainly.
-        role: The role; "" takes the attribute's name in words.
+        meaning: What one row, column, filter or number is. It may contain sizes by the name of their axis, as in `{units}`.
+        axes: The axes, or a function that returns them for a layer and a shape. None gives plain axis names.
+        role: The role; "" uses the attribute's name in words.
         training_effect: What training does to it.
-        not_trainable: Why gradients leave it alone, where its kind says so.
-        initial_values: What the layer does to a fresh weight beyond its initializer: from block to the number it starts at.
-        applies_to: Of which layers the row is true; None for all.
+        not_trainable: Why gradients do not change this kind of weight, if they do not.
+        initial_values: What the layer changes after the initializer has run: maps a block to its start value.
+        applies_to: A condition on the layer for the row to apply; None for all layers.
     """
 
     meaning: str
@@ -119,20 +119,20 @@ class WeightSpec:
 
 @dataclass(frozen=True, slots=True)
 class SublayerSpec:
-    """A layer that a wrapper holds under an attribute with a meaning: its name, what such parts are, and a sentence."""
+    """A sublayer with a special role in its wrapper: its name, what kind of sublayer it is, and a sentence."""
 
     name: str
     kind: str
     description: str | Callable[[Any], str] = ""
 
     def describe(self, parent: Any) -> str:
-        """Say what the part is for."""
+        """Return a sentence that says what the sublayer is for."""
         return self.description(parent) if callable(self.description) else self.description
 
 
 @dataclass(frozen=True, slots=True)
 class NonWeightState:
-    """What a layer keeps that is no variable: how to count it, the Python that reads it, and a sentence with `{count}`."""
+    """What a layer keeps besides variables: how to count it, the Python that reads it, and a sentence with `{count}`."""
 
     count: Callable[[Any], int | None]
     expression: str
@@ -149,7 +149,7 @@ FEATURES = AxisSpec("features", "feature", "the features, one number for each", 
 
 
 def input_axes(axes: Any, *, single: AxisSpec) -> tuple[AxisSpec, ...]:
-    """Name axes after those of the layer's input that they stand for; a single one by what it usually is."""
+    """Name axes after the input axes of the layer that they correspond to; a single axis gets its usual name."""
     numbers = (axes,) if isinstance(axes, int) else tuple(axes or ())
     if len(numbers) == 1:
         return (single,)
@@ -157,5 +157,5 @@ def input_axes(axes: Any, *, single: AxisSpec) -> tuple[AxisSpec, ...]:
 
 
 def is_quantized_to(*modes: str) -> Callable[[Any], bool]:
-    """Make the condition that a layer is quantized in one of these ways."""
+    """Return a condition that checks whether a layer is quantized in one of these modes."""
     return lambda layer: getattr(layer, "quantization_mode", None) in modes

@@ -1,1 +1,1 @@
-"""The rules, one module for each family of trouble."""
+"""The diagnosis rules, one module per family of problems."""

@@ -1,4 +1,4 @@
-"""Moving statistics that training never moved."""
+"""Moving statistics that training never changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INITIAL_VALUES = {"moving mean": 0.0, "moving variance": 1.0}
 
 
 def find(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find normalizations none of whose moving statistics moved while the model was trained."""
+    """Find normalization layers whose moving statistics never changed while the model was trained."""
     for layer, traces in context.layers.items():
         found = [trace for trace in traces if trace.weight.not_trainable is NotTrainableReason.MOVING_STATISTIC]
         if found and context.has_changes and not _is_left_out(traces) and all(trace.is_unchanged for trace in found):
@@ -25,7 +25,7 @@ def find(context: DiagnosisContext) -> Iterator[Finding]:
 
 
 def _is_left_out(trajectories: list[WeightTrace]) -> bool:
-    """Whether the compiled step leaves out the whole layer, which another rule tells."""
+    """Return whether the compiled step excludes the whole layer. Another rule reports this."""
     regimes = [
         trace.conditions_by_record()[-1]
         for trace in trajectories
@@ -36,7 +36,7 @@ def _is_left_out(trajectories: list[WeightTrace]) -> bool:
 
 
 def _counted_indices(trajectory: WeightTrace) -> np.ndarray:
-    """Return the places in `observed` of the records at which the layer was not frozen; of one that always was, all."""
+    """Return the indices in `training_indices` at which the layer was not frozen. If it was always frozen, return all."""
     is_open = np.array([not regime.frozen_by for regime in trajectory.conditions_by_record()], bool)
     return np.flatnonzero(is_open if is_open.any() else ~is_open)
 
@@ -57,7 +57,7 @@ def _finding(context: DiagnosisContext, layer: str, trajectories: list[WeightTra
         | {"moved": 0},
         keys=tuple(trace.key for trace in trajectories),
         suggestion=cure,
-        source=BATCH_NORMALIZATION_URL,
+        reference=BATCH_NORMALIZATION_URL,
         cause=cause,
     )
 
@@ -69,7 +69,7 @@ def _is_at_start(trajectory: WeightTrace) -> bool:
 
 
 def _explain(context: DiagnosisContext, trajectory: WeightTrace) -> tuple[str, str, str, str]:
-    """Return the cause as a code and in words, how bad it is, and what helps."""
+    """Return the cause as a code and as text, the severity, and the suggestion."""
     if all(regime.frozen_by for regime in trajectory.conditions_by_record()):
         return "frozen", "its layer was frozen, so it is used as it is", "note", ""
     if context.facts.momentums.get(trajectory.weight.layer) == 1:

@@ -1,4 +1,4 @@
-"""Numbers that are none, and frozen weights that moved."""
+"""Values that are NaN or Inf, and frozen weights that changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NON_FINITE_COUNTS = ("nans", "positive_infs", "negative_infs")
 
 
 def _first_non_finite_index(trajectory: WeightTrace) -> int | None:
-    """Return the place of the first record with NaN or Inf, or None; of constants that hold it from the start as well."""
+    """Return the index of the first record with NaN or Inf, or None. Includes constants that contain them from the start."""
     bad = np.flatnonzero(sum(trajectory.value_statistic(name) for name in _NON_FINITE_COUNTS) > 0)
     is_constant = (
         not trajectory.has_changed
@@ -33,7 +33,7 @@ def _first_non_finite_index(trajectory: WeightTrace) -> int | None:
 
 
 def find_non_finite(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find the first record with NaN or Inf: one finding for all weights that they came to at the same record."""
+    """Find the first record with NaN or Inf. Weights affected at the same record share one finding."""
     groups: dict[int, list[tuple[int, WeightTrace]]] = {}
     for trace in context.trajectories.values():
         place = _first_non_finite_index(trace)
@@ -68,17 +68,17 @@ def _non_finite_finding(context: DiagnosisContext, record_number: int, affected:
         suggestion="Look for NaN in the data, a division by 0 or the logarithm of 0; lower the learning rate, or clip "
         "gradients "
         "(clipnorm=1.0). keras.callbacks.TerminateOnNaN() stops at once.",
-        source="https://keras.io/api/callbacks/terminate_on_nan/",
+        reference="https://keras.io/api/callbacks/terminate_on_nan/",
     )
 
 
 def _non_finite_share(index: int, trajectory: WeightTrace) -> float:
-    """What has fewest is nearest to where it began."""
+    """Return the share of values that are not finite. The smallest share is closest to the origin of the problem."""
     return float(sum(trajectory.value_statistic(name)[index] for name in _NON_FINITE_COUNTS)) / trajectory.weight.size
 
 
 def _first_non_finite_element(trajectory: WeightTrace, record_number: int) -> tuple[tuple[int, ...], str]:
-    """Return the index of the first element that is not finite, and at which record, where that is another one."""
+    """Return the index of the first element that is not finite, and the name of its record if it is a different one."""
     kept = next((other for other in trajectory.value_records if other >= record_number), None)
     values = None if kept is None else trajectory.values_at(kept)
     bad = np.empty((0, 0)) if values is None else np.argwhere(~np.isfinite(values))
@@ -88,7 +88,7 @@ def _first_non_finite_element(trajectory: WeightTrace, record_number: int) -> tu
 
 
 def find_frozen_changed(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights that were frozen, by their layer or by `explorer.freeze`, and moved in the last fit all the same."""
+    """Find weights that were frozen, by their layer or by `explorer.freeze`, but changed in the last fit."""
     for trace in context.trajectories.values():
         moved, regime = _changed_while_frozen(context, trace)
         if regime is not None:
@@ -100,7 +100,7 @@ def find_frozen_changed(context: DiagnosisContext) -> Iterator[Finding]:
 
 
 def _changed_while_frozen(context: DiagnosisContext, trajectory: WeightTrace) -> tuple[float, WeightConditions | None]:
-    """Return how many elements moved in the last fit at most in one record, and what held then; None where none was frozen."""
+    """Return the largest number of elements changed at one record of the last fit, and its conditions. None if not frozen."""
     last = max(step.fit for step in context.records.values())
     pairs = zip(
         trajectory.record_numbers[trajectory.training_indices].tolist(),
@@ -133,14 +133,14 @@ def _frozen_changed_finding(trajectory: WeightTrace, num_changed: float, conditi
         f"elements in one record. {cause.message}",
         {"moved": num_changed, "elements": trajectory.weight.size},
         suggestion=cause.suggestion,
-        source=COMPILE_URL,
+        reference=COMPILE_URL,
         cause=cause.code,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _FrozenChangedReason:
-    """What is known of why a frozen weight moved: a code, when it holds, and what is said."""
+    """An explanation of why a frozen weight changed: a code, when it applies, and the message."""
 
     code: str
     applies: Callable[[WeightConditions], bool]
@@ -150,7 +150,7 @@ class _FrozenChangedReason:
 
 
 def _in_compiled_step(conditions: WeightConditions) -> bool:
-    """Whether the training step of Keras moves it, or can have done so: it was compiled while the weight was trainable."""
+    """Return whether the Keras training step can change the weight, because it was compiled while the weight was trainable."""
     is_plain_fit = conditions.activity is TrainingKind.FIT and conditions.owners_known
     is_statistic = conditions.not_trainable is NotTrainableReason.MOVING_STATISTIC
     return conditions.in_train_step is True or (
@@ -186,7 +186,7 @@ def _reason_text(conditions: WeightConditions) -> str:
 
 
 def _find_changed_elements(trajectory: WeightTrace, part: FrozenPart) -> Iterator[Finding]:
-    """Find elements that `explorer.freeze` holds and that differ from what they were when they were frozen."""
+    """Find elements frozen by `explorer.freeze` whose values differ from those at the time of freezing."""
     now = (
         trajectory.values_at(trajectory.value_records[-1])
         if trajectory.value_records and trajectory.value_records[-1] >= part.frozen_at

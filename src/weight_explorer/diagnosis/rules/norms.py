@@ -1,4 +1,4 @@
-"""Weights that grow without end, that saturate what they feed, or that lose their rank."""
+"""Weights that grow without bound, saturate the activations they feed, or lose their rank."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NORM_GROWTH = RuleParameter("norm_growth", 10, "A norm has grown if it is at lea
 NORM_LATE_GROWTH = RuleParameter(
     "norm_goes_on", 1.2, "The norm must also have grown by this factor over the second half of the records."
 )
-# What is still growing has grown by this much over the last quarter of the records.
+# A norm is still growing if it grew by this factor over the last quarter of the records.
 MIN_LATE_GROWTH = 1.02
 MIN_RECORDS = RuleParameter("fewest_norms", 4, "The rule needs at least this many records.")
 SATURATED_SUM = RuleParameter(
@@ -48,21 +48,21 @@ EFFECTIVE_RANK_URL = (
 
 
 def holds_token_vectors(trajectory: WeightTrace) -> bool:
-    """Whether it holds vectors of tokens, which start small at will and find their size in training."""
+    """Return whether the weight holds token vectors. These may start arbitrarily small and find their size during training."""
     return any(axis.entry_name == "token" for axis in trajectory.weight.axes)
 
 
 def glorot_norm(trajectory: WeightTrace) -> float:
-    """Return the norm that a weight of this shape has where Glorot's initializer drew it: smaller ones have to grow."""
+    """Return the norm of a weight of this shape with Glorot initialization. Weights with a smaller norm have to grow."""
     units, size = trajectory.unit_axis[1].size, trajectory.weight.size
     return float(np.sqrt(size * 2 / (size / units + units)))
 
 
 def find_growing(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights whose norm has grown many times over, and grows on."""
+    """Find weights whose norm has grown many times over and is still growing."""
     for trace in context.kernels():
         norms = trace.value_statistic("norm")[np.r_[trace.changeable_indices[:1] - 1, trace.changeable_indices]]
-        # Vectors of tokens start small at will, and find their size in training.
+        # Token vectors may start arbitrarily small and find their size during training.
         if (
             len(norms) < context.parameters[MIN_RECORDS.name]
             or holds_token_vectors(trace)
@@ -86,13 +86,13 @@ def _growing_finding(trajectory: WeightTrace, norms: np.ndarray) -> Finding:
         {"start": float(norms[0]), "half": float(norms[len(norms) // 2]), "now": float(norms[-1])},
         suggestion="Lower the learning rate, clip gradients (clipnorm=1.0), or hold weights down, by AdamW or a "
         "kernel_regularizer.",
-        source=PASCANU_URL,
+        reference=PASCANU_URL,
         cause="growing",
     )
 
 
 def find_saturated(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find layers most of whose units have sums so large, for inputs of size 1, that their activation is flat there."""
+    """Find layers in which most units have sums so large, for inputs of size 1, that their activation is flat there."""
     for trace in context.kernels():
         ends = trace.first_and_last_values() if _is_bounded(context, trace) else None
         if ends is None:
@@ -127,13 +127,13 @@ def _saturated_finding(
         {"units": float(is_saturated.sum()), "of": axis.size, "norm": float(np.median(norms))},
         axis_entries=(AxisEntries(number, tuple(np.flatnonzero(is_saturated).tolist())),),
         suggestion="Lower the learning rate, normalize what comes in, or hold weights down: kernel_regularizer or MaxNorm.",
-        source=GLOROT_URL,
+        reference=GLOROT_URL,
         cause="saturating",
     )
 
 
 def effective_rank_of(matrix: np.ndarray) -> float:
-    """Return how many directions a matrix has, weighed by their size: `exp` of the entropy of its singular values.
+    """Return the effective number of directions of a matrix: `exp` of the entropy of its singular values.
 
     >>> import numpy as np
     >>> round(effective_rank_of(np.eye(4)), 3), round(effective_rank_of(np.ones((4, 4))), 3)
@@ -145,12 +145,12 @@ def effective_rank_of(matrix: np.ndarray) -> float:
     wide /= np.abs(wide).max()
     gram = wide @ wide.T if wide.shape[0] < wide.shape[1] else wide.T @ wide
     singular = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0))
-    # Of the product of a matrix with itself, what is smaller than the root of `eps` is rounding.
+    # These come from the product of the matrix with itself, so values below the square root of `eps` are rounding errors.
     return effective_rank(singular[singular > singular.max() * 1e-7])
 
 
 def find_collapsed(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights whose effective rank has fallen to a small share of what it was at the start."""
+    """Find weights whose effective rank has fallen to a small share of its initial value."""
     for trace in context.kernels():
         if holds_token_vectors(trace) or not trace.change_statistic("moved").any() or not _has_rank(context, trace):
             continue
@@ -177,7 +177,7 @@ def _collapsed_finding(trajectory: WeightTrace, before: float, after: float) -> 
         f"few directions of the input, so many of them compute nearly the same.",
         {"start": before, "now": after},
         suggestion="Lower the learning rate or the weight decay, normalize what comes in, or use fewer units.",
-        source=EFFECTIVE_RANK_URL,
+        reference=EFFECTIVE_RANK_URL,
         cause="collapsed",
     )
 

@@ -1,4 +1,4 @@
-"""Rows of a weight that did not move while others did."""
+"""Rows of a weight that did not change while others did."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MIN_RESOLVED_UPDATE = RuleParameter(
 
 
 def find(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights some of whose rows did not move by a single bit while the others did."""
+    """Find weights in which some rows did not change by a single bit while other rows did."""
     for trace in context.trajectories.values():
         axis = _input_axis(trace)
         if axis is None or not is_trained_by_gradients(trace) or not _has_seen_enough(context, trace):
@@ -55,7 +55,7 @@ def _input_axis(trajectory: WeightTrace) -> int | None:
 
 
 def _has_seen_enough(context: DiagnosisContext, trajectory: WeightTrace) -> bool:
-    """Whether training could move it for so long that what is not always 0 in its data has come in."""
+    """Return whether training could change the weight long enough for any input that is not always 0 to have occurred."""
     return (
         trajectory.num_epochs >= context.parameters[MIN_EPOCHS.name]
         or trajectory.num_batches >= context.parameters[MIN_BATCHES.name]
@@ -63,7 +63,7 @@ def _has_seen_enough(context: DiagnosisContext, trajectory: WeightTrace) -> bool
 
 
 def _unchanged_rows(context: DiagnosisContext, trajectory: WeightTrace, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that did not move: those with a reason still to be found, and those that are frozen."""
+    """Return the unchanged rows in two groups: those that still need an explanation, and those that are frozen."""
     none = np.empty(0, np.int64)
     moved, counts = trajectory.change_statistic("moved"), trajectory.change_statistic("count")
     if not moved.any() or (moved == counts).any():
@@ -80,7 +80,7 @@ def _unchanged_rows(context: DiagnosisContext, trajectory: WeightTrace, axis: in
 
 
 def _any_along(mask: np.ndarray, axis: int) -> np.ndarray:
-    """Say of each entry of an axis whether anything was found in it."""
+    """Reduce a mask to one axis. An entry is True if any element in it is True."""
     return np.any(np.moveaxis(mask, axis, 0).reshape(mask.shape[axis], -1), axis=1, keepdims=True)[:, 0]
 
 
@@ -100,14 +100,14 @@ def _finding(context: DiagnosisContext, trajectory: WeightTrace, axis: int, unch
         keys=(trajectory.key, *(bias.key for bias in biases)),
         axis_entries=(AxisEntries(axis, entries),),
         suggestion=explanation.how_to_check,
-        source=SOURCE_URL,
+        reference=SOURCE_URL,
         cause=explanation.code,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class UnchangedRows:
-    """Rows of a weight that did not move, as the table of explanations is asked about them."""
+    """Unchanged rows of a weight, with the properties that the table of explanations uses."""
 
     context: DiagnosisContext
     trajectory: WeightTrace
@@ -120,7 +120,7 @@ class UnchangedRows:
 
     @property
     def have_padding(self) -> bool:
-        """Whether token 0 of the embedding marks padding."""
+        """Whether the embedding uses token 0 as padding."""
         return self.trajectory.weight.layer in self.context.facts.mask_zero_layers
 
     @property
@@ -133,19 +133,19 @@ class UnchangedRows:
 
     @property
     def are_fed_by_model_input(self) -> bool:
-        """Whether what comes in is the input of the model."""
+        """Whether the input of the layer is the input of the model."""
         return self.context.facts.input_layers.get(self.trajectory.weight.layer) == (MODEL_INPUT,)
 
     @property
     def input_layers(self) -> list[str]:
-        """The layers whose output comes in."""
+        """The layers whose outputs feed this layer."""
         feeds = self.context.facts.input_layers.get(self.trajectory.weight.layer, ())
         return [layer_name(path) for path in feeds if path != MODEL_INPUT]
 
 
 @dataclass(frozen=True, slots=True)
 class RowExplanation:
-    """What is known of why rows stand still: its code, when it applies, what is said, and how to check what was not checked."""
+    """An explanation of unchanged rows: its code, when it applies, the message, and how to check what was not checked."""
 
     code: str
     applies: Callable[[UnchangedRows], bool]
@@ -166,7 +166,7 @@ def _below_resolution_text(rows: UnchangedRows) -> str:
     return f"A batch moves the others by about {step}, and numbers of this size are {apart} apart, so smaller updates are lost."
 
 
-# The first that applies is given. None claims what was not checked: the inputs themselves are not recorded.
+# The first explanation that applies is used. None claims anything unchecked, because the inputs themselves are not recorded.
 ROW_EXPLANATIONS = (
     RowExplanation(
         "padding token",

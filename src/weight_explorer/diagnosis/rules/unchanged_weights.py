@@ -1,4 +1,4 @@
-"""Weights that training does not move, or no longer moves, and why, as far as the records tell."""
+"""Weights that training does not change, or no longer changes, and the reasons, as far as the records show them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MIN_LATER_EPOCHS = RuleParameter(
     "later_epochs", 1.0, "The number of epochs for which it must not move: its gradient may depend on a single sample."
 )
 
-# A loss that has fallen to this share of what it was is as good as 0.
+# A loss that has fallen to this share of its initial value counts as 0.
 CONVERGED_LOSS_RATIO = 1e-6
 
 TRANSFER_LEARNING_URL = "https://keras.io/guides/transfer_learning/"
@@ -42,13 +42,13 @@ MIXED_PRECISION_URL = "https://docs.nvidia.com/deeplearning/performance/mixed-pr
 
 @dataclass(frozen=True, slots=True)
 class UnchangedPeriod:
-    """Records of training, one after the other and with the same facts, at none of which a weight moved.
+    """Consecutive training records with the same facts at which a weight did not change.
 
     Attributes:
-        trajectory: The weight.
-        first: The place in `trace.observed` of the first of them.
-        end: The place after the last of them.
-        conditions: What held.
+        trajectory: The trace of the weight.
+        first: The index in `trajectory.training_indices` of the first record.
+        end: The index after the last record.
+        conditions: The conditions at these records.
     """
 
     trajectory: WeightTrace
@@ -58,32 +58,32 @@ class UnchangedPeriod:
 
     @property
     def record_numbers(self) -> np.ndarray:
-        """Numbers of the records."""
+        """The numbers of the records."""
         return self.trajectory.record_numbers[self.trajectory.training_indices[self.first : self.end]]
 
     @property
     def num_batches(self) -> float:
-        """How many batches were trained, NaN where that is not known."""
+        """The number of batches. NaN if unknown."""
         return float(self.trajectory.training_batches[self.first : self.end].sum())
 
     @property
     def changed_before(self) -> bool:
-        """Whether the weight moved before."""
+        """Whether the weight changed before."""
         return self.trajectory.unchanged_from > 0 and self.first >= self.trajectory.unchanged_from
 
 
 @dataclass(frozen=True, slots=True)
 class UnchangedReason:
-    """Why a weight stands still: what has to be known for it to be given, and what is said then.
+    """A reason why a weight does not change: when it applies, and the message.
 
     Attributes:
-        code: The code by which findings are grouped.
-        applies: Whether the records show it.
-        message: The end of the sentence.
-        severity: How bad it is.
+        code: The code that groups findings.
+        applies: Returns whether the records show this reason.
+        message: Returns the end of the message.
+        severity: The severity of the finding.
         suggestion: What usually helps.
-        reference: Where that comes from.
-        is_recorded: Whether it follows from recorded facts alone, and so holds for short standstills too.
+        reference: The source of the explanation.
+        is_recorded: Whether the reason follows from recorded facts alone and therefore also applies to short periods.
     """
 
     code: str
@@ -96,7 +96,7 @@ class UnchangedReason:
 
 
 def float_spacing(trajectory: WeightTrace) -> float:
-    """Return the distance between numbers of the weight's type, near its own: `eps` times its root mean square."""
+    """Return the spacing of floats near the values of the weight: `eps` times the root mean square of the weight."""
     row = trajectory.statistics[int(trajectory.training_indices[-1]), 0]
     return float(ml_dtypes.finfo(trajectory.weight.dtype).eps) * float(
         row[FIELD_INDEX["norm"]] / np.sqrt(row[FIELD_INDEX["count"]])
@@ -104,12 +104,12 @@ def float_spacing(trajectory: WeightTrace) -> float:
 
 
 def is_float(trajectory: WeightTrace) -> bool:
-    """Whether the weight holds floating-point numbers."""
+    """Return whether the weight holds floating-point numbers."""
     return "float" in trajectory.weight.dtype
 
 
 def _is_below_resolution(context: DiagnosisContext, period: UnchangedPeriod) -> bool:
-    # Rounding to the nearest: half of the spacing is lost.
+    # Rounding to the nearest value loses changes below half of the spacing.
     return context.median_update < float_spacing(period.trajectory) / 2
 
 
@@ -119,7 +119,7 @@ def _is_masked(context: DiagnosisContext, period: UnchangedPeriod) -> bool:
 
 
 def _changed_neighbors(context: DiagnosisContext, period: UnchangedPeriod) -> list[WeightTrace]:
-    """Return the other weights of the layer that moved meanwhile."""
+    """Return the other weights of the layer that changed during the period."""
     others = (
         other
         for other in context.layers[period.trajectory.weight.layer]
@@ -149,7 +149,7 @@ def _has_zero_loss(context: DiagnosisContext, period: UnchangedPeriod) -> bool:
 
 
 def _fallen_loss(context: DiagnosisContext, period: UnchangedPeriod) -> tuple[float, float] | None:
-    """Return the first and the last loss where it has fallen to a millionth, else None."""
+    """Return the first and the last loss if the loss has fallen to a millionth, else None."""
     last = int(period.record_numbers[-1])
     losses = [
         loss for number, step in context.records.items() if number <= last and (loss := step.logs.get("loss")) is not None
@@ -171,7 +171,7 @@ def _optimizer_stepped_text(period: UnchangedPeriod) -> str:
     return f"its optimizer ({period.conditions.optimizer}) made steps at a learning rate above 0"
 
 
-# The first that holds is given.
+# The first reason that applies is used.
 UNCHANGED_REASONS = (
     UnchangedReason(
         "not trainable",
@@ -333,7 +333,7 @@ UNCHANGED_REASONS = (
 def _last_unchanged_period(
     context: DiagnosisContext, trajectory: WeightTrace
 ) -> tuple[UnchangedPeriod, UnchangedReason] | None:
-    """Return the last standstill of a weight that lasted long enough to be told, and its reason."""
+    """Return the last unchanged period of a weight that is long enough to report, and its reason. None if there is none."""
     end = len(trajectory.training_indices)
     while end > trajectory.unchanged_from:
         still = _period_with_same_conditions(trajectory, end)
@@ -345,7 +345,7 @@ def _last_unchanged_period(
 
 
 def _period_with_same_conditions(trajectory: WeightTrace, end: int) -> UnchangedPeriod:
-    """Return the records before `end` that have the same facts as the last of them, and at which nothing moved."""
+    """Return the last records before `end` with the same facts at which nothing changed."""
     regimes = [trajectory.conditions[place] for place in trajectory.condition_index[trajectory.unchanged_from : end].tolist()]
     different = [place for place, regime in enumerate(regimes) if not regime.is_compatible(regimes[-1])]
     first = trajectory.unchanged_from + (different[-1] + 1 if different else 0)
@@ -366,7 +366,7 @@ def _is_long_enough(context: DiagnosisContext, period: UnchangedPeriod, reason: 
 
 
 def find(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights that training does not move, or no longer moves; one finding for those of a layer with the same reason."""
+    """Find weights that training does not or no longer changes. Weights of a layer with the same reason share one finding."""
     groups: dict[tuple[object, ...], tuple[UnchangedReason, list[UnchangedPeriod]]] = {}
     for trace in context.trajectories.values():
         if (
@@ -386,7 +386,7 @@ def find(context: DiagnosisContext) -> Iterator[Finding]:
 
 
 def has_non_finite_values(trajectory: WeightTrace) -> bool:
-    """Whether it holds NaN or Inf, which another rule tells."""
+    """Return whether the weight contains NaN or Inf. Another rule reports this."""
     return not len(trajectory.training_indices) or not np.isfinite(
         trajectory.statistics[int(trajectory.training_indices[-1]), 0, FIELD_INDEX["norm"]]
     )
@@ -406,13 +406,13 @@ def _finding(context: DiagnosisContext, reason: UnchangedReason, message: str, p
         step,
         keys=tuple(trace.key for trace in traces),
         suggestion=reason.suggestion,
-        source=reason.reference,
+        reference=reason.reference,
         cause=f"{reason.code}, {first.conditions.not_trainable}, {'later' if first.changed_before else 'always'}",
     )
 
 
 def _duration_text(context: DiagnosisContext, period: UnchangedPeriod) -> str:
-    """Say for how long the weight has not moved, and from when on that has the reason that follows."""
+    """Describe how long the weight has not changed, and since when the reason in the rest of the message has applied."""
     whole = UnchangedPeriod(period.trajectory, period.trajectory.unchanged_from, period.end, period.conditions)
     span = format_batches(whole.num_batches, whole.end - whole.first)
     if period.trajectory.unchanged_from:
@@ -426,7 +426,7 @@ def _duration_text(context: DiagnosisContext, period: UnchangedPeriod) -> str:
 
 
 def _record_text(context: DiagnosisContext, record_number: int) -> str:
-    """Name the record before one, from which on something held."""
+    """Return the name of the previous record, from which a condition applied."""
     since = context.record_before(record_number)
     return f"record {since.number} ({describe_time(since)})"
 

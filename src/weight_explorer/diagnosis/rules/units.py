@@ -37,13 +37,13 @@ _RELU_ACTIVATIONS = ("relu", "relu6")
 
 
 def unit_columns(values: np.ndarray, trajectory: WeightTrace) -> np.ndarray:
-    """Return values as a matrix: all that comes in by units."""
+    """Return values as a matrix of shape (inputs, units)."""
     side = trajectory.unit_axis[0]
     return np.moveaxis(values, side, -1).reshape(-1, values.shape[side])
 
 
 def find_dead(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find units whose incoming weights and bias have not moved at all for a while, where others of the layer have."""
+    """Find units whose incoming weights and bias have not changed for a while, although other units of the layer have."""
     for trace in context.kernels():
         window = _comparison_window(context, trace)
         if window is None or trace.unit_axis[1].is_split:
@@ -54,7 +54,7 @@ def find_dead(context: DiagnosisContext) -> Iterator[Finding]:
 
 
 def _comparison_window(context: DiagnosisContext, trajectory: WeightTrace) -> tuple[int, int] | None:
-    """Return the numbers of two records, both with values, far enough apart to call dead what has not moved between them."""
+    """Return the numbers of two records with values, far enough apart to call unchanged units dead. None if there are none."""
     values, last = context.parameters, trajectory.value_records[-1:]
     if not last or trajectory.sample is not None:
         return None
@@ -113,7 +113,7 @@ def _dead_units_finding(
         keys=tuple(each.key for each in (trajectory, *_biases(context, trajectory))),
         axis_entries=(AxisEntries(number, entries),),
         suggestion="If they are dead: lower the learning rate, use leaky_relu or he_normal, or normalize what comes in.",
-        source=DYING_RELU_URL,
+        reference=DYING_RELU_URL,
         cause=activation or "unknown",
     )
 
@@ -125,7 +125,7 @@ def _explain(activation: str) -> str:
 
 
 def find_symmetric(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find layers whose units were all the same at the start, and still are though training moved them."""
+    """Find layers whose units were all the same at the start and still are, although training changed them."""
     for trace in context.kernels():
         ends = trace.first_and_last_values()
         if ends is not None and not trace.is_unchanged and all(_is_symmetric(context, trace, values) for values in ends):
@@ -133,12 +133,12 @@ def find_symmetric(context: DiagnosisContext) -> Iterator[Finding]:
 
 
 def _is_symmetric(context: DiagnosisContext, trajectory: WeightTrace, values: np.ndarray) -> bool:
-    """Whether all columns are the same; of gates, those of each."""
+    """Return whether all columns are the same. For layers with gates, compare the columns of each gate."""
     columns = unit_columns(values, trajectory)
     axis = trajectory.unit_axis[1]
     parts = [columns[:, block.start : block.stop] for block in axis.blocks] if axis.is_split else [columns]
     tolerance = context.parameters[MAX_COLUMN_DIFFERENCE.name]
-    # Two columns tell of nearly all layers that they are not.
+    # For nearly all layers, the first two columns are enough to show a difference.
     return all(part.shape[1] > 1 and _columns_equal(part[:, :2], tolerance) for part in parts) and all(
         _columns_equal(part, tolerance) for part in parts
     )
@@ -161,7 +161,7 @@ def _symmetric_finding(trajectory: WeightTrace, first_and_last: tuple[np.ndarray
         f"so they compute the same, get the same gradient, and are worth a single one.",
         {"units": axis.block_size, "spread": float(np.ptp(unit_columns(first_and_last[1], trajectory), axis=1).max())},
         suggestion="Use a random initializer, such as glorot_uniform.",
-        source=SYMMETRY_BREAKING_URL,
+        reference=SYMMETRY_BREAKING_URL,
         cause="constant" if is_constant else "alike",
     )
 

@@ -1,4 +1,4 @@
-"""Updates that are too large or too small for the weight they are made to."""
+"""Updates that are too large or too small relative to the weight."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ MIN_ULPS = RuleParameter("fewest_ulps", 2, "A change of fewer units in the last 
 
 @dataclass(frozen=True, slots=True)
 class UpdateRatioRange:
-    """Between which bounds the update ratio of one batch lies, the middle one of the last records.
+    """Lower and upper bounds for the update ratio of one batch, as medians over the last records.
 
-    Between two records `b` batches apart a weight has moved by at most the sum of their updates, so an update was at least
-    `change / b` on average. Where updates point anywhere, they add up like a random walk, to about `sqrt(b)` of them, so it
-    was about `change / sqrt(b)` at most, unless they undo each other.
+    Between two records `b` batches apart, a weight changes by at most the sum of its updates. An update is therefore at least
+    `change / b` on average. Updates in random directions add up like a random walk, to about `sqrt(b)` updates. An update is
+    therefore at most about `change / sqrt(b)`, unless updates cancel each other.
     """
 
     low: float
@@ -64,7 +64,7 @@ class UpdateRatioRange:
 
 
 def update_ratio_range(context: DiagnosisContext, trajectory: WeightTrace) -> UpdateRatioRange | None:
-    """Return the bounds for a weight, or None where too little is known of it."""
+    """Return the bounds for a weight, or None if too little is known."""
     ratios = trajectory.update_ratios()
     known = np.isfinite(ratios) & np.isfinite(trajectory.batches_since_recorded)
     values = context.parameters
@@ -76,7 +76,7 @@ def update_ratio_range(context: DiagnosisContext, trajectory: WeightTrace) -> Up
 
 
 def _update_ratio_ranges(context: DiagnosisContext) -> dict[str, UpdateRatioRange]:
-    """Return the bounds of all weights that multiply something; what is added starts at 0, and has no size of its own."""
+    """Return the bounds for all weights that multiply their input. Additive weights start at 0 and have no natural size."""
     found = {trace.key: update_ratio_range(context, trace) for trace in context.trajectories.values() if _is_multiplied(trace)}
     return {key: band for key, band in found.items() if band is not None}
 
@@ -92,13 +92,13 @@ def _is_multiplied(trajectory: WeightTrace) -> bool:
 
 
 def find(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights whose updates, batch by batch, are far outside of the usual band."""
+    """Find weights whose updates per batch are far outside the usual range."""
     bands, values = _update_ratio_ranges(context), context.parameters
     fastest = max(bands, key=lambda key: bands[key].high, default="")
     for key, band in bands.items():
         if context.trajectories[key].has_stopped_changing and not has_non_finite_values(
             context.trajectories[key]
-        ):  # NaN stands still, too large updates made it
+        ):  # NaN does not change, but large updates caused it
             continue
         if band.low > values[MAX_UPDATE.name]:
             yield _exploding_finding(context.trajectories[key], band, values[MAX_UPDATE.name])
@@ -107,7 +107,7 @@ def find(context: DiagnosisContext) -> Iterator[Finding]:
 
 
 def find_jumps(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights whose norm has grown many times over within a few batches, and has not come back."""
+    """Find weights whose norm grew many times over within a few batches and has not come back down."""
     for trace in context.trajectories.values():
         has_units = any(axis.side == "out" for axis in trace.weight.axes)
         if has_units and _is_multiplied(trace) and not holds_token_vectors(trace) and not _is_exploding(context, trace):
@@ -122,7 +122,7 @@ def _is_exploding(context: DiagnosisContext, trajectory: WeightTrace) -> bool:
 
 
 def _find_jump(context: DiagnosisContext, trajectory: WeightTrace) -> tuple[float, float, int] | None:
-    """Return the norm before, the norm after, and the number of the record after the jump; None where there is none."""
+    """Return the norm before, the norm after, and the number of the record after the jump. None without a jump."""
     norms, values = trajectory.value_statistic("norm"), context.parameters
     places, batches = trajectory.changeable_indices, np.nancumsum(trajectory.batches_since_kept)
     first = int(places[0]) - 1
@@ -152,7 +152,7 @@ def _jump_finding(
         {"before": before, "after": after},
         step,
         suggestion="Lower the learning rate, or clip gradients (clipnorm=1.0).",
-        source=KARPATHY_URL,
+        reference=KARPATHY_URL,
         cause="size",
     )
 
@@ -188,7 +188,7 @@ def _vanishing_finding(
 
 
 def _explain_small_updates(context: DiagnosisContext, trajectory: WeightTrace, other: WeightTrace) -> tuple[str, str]:
-    """Say what is known of why one weight moves so much less than another, and what helps."""
+    """Explain why one weight changes much less than another, as far as is known, and suggest what helps."""
     slow, fast = (context.records[each.last_record.number].facts.learning_rate_of(each.key) for each in (trajectory, other))
     if slow is not None and fast is not None and slow < fast / 10:
         return f"Its learning rate is {slow:.2g}, that of the other {fast:.2g}.", ""
@@ -205,13 +205,13 @@ def _finding(rule: str, trajectory: WeightTrace, ratio_range: UpdateRatioRange, 
         message,
         {"ratio_low": ratio_range.low, "ratio_high": ratio_range.high, "records": ratio_range.num_records},
         suggestion=suggestion,
-        source=KARPATHY_URL,
+        reference=KARPATHY_URL,
         cause="size",
     )
 
 
 def find_rounded(context: DiagnosisContext) -> Iterator[Finding]:
-    """Find weights that move by rounding only: by a last digit or two, and not all of their elements."""
+    """Find weights that change by rounding only: by a last digit or two, and not in all elements."""
     for trace in context.trajectories.values():
         if (
             is_trained_by_gradients(trace)
@@ -225,7 +225,7 @@ def find_rounded(context: DiagnosisContext) -> Iterator[Finding]:
 
 
 def _is_rounding(trajectory: WeightTrace, max_ulps: float) -> np.ndarray:
-    """Say of each record whether the elements that moved did so by a few units in the last place, and others not at all."""
+    """Return for each record whether elements changed only by a few units in the last place, and some not at all."""
     moved, count = trajectory.change_statistic("moved"), trajectory.change_statistic("count")
     with np.errstate(divide="ignore", invalid="ignore"):
         size = trajectory.change_statistic("norm") / np.sqrt(moved)
@@ -245,7 +245,7 @@ def _rounding_finding(trajectory: WeightTrace) -> Finding:
         f"size. Smaller updates are lost.",
         {"moved": float(moved), "elements": count, "change": size, "spacing": float_spacing(trajectory)},
         suggestion="Raise the learning rate, scale the weight down, or keep weights in float32 (mixed precision does).",
-        source=MIXED_PRECISION_URL,
+        reference=MIXED_PRECISION_URL,
         cause="rounding",
     )
 

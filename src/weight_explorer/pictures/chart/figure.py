@@ -1,4 +1,4 @@
-"""Charts in matplotlib."""
+"""Draws charts with matplotlib."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from weight_explorer.pictures.data import Chart, ChartPicture, Mark
 from weight_explorer.pictures.ticks import FullFormatter
 
 MAX_MARKED_POINTS = 30
-# Inches that a digit beside an axis takes, and what else stands there.
+# Width in inches of a digit of a tick label, and of the remaining space next to the axis.
 DIGIT_INCHES, LABEL_INCHES = 0.09, 0.42
-# More names than this stand beside a chart, one below the other.
+# Legends with more names than this are placed beside the chart, in one column.
 MAX_LEGEND_ABOVE = 4
 
 
 def draw_charts(figure: FigureBase, picture: ChartPicture) -> None:
-    """Draw the charts in rows and columns, over the axes that they share."""
+    """Draw the charts in a grid, with their shared axes."""
     num_rows = math.ceil(len(picture.charts) / picture.columns)
     grid = figure.subplots(
         num_rows,
@@ -43,8 +43,8 @@ def draw_charts(figure: FigureBase, picture: ChartPicture) -> None:
 
 
 def _widen_left_margin(figure: Any, all_axes: list[Axes]) -> None:
-    """Move the charts to the right where the numbers beside them are long; the labels of axes stand farther left."""
-    # `Any`: a figure and a part of one both have margins and a size, which `FigureBase` does not declare.
+    """Widen the left margin if tick labels are long. Axis labels are placed farther left."""
+    # Typed as `Any` because a figure and a subfigure both have margins and a size, but `FigureBase` does not declare them.
     labels = [label for axes in all_axes for label in axes.yaxis.get_major_formatter().format_ticks(list(axes.get_yticks()))]
     inches = LABEL_INCHES + DIGIT_INCHES * max(map(len, labels), default=0)
     figure.subplots_adjust(left=max(figure.subplotpars.left, inches / (figure.bbox.width / figure.dpi)))
@@ -69,7 +69,7 @@ def _num_named(chart: Chart) -> int:
 
 
 def _draw_legend(axes: Axes, chart: Chart) -> None:
-    """Say what is what where it covers nothing: above the chart, or beside it."""
+    """Draw the legend outside the axes: above the chart, or beside it."""
     count = _num_named(chart)
     if not count:
         return
@@ -83,7 +83,7 @@ def _draw_legend(axes: Axes, chart: Chart) -> None:
 
 
 def _label(mark: Mark) -> str:
-    # matplotlib leaves out of a legend what begins with an underscore, as a layer's name may.
+    # matplotlib hides legend entries that start with an underscore, and layer names may start with one.
     return f"\u200b{mark.name}" if mark.name else "_nothing"
 
 
@@ -101,7 +101,7 @@ def _draw_band(axes: Axes, mark: Mark) -> None:
 def _draw_steps(axes: Axes, mark: Mark) -> None:
     color = colors.MARK_COLORS[mark.color]
     filled = mark.color == "now"
-    heights = np.nan_to_num(mark.y)  # on an axis that cannot show zero, a gap
+    heights = np.nan_to_num(mark.y)  # becomes a gap on an axis that cannot show zero
     axes.stairs(heights, mark.x, label=_label(mark), color=color, fill=filled, alpha=0.5 if filled else 1)
 
 

@@ -1,4 +1,4 @@
-"""Charts with axes, by bqplot. What stands is changed in place: a new picture moves the data, never the layout."""
+"""Charts with axes, drawn by bqplot. A new picture updates the data of existing widgets and never changes their layout."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from weight_explorer.pictures.data import Chart, ChartPicture, Mark
 from weight_explorer.pictures.text import describe_picture
 from weight_explorer.pictures.widget_tree import close_with_children
 
-# The same with and without a name of the x axis: margins that change while a chart is being made are an error in the page.
+# The margins are the same with and without an x-axis label. Changing them while a chart is being created causes an error in
+# the browser.
 MARGINS = {"top": 8, "right": 16, "bottom": 40, "left": 72}
 MAX_MARKED_POINTS = 30
-# Charts that were drawn are kept for when they are drawn again, as long as all have no more widgets than this: each has a
-# dozen, and one for each mark. Those that are shown stay in any case.
+# Charts are cached for reuse until the total number of widgets exceeds this limit. Each chart has about a dozen widgets, plus
+# one per mark. Visible charts are always kept.
 MAX_WIDGETS = 250
 
 _Range = tuple[float, float]
 
 
 class ChartsWidget(ipywidgets.GridBox):
-    """Draws charts in rows and columns, with a legend over each.
+    """Displays charts in a grid, with a legend above each.
 
-    Charts are kept by their structure (which marks, which scales): going back and forth makes no new widgets.
+    Charts are cached by their structure (the marks and scales), so going back and forth between pictures creates no new
+    widgets.
     """
 
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ class ChartsWidget(ipywidgets.GridBox):
         self._alt_text = sections.SectionsWidget(label="the picture in words")
 
     def show(self, picture: ChartPicture, name: str) -> None:
-        """Draw a picture; charts of the same structure only take the new numbers."""
+        """Draw a picture. Charts with the same structure only get new data."""
         self._alt_text.show(sections.paragraph(describe_picture(picture, name), tone="unseen"))
         x_ranges, y_ranges = axis_ranges(picture)
         shown: list[ipywidgets.Widget] = [self._alt_text]
@@ -63,20 +65,20 @@ class ChartsWidget(ipywidgets.GridBox):
 
     @property
     def parts(self) -> list[ipywidgets.Widget]:
-        """All widgets with a page side of their own."""
+        """All widgets that have a model in the browser."""
         return [self, self._alt_text, *(widget for chart in self._charts.values() for widget in chart.parts)]
 
     def _chart_widgets(
         self, structure: _Structure, number: int, chart: Chart, x_range: _Range, y_range: _Range
     ) -> _ChartWidgets:
-        """Return the panel of a structure, newly made or put last among those kept; `number` tells equal ones apart."""
+        """Return the chart with this structure, new or from the cache. `number` distinguishes charts of the same structure."""
         key = structure, number
         panel = self._charts.pop(key, None) or _ChartWidgets(chart, x_range, y_range)
         self._charts[key] = panel
         return panel
 
     def _close_unused(self, num_visible: int) -> None:
-        """Close the charts that were not drawn for the longest time, all but those of the last picture."""
+        """Close the least recently used charts, except for those of the last picture."""
         num_widgets = sum(len(chart.parts) for chart in self._charts.values())
         for key in list(self._charts)[: len(self._charts) - num_visible]:
             if num_widgets <= MAX_WIDGETS:
@@ -87,10 +89,10 @@ class ChartsWidget(ipywidgets.GridBox):
 
 
 class _ChartWidgets:
-    """One chart: a bqplot figure whose marks are looked up by their place."""
+    """One chart: a bqplot figure. Its marks are identified by position."""
 
     def __init__(self, chart: Chart, x_range: _Range, y_range: _Range) -> None:
-        # bqplot draws what it is given at once, so it must be given real numbers from the start.
+        # bqplot draws its data immediately, so the scales need finite limits from the start.
         self._x = LinearScale(**_scale_limits(x_range))
         self._y = (LogScale if chart.is_log else LinearScale)(**_scale_limits(y_range))
         self._unit_scale = LinearScale(min=0.0, max=1.0)
@@ -159,9 +161,9 @@ def _set_traits(widget: ipywidgets.Widget, traits: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _MarkKind:
-    """A kind of mark: its widget, how that looks, and its numbers, from the mark and the lower end of the y axis.
+    """A kind of mark: its widget class, its style, and its data, which depends on the mark and the lower end of the y axis.
 
-    What is not measured along the y axis has one from 0 to 1 instead.
+    Marks that do not use the y scale have a scale from 0 to 1 instead.
     """
 
     style: Callable[[Mark], dict[str, Any]]
@@ -176,20 +178,20 @@ def _line_style(mark: Mark) -> dict[str, Any]:
 
 
 def _line_data(mark: Mark, floor: float) -> dict[str, Any]:
-    # A NaN in between is a gap in a line, but a dot at an impossible place; those at the ends are not needed.
+    # bqplot draws a NaN inside a line as a gap, but places a dot at an invalid position. NaNs at the ends can be dropped.
     known = np.flatnonzero(np.isfinite(mark.y))
     ends = slice(known[0], known[-1] + 1) if known.size else slice(0, 1)
     x, y = mark.x[ends], np.where(np.isinf(mark.y[ends]), np.nan, mark.y[ends])
     if known.size < len(x) or not known.size:
-        x, y = _split_at_gaps(x, y) if known.size else (np.zeros(1), np.full(1, floor))  # hidden, and yet of a log axis
+        x, y = _split_at_gaps(x, y) if known.size else (np.zeros(1), np.full(1, floor))  # hidden, but valid on a log axis
     marker = "circle" if len(x) <= MAX_MARKED_POINTS and known.size == len(x) else None
     return {"x": x, "y": y, "marker": marker, "marker_size": 20, "visible": bool(known.size)}
 
 
 def _split_at_gaps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a line at its gaps into rows of equal length, which repeat their last point.
+    """Split a line at its gaps into rows of equal length, padded by repeating the last point of each.
 
-    bqplot draws a gap for a NaN too, but also tries to draw a dot there, which is an error in the page's log.
+    bqplot also draws a gap for a NaN, but then tries to draw a dot there, which logs an error in the browser.
     """
     is_known = np.isfinite(y)
     starts = np.flatnonzero(is_known & ~np.r_[False, is_known[:-1]])
@@ -218,7 +220,7 @@ def _steps_style(mark: Mark) -> dict[str, Any]:
 
 
 def _steps_data(mark: Mark, floor: float) -> dict[str, Any]:
-    # bqplot draws a step after each point; the last edge closes the last bin.
+    # bqplot draws a step after each point, so the last edge closes the last bin.
     heights = np.append(mark.y, mark.y[-1])
     return {"x": mark.x, "y": np.where(np.isnan(heights), floor, heights)}
 
@@ -230,7 +232,7 @@ def _rules_style(mark: Mark) -> dict[str, Any]:
 
 
 def _rules_data(mark: Mark, _: float) -> dict[str, Any]:
-    # bqplot takes no array without a number.
+    # bqplot does not accept empty arrays.
     x = mark.x if len(mark.x) else np.zeros(1)
     return {"x": np.stack([x, x], axis=1), "y": np.tile([0.0, 1.0], (len(x), 1)), "visible": bool(len(mark.x))}
 
@@ -243,7 +245,7 @@ def _ridges_style(mark: Mark) -> dict[str, Any]:
 
 
 def _ridges_data(mark: Mark, _: float) -> dict[str, Any]:
-    # The looks once more: there may be more ridges now. Half the bytes are enough for the screen.
+    # The style is set again because the number of ridges can change. float32 is precise enough for the screen.
     return {"x": mark.x.astype(np.float32), "y": mark.y.astype(np.float32), **_ridges_style(mark)}
 
 
@@ -252,13 +254,14 @@ def _dots_style(mark: Mark) -> dict[str, Any]:
 
 
 def _dots_data(mark: Mark, _: float) -> dict[str, Any]:
-    # Short strokes in one path: bqplot's own dots are an element each, and thousands of those take longer than a frame.
+    # Draw the dots as short strokes in one path. bqplot creates an element for each dot, and thousands of them take longer
+    # than a frame.
     if not len(mark.x):
         return {"x": np.zeros(1), "y": np.full(1, np.nan)}
     half = (float(np.ptp(mark.x)) or 1.0) * 0.003
     x = np.stack([mark.x - half, mark.x + half, mark.x + half], axis=1)
     y = np.stack([mark.y, mark.y, np.full(len(mark.y), np.nan)], axis=1)
-    # Without the last gap: bqplot places a curve's name, shown or not, at its last point.
+    # Drop the last gap. bqplot places the name of a curve at its last point, even if the name is hidden.
     return {"x": x.reshape(-1)[:-1].astype(np.float32), "y": y.reshape(-1)[:-1].astype(np.float32)}
 
 
@@ -276,7 +279,7 @@ _MARK_KINDS: dict[str, _MarkKind] = {
 
 
 def axis_ranges(picture: ChartPicture) -> tuple[list[_Range], list[_Range]]:
-    """Return the range of every chart's x axis and y axis, of those that are shared one for all."""
+    """Return the ranges of the x axis and y axis of each chart. Shared axes have the same range."""
     found = {"x": [_x_range(chart) for chart in picture.charts], "y": [_y_range(chart) for chart in picture.charts]}
     for name in picture.shared_axes:
         ends = np.array(found[name])
@@ -294,10 +297,10 @@ def _x_range(chart: Chart) -> _Range:
 
 
 def _y_range(chart: Chart) -> _Range:
-    """Return a range for all finite numbers with a margin, never an empty one: one Inf would flatten the whole chart."""
+    """Return a nonempty range for all finite values, with a margin. Including a single Inf would flatten the whole chart."""
     low, high = _extent([part for mark in chart.marks for part in (mark.y, mark.upper) if part is not None], log=chart.is_log)
     if chart.is_log:
-        # More than a decade in any case, so that there is a power of ten to label.
+        # Cover more than one decade so that at least one power of ten has a label.
         margin = 1.5 if high > 10 * low else 3.4
         return low / margin, high * margin
     if any(mark.kind == "steps" for mark in chart.marks):
@@ -316,7 +319,7 @@ def _extent(arrays: list[np.ndarray], *, log: bool = False) -> _Range:
 def _y_ticks(chart: Chart, y_range: _Range) -> dict[str, Any]:
     if chart.y_ticks:
         places = np.array([place for place, _ in chart.y_ticks], np.float64)
-        # bqplot finds a tick's words by the number as JavaScript writes it.
+        # bqplot looks up tick labels by the number as JavaScript formats it.
         return {"tick_values": places, "tick_labels": {f"{place:g}": words for place, words in chart.y_ticks}}
     counts = any(mark.kind == "steps" for mark in chart.marks)
     return {"tick_values": _ticks(y_range, log=chart.is_log, integer=counts), "tick_labels": None}
@@ -324,7 +327,7 @@ def _y_ticks(chart: Chart, y_range: _Range) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=64)
 def _ticks(numbers: _Range, *, log: bool = False, integer: bool = False) -> np.ndarray:
-    """Return round numbers within the range: bqplot's own ticks divide it evenly, into -1.02, -0.332 and the like."""
+    """Return round tick values within a range. bqplot's own ticks divide it evenly, for example at -1.02 and -0.332."""
     low, high = numbers
     if log and math.log10(high / low) > 1:
         ticks = 10.0 ** np.arange(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
@@ -335,6 +338,6 @@ def _ticks(numbers: _Range, *, log: bool = False, integer: bool = False) -> np.n
 
 
 def _read_only(ticks: np.ndarray) -> np.ndarray:
-    """Return numbers that many may hold."""
+    """Return the array as read-only, so that it can be shared."""
     ticks.setflags(write=False)
     return ticks

@@ -1,4 +1,4 @@
-"""Several pictures in one figure, each in a part of its own."""
+"""Draws several pictures in one matplotlib figure, each in its own subfigure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DRAW: dict[type, Callable[[FigureBase, Any], None]] = {MatrixPicture: draw_matr
 
 
 def draw_grid(figure: FigureBase, picture: GridPicture) -> None:
-    """Draw the tiles row by row, above the caption."""
+    """Draw the pictures row by row, above the caption."""
     num_rows = math.ceil(len(picture.pictures) / picture.columns)
     grid = figure.add_gridspec(num_rows, picture.columns, left=0, right=1, top=0.93, bottom=0.14, hspace=0)
     for place, (title, part) in enumerate(picture.pictures):

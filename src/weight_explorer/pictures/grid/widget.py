@@ -13,7 +13,7 @@ from weight_explorer.pictures.data import ChartPicture, GridPicture, MatrixPictu
 from weight_explorer.pictures.matrix.widget import MatrixWidget
 from weight_explorer.pictures.sections import SectionsWidget
 
-# For each kind of picture that may be a tile, the widget that shows it, and how that is told to.
+# For each kind of picture that a grid can contain: the widget class and the method that shows the picture.
 _PART_WIDGETS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[Any, Any, str], None]]] = {
     MatrixPicture: (MatrixWidget, MatrixWidget.show),
     ChartPicture: (ChartsWidget, ChartsWidget.show),
@@ -21,7 +21,7 @@ _PART_WIDGETS: dict[type, tuple[Callable[[], ipywidgets.DOMWidget], Callable[[An
 
 
 class GridWidget(ipywidgets.GridBox):
-    """Shows tiles row by row. A tile is kept by its place and kind, so that other numbers make no new widgets."""
+    """Displays pictures row by row. Widgets are reused by position and kind, so new data creates no new widgets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class GridWidget(ipywidgets.GridBox):
         self._titled_pictures: dict[tuple[int, type], _TitledPicture] = {}
 
     def show(self, picture: GridPicture, name: str) -> None:
-        """Show the tiles; `name` says of what they are."""
+        """Show the pictures. `name` says what they show."""
         shown = []
         for place, (title, part) in enumerate(picture.pictures):
             key = place, type(part)
@@ -46,12 +46,12 @@ class GridWidget(ipywidgets.GridBox):
 
     @property
     def parts(self) -> list[ipywidgets.Widget]:
-        """All widgets with a page side of their own."""
+        """All widgets that have a model in the browser."""
         return [self, *(widget for tile in self._titled_pictures.values() for widget in tile.parts)]
 
 
 class _TitledPicture:
-    """One picture below its title."""
+    """A picture with a title above it."""
 
     def __init__(self, picture: MatrixPicture | ChartPicture) -> None:
         make, self._show_picture = _PART_WIDGETS[type(picture)]

@@ -1,4 +1,4 @@
-"""A heat table in matplotlib."""
+"""Draws heat maps with matplotlib."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from weight_explorer.pictures import colors
 from weight_explorer.pictures.data import HeatmapPicture
 from weight_explorer.pictures.names import shorten_middle
 
-# Labels of rows that fit, and as many of their characters, half of them from the end.
+# Maximum number of row labels, and of characters in a label. Long labels keep both ends.
 MAX_ROWS = 32
 MAX_LABEL_LENGTH = 26
 
-# How findings are marked: the shape, and whether it is filled.
+# The markers for findings: the shape, and whether it is filled.
 SEVERITY_MARKERS = {"error": ("^", True), "warning": ("^", False), "note": ("d", True)}
 
 
 def draw_heatmap(figure: FigureBase, picture: HeatmapPicture) -> None:
-    """Draw the table with its color bar, its marks and what they mean."""
+    """Draw the heat map with its color bar, its markers and a legend."""
     figure.subplots_adjust(left=0.2)
     axes = figure.subplots()
     axes.set_facecolor("none")
@@ -47,7 +47,7 @@ def draw_heatmap(figure: FigureBase, picture: HeatmapPicture) -> None:
 
 
 def special_cells(picture: HeatmapPicture) -> tuple[tuple[np.ndarray, str, str], ...]:
-    """Return which cells are of no color of the scale: where they are, what they mean, and their color."""
+    """Return the cells that have no color on the scale: their mask, their meaning and their color."""
     cells = picture.cells
     return (
         (cells == -np.inf, picture.scale.zero_text, colors.EXACT_ZERO),
@@ -90,7 +90,7 @@ def _draw_labels(axes: Axes, picture: HeatmapPicture) -> None:
 
 
 def row_labels(picture: HeatmapPicture) -> tuple[list[int], list[str]]:
-    """Return as many rows as there is room to label, and their names, of long ones both ends."""
+    """Return the rows to label, as many as fit, and their names. Long names are shortened in the middle."""
     seen, labels = picture.visible, picture.rows[0].labels
     places = list(range(seen.top, seen.bottom, -(-seen.height // MAX_ROWS)))
     return places, [shorten_middle(labels[place], MAX_LABEL_LENGTH) for place in places]

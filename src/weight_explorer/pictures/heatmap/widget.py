@@ -1,4 +1,4 @@
-"""A heat table on the canvas of the matrix: rows are weights, and a click on one goes there."""
+"""A heat map drawn on the canvas of the matrix widget. Rows are weights, and a click on a row selects its weight."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from weight_explorer.pictures.matrix.widget import MatrixWidget
 
 
 class HeatmapWidget(MatrixWidget):
-    """Shows what a `HeatmapPicture` has beside the cells, which the matrix shows; the weight to go to is in `requested`.
+    """Adds to `MatrixWidget` the parts of a `HeatmapPicture` besides its cells. `requested` receives the weight to select.
 
-    `row_maxima` are little-endian float32. `finding_markers` has `messages`, and `marks`: row, column, severity, number of the
-    sentence.
+    `row_maxima` is little-endian float32. `finding_markers` has `messages` and `marks`, which are lists of row, column,
+    severity and message number.
     """
 
     scale = traitlets.Dict().tag(sync=True)
@@ -36,7 +36,7 @@ class HeatmapWidget(MatrixWidget):
         self.finding_markers = {"marks": [], "sentences": []}
 
     def show(self, picture: HeatmapPicture, name: str) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Draw a picture, in one message; `name` says of what."""
+        """Draw a picture, in one message to the browser. `name` says what it shows."""
         with self.hold_sync():
             super().show(picture, name)
             for trait, value in _traits_of(picture).items():
@@ -54,7 +54,7 @@ def _traits_of(picture: HeatmapPicture) -> dict[str, Any]:
         "edits": [list(edit) for edit in picture.edits],
         "finding_markers": _finding_marker_state(picture),
         "chosen_column": -1 if picture.chosen_column is None else picture.chosen_column,
-        "requested": "",  # so that the same may be asked for again
+        "requested": "",  # reset so that the same weight can be requested again
     }
 
 

@@ -1,4 +1,4 @@
-"""A matrix in matplotlib."""
+"""Draws matrices with matplotlib."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from weight_explorer.pictures.data import MatrixPicture
 from weight_explorer.pictures.numbers import format_count
 from weight_explorer.pictures.ticks import FullFormatter
 
-# More windows than this along a side are not told apart by lines: there would be more line than picture.
+# With more windows than this along a side, no separating lines are drawn, because they would cover the picture.
 MAX_WINDOWS = 64
 
-# Of what is frozen: in a legend, and in pixels.
+# The hatching of frozen elements, for the legend and in pixels.
 HATCH = "////"
 HATCH_IMAGE_SIZE, HATCH_PERIOD = (600, 1200), 16
 
-# More rectangles of frozen elements than this are not outlined.
+# Above this number of rectangles, frozen elements have no outline.
 MAX_RECTANGLES = 64
 
-# What no color of the map stands for: its field in `SpecialCounts`, its name and its color.
+# Values that have no color on the colormap: the field in `SpecialCounts`, the name and the color.
 SPECIAL_VALUES = (
     ("nans", "NaN", colors.NOT_A_NUMBER),
     ("positive_infs", "+Inf", colors.INFINITE),
@@ -42,7 +42,7 @@ SPECIAL_VALUES = (
 
 
 def draw_matrix(figure: FigureBase, picture: MatrixPicture) -> None:
-    """Draw it with its color bar, blocks, labels, marks and pins."""
+    """Draw a matrix with its color bar, blocks, labels, marks and pins."""
     axes = figure.subplots()
     image = _draw_cells(axes, picture)
     seen = picture.visible
@@ -53,7 +53,7 @@ def draw_matrix(figure: FigureBase, picture: MatrixPicture) -> None:
     _draw_pins(axes, picture)
     axes.set(xlabel=axis_names(picture.columns, picture.column_order), ylabel=axis_names(picture.rows, picture.row_order))
     axes.set(xlim=(seen.left - 0.5, seen.right - 0.5), ylim=(seen.bottom - 0.5, seen.top - 0.5))
-    if not axes.get_ylabel():  # one row, which is no entry of anything
+    if not axes.get_ylabel():  # a single row, which has no entry to label
         axes.set_yticks([])
     if picture.fixed_text:
         axes.set_title(f"at {picture.fixed_text}", fontsize=8, parse_math=False)
@@ -82,7 +82,7 @@ def _draw_cells(axes: Axes, picture: MatrixPicture) -> AxesImage:
 
 
 def _draw_color_bar(figure: FigureBase, axes: Axes, image: AxesImage, picture: MatrixPicture) -> None:
-    """Draw the color bar, which says what its limit is, and the counts of what no color stands for."""
+    """Draw the color bar with its limit and the counts of values that have no color on the scale."""
     marks = picture.special_counts
     ends = {(True, True): "both", (True, False): "max", (False, True): "min"}
     bar = figure.colorbar(
@@ -105,7 +105,7 @@ def _draw_color_bar(figure: FigureBase, axes: Axes, image: AxesImage, picture: M
 
 
 def _draw_frozen(axes: Axes, picture: MatrixPicture) -> None:
-    """Hatch the cells that have frozen elements, dark beside light to be seen on every color, and outline large areas."""
+    """Hatch the cells with frozen elements and outline large areas. Dark and light lines are visible on every color."""
     if picture.frozen is None or picture.frozen.cells is None:
         return
     (top, left), (rows, columns) = picture.top_left, picture.cells.shape
@@ -117,9 +117,9 @@ def _draw_frozen(axes: Axes, picture: MatrixPicture) -> None:
 
 
 def hatch_image(overlay: np.ndarray) -> np.ndarray:
-    """Return an image, red, green, blue and opacity, of diagonal lines over the cells that are not 0, broken where they are 1.
+    """Return an RGBA image with diagonal lines over the nonzero cells. The lines are broken where a cell is 1.
 
-    It has the same size for every pattern of cells: matplotlib's own hatching takes seconds for a scattered one.
+    The image size does not depend on the pattern of cells. The hatching of matplotlib takes seconds for scattered cells.
     """
     height, width = HATCH_IMAGE_SIZE
     rows, columns = (np.arange(size) * count // size for size, count in zip(HATCH_IMAGE_SIZE, overlay.shape, strict=True))
@@ -143,9 +143,9 @@ def _draw_selected(axes: Axes, picture: MatrixPicture) -> None:
 
 
 def overlay_rectangles(overlay: np.ndarray, picture: MatrixPicture) -> list[tuple[float, float, float, float]]:
-    """Return rectangles (left, top, width, height) that tile the cells that are not 0, in the axes' coordinates.
+    """Return rectangles (left, top, width, height) that cover the nonzero cells, in axes coordinates.
 
-    Runs of rows that are covered alike are one.
+    Consecutive rows with the same coverage are merged.
     """
     covered = overlay > 0
     starts = np.flatnonzero(np.append(True, (covered[1:] != covered[:-1]).any(axis=1)))
@@ -180,7 +180,7 @@ def _draw_pins(axes: Axes, picture: MatrixPicture) -> None:
 
 
 def _draw_blocks(axes: Axes, picture: MatrixPicture) -> None:
-    """Draw lines between named blocks, or between the windows of a convolution, and say what they are."""
+    """Draw lines between named blocks, or between the windows of a convolution, and label them."""
     for border in block_borders(picture.columns):
         axes.axvline(border - 0.5, color="0.3", linewidth=0.8)
     for border in block_borders(picture.rows):
@@ -210,7 +210,7 @@ def _inner_size(side: tuple[Axis, ...]) -> int:
 
 
 def block_borders(side: tuple[Axis, ...]) -> list[int]:
-    """Return the rows or columns at which another block begins, or another window of a convolution."""
+    """Return the rows or columns at which a new block, or a new window of a convolution, starts."""
     inner = _inner_size(side)
     if side[0].blocks:
         return [block.start * inner for block in side[0].blocks[1:]]
@@ -218,12 +218,12 @@ def block_borders(side: tuple[Axis, ...]) -> list[int]:
 
 
 def has_ticks(side: tuple[Axis, ...], order: np.ndarray | None) -> bool:
-    """Whether what stands along a side is not just its rows or columns, counted."""
+    """Return whether a side has tick labels other than row or column numbers."""
     return bool(side[0].labels) or len(side) > 1 or order is not None
 
 
 def entry_ticks(side: tuple[Axis, ...], order: np.ndarray | None, first: int, end: int) -> tuple[list[float], list[str]]:
-    """Return the middles of the outermost axis' entries and their labels or indexes, as many as there is room for."""
+    """Return the tick positions and labels for the entries of the outermost axis, as many as fit."""
     outer, inner = side[0], _inner_size(side)
     start, stop = first // inner, -(-end // inner)
     places = range(start, stop, -(-(stop - start) // (32 if outer.labels else 16)))
@@ -233,5 +233,5 @@ def entry_ticks(side: tuple[Axis, ...], order: np.ndarray | None, first: int, en
 
 
 def axis_names(axes: tuple[Axis, ...], order: np.ndarray | None) -> str:
-    """Return what stands beside a side: the names of its axes."""
+    """Return the label of a side: the names of its axes."""
     return " x ".join(axis.name for axis in axes) + ("" if order is None else " (sorted)")

@@ -1,4 +1,4 @@
-"""A matrix as a picture on a canvas, with the number under the pointer, zoom and pins."""
+"""A matrix on a canvas, with zoom, pins and the value under the pointer."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from weight_explorer.pictures.text import describe_picture
 
 
 class MatrixWidget(anywidget.AnyWidget):
-    """Draws cells in the browser from one float32 buffer, so the pointer needs no kernel.
+    """Draws cells in the browser from one float32 buffer, so the value under the pointer is available without the kernel.
 
-    `cells` is row-major, little-endian; `shape` its rows and columns, `steps` how many entries one stands for and `top_left`
-    the entry it begins at, of `size` entries. `overview` has a few cells of everything, where `cells` are of a part. `rows` and
-    `columns` describe the axes along each side, the outer ones first, and `order` which axis of the array each is;
-    `row_order` and `column_order` are the entries of the outermost as they are drawn, empty for as they are. Of labels only
-    those travel that stand at the first and the last entry of a cell. `frozen` and `selected` have a byte for each cell: 0
-    where none of its elements are, 1 for some, 2 for all.
+    `cells` is row-major and little-endian. `shape` is its number of rows and columns, `steps` the number of entries per cell,
+    and `top_left` its first entry, out of `size` entries. `overview` is a coarse version of the full matrix, if `cells` covers
+    only a part. `rows` and `columns` describe the axes along each side, outermost first. `order` gives the array axis of each.
+    `row_order` and `column_order` give the display order of the entries of the outermost axes and are empty for the original
+    order. Only the labels of the first and last entry of a cell are sent to the browser. `frozen` and `selected` have one byte
+    per cell: 0 if none of its elements are marked, 1 for some, 2 for all.
 
-    What the user asks for arrives as JSON: in `viewport` what is looked at, in `pin` an element, in `selection` a selection, or
-    null for none.
+    User requests arrive as JSON: `viewport` is the region to show, `pin` is an element, and `selection` is a selection, or
+    null to clear it.
     """
 
     _esm = read_asset("matrix.js")
@@ -73,11 +73,11 @@ class MatrixWidget(anywidget.AnyWidget):
         self.set_trait("palette", colors.colormap_bytes())
 
     def show(self, picture: MatrixPicture, name: str) -> None:
-        """Draw a picture, in one message; `name` says of what, for those who cannot see it."""
+        """Draw a picture, in one message to the browser. `name` says what it shows and is part of the alternative text."""
         with self.hold_sync():
             for trait, value in _traits_of(picture, name).items():
                 setattr(self, trait, value)
-            self.viewport = self.pin = self.selection = ""  # so that the same may be asked for again
+            self.viewport = self.pin = self.selection = ""  # reset so that the same request can be made again
 
 
 def _traits_of(picture: MatrixPicture, name: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _overlay_traits(name: str, overlay: Overlay | None) -> dict[str, bytes]:
 
 
 def _frozen_text(overlay: Overlay | None) -> str:
-    """Say in the few words of a legend how many elements are frozen; of more than a million in three digits.
+    """Return the legend text for the number of frozen elements. Numbers above a million have three digits.
 
     >>> _frozen_text(Overlay(None, None, 650, "")), _frozen_text(Overlay(np.ones((1, 1)), None, 25_165_824, ""))
     ('all frozen', '25.2 M frozen')
@@ -150,9 +150,9 @@ def _special_counts(picture: MatrixPicture) -> list[int]:
 
 
 def _side_state(axes: tuple[Axis, ...], order: np.ndarray | None, offset: int, step: int, count: int) -> list[dict[str, Any]]:
-    """Describe the axes of one side, with those labels of the outermost that stand in the `count` cells from `offset` on."""
+    """Describe the axes of one side, with the labels of the outermost axis in the `count` cells starting at `offset`."""
     outer, others = axis_state(axes[0], order), [axis_state(axis, None) for axis in axes[1:]]
-    # Where a cell stands for several entries of several axes, there is no one name for it.
+    # A cell that covers several entries of several axes has no single name.
     if step > 1 and others:
         return [axis | {"labels": [], "last": []} for axis in (outer, *others)]
     inner = int(np.prod([axis.size for axis in axes[1:]], dtype=np.int64))
@@ -169,8 +169,8 @@ def _label_state(axis: Axis, order: np.ndarray | None, positions: range, step: i
 
 
 def axis_state(axis: Axis, order: np.ndarray | None) -> dict[str, Any]:
-    """Describe an axis whose entries are drawn in this order, None for as they are."""
-    # Where blocks are the entries, as with heads, the user's names for them come first.
+    """Describe an axis whose entries are drawn in the given order. None means the original order."""
+    # If the blocks are the entries, as with heads, the user's names for them take precedence.
     names = axis.labels if axis.labels and not axis.is_split else [block.name for block in axis.blocks]
     blocks = [[name, block.start, block.stop, _short_block_name(name)] for name, block in zip(names, axis.blocks, strict=False)]
     if order is not None and blocks and not axis.is_split:
@@ -187,6 +187,6 @@ def axis_state(axis: Axis, order: np.ndarray | None) -> dict[str, Any]:
 
 
 def _short_block_name(name: str) -> str:
-    """Shorten a block's name for where there is little room: `3` for head 3, `f` for the forget gate."""
+    """Shorten a block name for small spaces: `3` for head 3, `f` for the forget gate."""
     last = name.rpartition(" ")[2]
     return last if last.isdigit() else name[:1]

@@ -1,4 +1,4 @@
-"""Rankings in matplotlib: a row for each thing, the first on top."""
+"""Draws rankings with matplotlib: one row per item, the first on top."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weight_explorer.pictures.data import Ranking, RankingPicture
 
 
 def draw_rankings(figure: FigureBase, picture: RankingPicture) -> None:
-    """Draw the rankings beside each other."""
+    """Draw the rankings side by side."""
     figure.subplots_adjust(left=0.14, right=0.87, wspace=0.75 if len(picture.rankings) > 1 else None)
     for axes, ranking in zip(np.atleast_1d(figure.subplots(1, len(picture.rankings))), picture.rankings, strict=True):
         _draw_ranking(axes, ranking)

@@ -1,4 +1,4 @@
-"""Rankings as tables with bars, of which the user picks a row."""
+"""Rankings as tables with bars. The user can pick a row."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from weight_explorer.pictures.text import describe_picture
 
 
 class RankingWidget(anywidget.AnyWidget):
-    """Shows one ranking or two beside each other; what the user picks arrives in `requested` as `view.name=value`.
+    """Displays one ranking, or two side by side. `requested` receives the user's pick as `view.name=value`.
 
-    `bars` are the values of all rows of all tables as little-endian float32, drawn from zero; what is not finite has none.
-    `pick_option` is what a pick sets, and `tables` hold the words.
+    `bars` holds the values of all rows of all tables as little-endian float32. Bars start at zero, and values that are not
+    finite have no bar. `pick_option` is the option that a pick sets. `tables` holds the text.
     """
 
     _esm = read_asset("ranking.js")
@@ -34,13 +34,13 @@ class RankingWidget(anywidget.AnyWidget):
     )
 
     def show(self, picture: RankingPicture, name: str) -> None:
-        """Show the rankings in one message, or in none where nothing changed; `name` says of what they are."""
+        """Show the rankings, in at most one message to the browser. `name` says what they show."""
         with self.hold_sync():
             self.tables = [_table_state(ranking) for ranking in picture.rankings]
             self.bars = np.concatenate([ranking.values for ranking in picture.rankings]).astype("<f4").tobytes()
             self.pick_option = picture.pick_option
             self.alt_text = describe_picture(picture, name)
-            self.requested = ""  # so that the same may be picked again
+            self.requested = ""  # reset so that the same row can be picked again
 
 
 def _table_state(ranking: Ranking) -> dict[str, Any]:

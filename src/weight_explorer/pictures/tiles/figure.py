@@ -1,4 +1,4 @@
-"""Tiles in matplotlib."""
+"""Draws tiles with matplotlib."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from matplotlib.figure import FigureBase
 from weight_explorer.pictures import colors
 from weight_explorer.pictures.data import TilesPicture
 
-# Of the whole figure, which is about twice as wide as high.
+# A share of the whole figure, which is about twice as wide as high.
 AXES_AREA = (0.03, 0.2, 0.82, 0.6)
 ASPECT = 2.4
 
-# Room above each tile for its number, and between tiles, as a share of a tile's width.
+# The space above each tile for its number, and the space between tiles, as a share of the tile width.
 HEAD_SHARE, GAP_SHARE = 0.34, 0.14
 
 
@@ -26,7 +26,7 @@ def draw_tiles(figure: FigureBase, picture: TilesPicture) -> None:
     axes = figure.add_axes(AXES_AREA)
     axes.set_axis_off()
     count, num_rows, num_columns = picture.cells.shape[:3]
-    # A window along one axis is drawn as a strip, and not as high as it is wide.
+    # A window along a single axis is drawn as a flat strip, not as a square.
     height = num_rows / num_columns if num_rows > 1 and len(picture.axes) > 3 else 0.5
     across = max(1, min(count, math.ceil(math.sqrt(count * ASPECT * (height + HEAD_SHARE)))))
     pitch = 1 + GAP_SHARE, height + HEAD_SHARE + GAP_SHARE
@@ -51,7 +51,7 @@ def draw_tiles(figure: FigureBase, picture: TilesPicture) -> None:
 
 
 def _draw_slices(axes: Axes, picture: TilesPicture, position: tuple[float, float, float]) -> None:
-    """Draw lines between the slices of a window with a depth."""
+    """Draw lines between the slices of a window that has a depth."""
     if len(picture.columns) < 2:
         return
     left, top, height = position

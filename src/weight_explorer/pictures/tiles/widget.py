@@ -1,4 +1,4 @@
-"""Many small pictures in a grid on one canvas, with the number under the pointer."""
+"""Many small images in a grid on one canvas, with the value under the pointer."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from weight_explorer.pictures.assets import read_asset
 from weight_explorer.pictures.data import TilesPicture
 from weight_explorer.pictures.text import describe_picture
 
-# Of each tile.
+# The fields of each tile to send to the browser.
 TILE_FIELDS = ("number", "label", "note", "fixed")
 
 
 class TilesWidget(anywidget.AnyWidget):
-    """Draws tiles in the browser from one float32 buffer, so the pointer needs no kernel.
+    """Draws tiles in the browser from one float32 buffer, so the value under the pointer is available without the kernel.
 
-    `cells` is little-endian and of `shape` (tiles, rows, columns, parts), and behind it stands the limit of each tile's colors.
-    `axes` has the name, size and labels of each axis of the array; `rows` and `columns` say which run along a tile's sides.
+    `cells` is little-endian and of `shape` (tiles, rows, columns, parts), followed by the color limit of each tile. `axes` has
+    the name, size and labels of each array axis. `rows` and `columns` list the axes that run along the sides of a tile.
     """
 
     _esm = read_asset("tiles.js")
@@ -43,7 +43,7 @@ class TilesWidget(anywidget.AnyWidget):
         self.set_trait("palette", colors.colormap_bytes())
 
     def show(self, picture: TilesPicture, name: str) -> None:
-        """Draw a picture, in one message; `name` says of what, for those who cannot see it."""
+        """Draw a picture, in one message to the browser. `name` says what it shows and is part of the alternative text."""
         inner = {*picture.rows, *picture.columns}
         with self.hold_sync():
             self.shape = list(picture.cells.shape)

@@ -1,6 +1,6 @@
-"""Statistics of many small weights at once: a call of NumPy costs as much as a thousand elements.
+"""Statistics of many small weights in one batch, because a NumPy call costs as much as a thousand elements.
 
-All elements stand behind each other in one flat array of float32, of which each weight is a segment.
+All elements are concatenated in one flat float32 array, in which each weight is a segment.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from weight_explorer.recording.statistics.summary import (
 
 
 class StatisticsTask(Protocol):
-    """A scan that may not have ended yet."""
+    """A computation of statistics that may not have finished yet."""
 
     @property
     def seconds(self) -> float:
-        """What a thread took for it, beside who asked, once it has ended."""
+        """Seconds that a background thread took, once finished."""
         ...
 
     def wait(self) -> int:
-        """Wait for that and return how many segments `count_bins` has still to count, once a lattice holds them."""
+        """Wait for the task and return how many segments are missed: `count_bins` must count them over an extended grid."""
         ...
 
     def result(self) -> SegmentStatistics:
-        """Wait for that and return what was found."""
+        """Wait for the task and return its results."""
         ...
 
 
 class _FinishedTask(NamedTuple):
-    """A scan for which there was no thread."""
+    """A task that was computed without a thread and is already finished."""
 
     statistics: SegmentStatistics
     seconds: float = 0.0
@@ -64,13 +64,13 @@ def _result_dtype(num_segments: int, num_references: int) -> np.dtype:
 
 
 class FlatArrays(Mapping[str, np.ndarray]):
-    """Arrays that lie behind each other in a flat one. A view is made when somebody asks for it: most are thinned before.
+    """A mapping of arrays stored consecutively in one flat array. Views are created lazily: most records are thinned first.
 
-    Who asks again is given the same one, since much is remembered of the arrays that it was found of.
+    Repeated access returns the same view, because other caches are tied to the identity of the array.
 
     Args:
-        flat: Holds the elements; nobody writes to it any more.
-        parts: The slice of each array in it, and its shape.
+        flat: The elements of all arrays, which are not written to any more.
+        parts: The slice of each array in `flat`, and its shape.
 
     >>> values = FlatArrays(np.arange(6.0), {"kernel": (slice(0, 4), (2, 2)), "bias": (slice(4, 6), (2,))})
     >>> values["bias"]
@@ -86,7 +86,7 @@ class FlatArrays(Mapping[str, np.ndarray]):
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self._views:
             part, shape = self._parts[key]
-            self._views.setdefault(key, self._flat[part].reshape(shape))  # another thread may have come first
+            self._views.setdefault(key, self._flat[part].reshape(shape))  # another thread may have set it first
         return self._views[key]
 
     def __contains__(self, key: object) -> bool:
@@ -106,14 +106,14 @@ class FlatArrays(Mapping[str, np.ndarray]):
 
 @dataclass(frozen=True, eq=False)
 class SegmentLayout:
-    """Where each weight begins and how many elements it has: they tile the flat array. No segment is empty."""
+    """The start and the size of each weight's segment. The segments fill the flat array, and none is empty."""
 
     starts: np.ndarray
     sizes: np.ndarray
 
     @classmethod
     def from_sizes(cls, sizes: list[int]) -> SegmentLayout:
-        """Lay segments of these sizes behind each other."""
+        """Create a layout of consecutive segments of these sizes."""
         return cls(np.cumsum([0, *sizes])[:-1], np.asarray(sizes, np.int64))
 
     def __len__(self) -> int:
@@ -121,20 +121,20 @@ class SegmentLayout:
 
     @functools.cached_property
     def num_elements(self) -> int:
-        """The number of all elements."""
+        """The total number of elements."""
         return int(self.sizes.sum())
 
     @functools.cached_property
     def segment_indices(self) -> np.ndarray:
-        """To which segment each element belongs."""
+        """The index of the segment that each element belongs to."""
         return np.repeat(np.arange(len(self)), self.sizes)
 
     def expand(self, numbers: np.ndarray) -> np.ndarray:
-        """Give every element the number of its segment; of several rows of numbers, in several rows."""
+        """Repeat the number of each segment for all its elements, along the last axis."""
         return numbers.take(self.segment_indices, axis=-1)
 
     def segment_slice(self, segment: int) -> slice:
-        """Return where in the flat array a segment lies."""
+        """Return the slice of a segment in the flat array."""
         start = int(self.starts[segment])
         return slice(start, start + int(self.sizes[segment]))
 
@@ -150,17 +150,17 @@ class SegmentLayout:
         first_bins: np.ndarray,
         out: np.ndarray,
     ) -> StatisticsTask:
-        """Copy the segments behind each other, summarize each and its differences to references, and count it over its lattice.
+        """Concatenate the segments, and start computing their statistics, changes from references and bin counts.
 
         Args:
-            values: The elements of each segment, of any shape. They are copied at once and may be overwritten afterwards.
-            references: Flat arrays.
-            exponents: Of the lattices, `UNSET_EXPONENT` where none is laid.
-            first_bins: Their first bins.
-            out: The flat array to be filled.
+            values: The elements of each segment, of any shape. They are copied immediately and may be overwritten afterwards.
+            references: Flat arrays to compare the segments with.
+            exponents: The exponents of the bin grids, `UNSET_EXPONENT` for grids that are not set.
+            first_bins: The first bins of the bin grids.
+            out: The flat array to fill with the concatenated segments.
 
         Returns:
-            What waits for the rest, of which a thread does what it can meanwhile.
+            A task that waits for the statistics, which a thread computes if possible.
         """
         np.concatenate([part.reshape(-1) for part in values], out=out, casting="equiv")
         if native.library and native.library.accepts(out, *references):
@@ -213,7 +213,7 @@ class SegmentLayout:
         return rows
 
     def _std(self, wide: np.ndarray, mean: np.ndarray, mean_square: np.ndarray, is_constant: np.ndarray) -> np.ndarray:
-        """Return the standard deviations, of the mean squares, or by a second pass where those would lose the digits shown."""
+        """Return standard deviations from mean squares, or from a second pass if those would lose displayed digits."""
         variance = mean_square - mean * mean
         if not ((variance > np.maximum(CANCELLATION_RATIO * mean_square, TINY_NORM**2)) | is_constant).all():
             wide -= self.expand(mean)
@@ -221,15 +221,15 @@ class SegmentLayout:
         return np.sqrt(np.where(is_constant, 0, variance))
 
     def _first_true(self, mask: np.ndarray) -> np.ndarray:
-        """Return where in each segment of each row the first of the marked elements stands; each has one."""
+        """Return the index of the first True element in each segment of each row. Every segment must have one."""
         places = np.flatnonzero(mask)
         starts = self.starts + mask.shape[1] * np.arange(len(mask))[:, None]
         return places[np.searchsorted(places, starts)] - starts
 
     def count_bins(self, flat: np.ndarray, exponents: np.ndarray, first_bins: np.ndarray) -> np.ndarray:
-        """Count the finite elements of each segment over its lattice, which holds them: counts of shape (segments, `NUM_BINS`).
+        """Count the finite elements of each segment over its bin grid. The counts have the shape (segments, `NUM_BINS`).
 
-        Where no lattice is laid, nothing is counted.
+        Each bin grid must contain all finite elements. Segments without a bin grid are not counted.
         """
         if native.library and native.library.accepts(flat):
             counts = np.zeros((len(self), NUM_BINS), np.uint32)

@@ -1,4 +1,4 @@
-"""Counts the elements of an array over the bins of a lattice.
+"""Counts the elements of an array over the bins of a bin grid.
 
 Pillow counts bytes twice as fast as `np.bincount`, and five times as fast as `np.histogram` counts numbers.
 """
@@ -12,15 +12,15 @@ from weight_explorer.recording.statistics import native
 from weight_explorer.recording.statistics.bin_grid import NUM_BINS, BinGrid
 from weight_explorer.recording.statistics.summary import BLOCK_SIZE, to_float
 
-# So many elements are counted at a time: a call costs as much as some ten thousand of them.
+# The number of elements to count per call: a call costs as much as about ten thousand elements.
 _MAX_PENDING = 1 << 20
 
-# Bin widths by which float32 is scaled without loss, whatever it holds; with others it is done in float64.
+# Exponents of bin widths by which every float32 can be scaled without loss. For other widths, float64 is used.
 _FLOAT32_EXPONENTS = range(-100, 1)
 
 
 class CountBuffers:
-    """Buffers for one array after the other: a block on the lattice, and bins until they are worth a call."""
+    """Reusable buffers: a block scaled to bin units, and bin numbers collected until a call is worthwhile."""
 
     def __init__(self) -> None:
         self.scaled = np.empty(BLOCK_SIZE, np.float32)
@@ -28,18 +28,18 @@ class CountBuffers:
 
 
 def count_bins(values: np.ndarray, grid: BinGrid, *, all_finite: bool, buffers: CountBuffers | None = None) -> np.ndarray:
-    """Count the finite elements of an array over a lattice that holds them.
+    """Count the finite elements of an array over a bin grid that contains all of them.
 
-    Exact for every float32, and for float64 but below 1e-200, where scaling may round to zero.
+    Exact for every float32, and for float64 except below 1e-200, where scaling may round to zero.
 
     Args:
-        values: Any shape and number type.
-        grid: The bins.
+        values: Any shape and dtype.
+        grid: The bin grid.
         all_finite: Whether all elements are known to be finite.
-        buffers: Buffers to use again.
+        buffers: Buffers to reuse.
 
     Returns:
-        How many elements each bin has, of shape (`NUM_BINS`,).
+        The number of elements in each bin, of shape (`NUM_BINS`,).
     """
     if native.library and native.library.accepts(values):
         counts = np.zeros(NUM_BINS, np.uint32)
@@ -63,7 +63,7 @@ def _count_bins_with_numpy(flat: np.ndarray, grid: BinGrid, all_finite: bool, bu
 
 
 def _bin_numbers(block: np.ndarray, grid: BinGrid, buffers: CountBuffers) -> np.ndarray:
-    """Return the bin of each element, counted from the middle one."""
+    """Return the bin number of each element, counted from the middle bin."""
     if block.dtype == np.float32 and grid.exponent in _FLOAT32_EXPONENTS:
         scaled = np.multiply(block, np.float32(2.0**-grid.exponent), out=buffers.scaled[: block.size])
     else:
@@ -73,9 +73,9 @@ def _bin_numbers(block: np.ndarray, grid: BinGrid, buffers: CountBuffers) -> np.
 
 
 def _count_bytes(signed: np.ndarray) -> np.ndarray:
-    """Count signed bytes, the lowest first."""
+    """Return the counts of signed bytes, lowest first."""
     if not signed.size:
         return np.zeros(NUM_BINS, np.int64)
     image = Image.frombuffer("L", (signed.size, 1), signed, "raw", "L", 0, 1)
-    # Bytes count from 0, 1 ... to -1: the negative ones come first.
+    # Pillow orders bytes as unsigned, 0, 1 ... to -1: move the negative ones to the front.
     return np.roll(image.histogram(), NUM_BINS // 2)

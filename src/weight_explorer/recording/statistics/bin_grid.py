@@ -1,4 +1,4 @@
-"""Bins of histograms, on a lattice of powers of two: counts stay exact when the range grows."""
+"""Histogram bins whose width is a power of two, so that counts stay exact when the range grows."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 
 NUM_BINS = 256
 
-# Bins for the range of the first values; the rest is room to grow.
+# The number of bins for the range of the first values; the remaining bins leave room for growth.
 _INITIAL_BINS = 128
 
-# The exponent of a lattice that is not laid yet: all elements so far were the same.
+# The exponent of a bin grid that is not set yet, because all elements so far were equal.
 UNSET_EXPONENT = np.iinfo(np.int16).min
 
 
 @dataclass(frozen=True, slots=True)
 class BinGrid:
-    """Bins of width `2**exponent`: bin `i` holds what is in `[(first + i) * width, (first + i + 1) * width)`.
+    """Bins of width `2**exponent`: bin `i` covers `[(first_bin + i) * width, (first_bin + i + 1) * width)`.
 
-    Edges are multiples of a power of two, so scaling an element to find its bin loses nothing, and two bins become one of
-    twice the width by adding their counts.
+    Edges are multiples of a power of two. Scaling an element to find its bin is therefore lossless, and two bins can be merged
+    into one of twice the width by adding their counts.
     """
 
     exponent: int
@@ -33,15 +33,15 @@ class BinGrid:
         return np.ldexp(np.arange(self.first_bin, self.first_bin + NUM_BINS + 1, dtype=np.float64), self.exponent)
 
     def contains(self, low: float, high: float) -> bool:
-        """Say whether both ends lie in one of the bins."""
+        """Return whether both ends of a range lie within the bins."""
         return self.first_bin <= self.bin_of(low) and self.bin_of(high) < self.first_bin + NUM_BINS
 
     def bin_of(self, value: float) -> int:
-        """Return the number of the bin of a value, counted from zero at the value zero."""
+        """Return the bin number of a value; bin 0 starts at the value zero."""
         return math.floor(math.ldexp(value, -self.exponent))
 
     def widened_to(self, low: float, high: float) -> BinGrid:
-        """Return the finest lattice of doubled widths whose bins hold all of this one's, and both ends."""
+        """Return the finest grid, with widths doubled as needed, that covers this grid and both ends of a range."""
         exponent, first, last = self.exponent, self.first_bin, self.first_bin + NUM_BINS - 1
         while True:
             exponent, first, last = exponent + 1, first // 2, last // 2
@@ -52,10 +52,10 @@ class BinGrid:
 
 
 def grid_for_range(low: float, high: float) -> BinGrid | None:
-    """Return a lattice for values of this range with room to grow, or None where they are all the same."""
+    """Return a bin grid for values of this range with room for growth, or None if all values are equal."""
     if not low < high:
         return None
-    # No finer than float32 counts: the number of a bin is one as well.
+    # Not finer than the resolution of float32, because bin numbers are computed in float32 as well.
     finest = math.frexp(max(abs(low), abs(high)))[1] - 23
     exponent = max(math.frexp(high - low if math.isfinite(high - low) else high)[1] - int(math.log2(_INITIAL_BINS)), finest)
     while True:
@@ -67,7 +67,7 @@ def grid_for_range(low: float, high: float) -> BinGrid | None:
 
 
 def _centered_first_bin(low: int, high: int) -> int:
-    """Return the first of `NUM_BINS` bins around a range: as many on both sides of zero where that holds it."""
+    """Return the first of `NUM_BINS` bins around a range; the bins are symmetric about zero if that covers the range."""
     half = NUM_BINS // 2
     if -half <= low and high < half:
         return -half
@@ -75,18 +75,18 @@ def _centered_first_bin(low: int, high: int) -> int:
 
 
 class BinGrids:
-    """The lattices of several weights, as arrays.
+    """The bin grids of several weights, stored as arrays.
 
-    `UNSET_EXPONENT` where all elements so far were the same, or there was none.
+    The exponent is `UNSET_EXPONENT` if all elements so far were equal, or if there were none.
     """
 
     def __init__(self, count: int) -> None:
         self.exponents = np.full(count, UNSET_EXPONENT, np.int16)
         self.first_bins = np.zeros(count, np.int64)
-        # The range of what there was before the lattice was laid, and of what it was widened for.
+        # The range of all elements before a grid was set, and of the elements that it was widened for.
         self._lows = np.full(count, np.inf)
         self._highs = np.full(count, -np.inf)
-        # Where the lattice begins and ends.
+        # The lower and upper ends of each grid.
         self._starts, self._ends = self._lows.copy(), self._highs.copy()
 
     def __getitem__(self, slot: int) -> BinGrid | None:
@@ -101,16 +101,16 @@ class BinGrids:
             self._starts[slot], self._ends[slot] = ends
 
     def copy_from(self, slot: int, other: BinGrids, other_slot: int) -> None:
-        """Take over the lattice and the range at a place of another one."""
+        """Copy the bin grid and the range from a slot of another `BinGrids`."""
         for name in vars(self):
             getattr(self, name)[slot] = getattr(other, name)[other_slot]
 
     def clear(self, slot: int) -> None:
-        """Begin anew at a place."""
+        """Reset the bin grid in a slot."""
         self.copy_from(slot, BinGrids(1), 0)
 
     def extend(self, slots: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> None:
-        """Lay or widen the lattices at these places so that they hold the ranges; NaN stands for none."""
+        """Set or widen the bin grids in these slots to cover the given ranges; NaN means an empty range."""
         is_inside = (lows >= self._starts[slots]) & (highs < self._ends[slots])
         if is_inside.all():
             return
@@ -121,7 +121,7 @@ class BinGrids:
             self._widen(place)
 
     def extend_one(self, slot: int, low: float, high: float) -> None:
-        """Do the same for one lattice, in a tenth of the time."""
+        """Set or widen a single bin grid, in a tenth of the time of `extend`."""
         if low < self._lows[slot] or high > self._highs[slot]:
             self._lows[slot] = min(low, self._lows[slot])
             self._highs[slot] = max(high, self._highs[slot])

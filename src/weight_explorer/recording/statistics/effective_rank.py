@@ -1,4 +1,4 @@
-"""How many directions of a matrix are in use."""
+"""The effective rank of a matrix: how many directions it uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def effective_rank(singular_values: np.ndarray) -> float:
-    """Return the exponential of the entropy of singular values, normalized to a sum of 1; 0 where all of them are zero.
+    """Return the exponential of the entropy of the singular values, normalized to a sum of 1; 0 if all of them are zero.
 
     After Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
 

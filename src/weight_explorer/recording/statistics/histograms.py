@@ -1,4 +1,4 @@
-"""Histograms over time, as one reads them: over common edges, with quantiles."""
+"""Histograms over time, with common edges and quantiles."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histograms:
-    """How many elements of a weight lie in which bin, at each record: `counts[record, bin]` over `edges`, all exact.
+    """Histograms of a weight at each record: `counts[record, bin]` over `edges`, with exact counts.
 
-    A bin holds what is at or above its lower edge and below its upper one. Elements that are not finite are in none.
+    A bin includes its lower edge and excludes its upper edge. Elements that are not finite are not counted.
     """
 
     record_numbers: np.ndarray
@@ -25,9 +25,9 @@ class Histograms:
     counts: np.ndarray
 
     def quantiles(self, levels: Iterable[float] = QUANTILES) -> np.ndarray:
-        """Estimate quantiles of each record, right to within one bin: an array of shape (records, shares).
+        """Estimate quantiles at each record, accurate to within one bin, as an array of shape (records, levels).
 
-        Elements are taken as spread evenly over their bin. NaN where no element is finite.
+        Elements are assumed to be spread evenly over their bin. Quantiles are NaN if no element is finite.
         """
         return estimate_quantiles(self.edges, self.counts, tuple(levels))
 
@@ -35,9 +35,9 @@ class Histograms:
     def from_grids(
         cls, record_numbers: np.ndarray, exponents: np.ndarray, first_bins: np.ndarray, counts: np.ndarray, rows: np.ndarray
     ) -> Histograms:
-        """Bring counts to the bins of the widest lattice, which grew out of all others.
+        """Convert counts to the bins of the widest grid, which all other grids were widened to.
 
-        `rows` are the statistics: of equal elements, which need no bins of their own, they say where those lie.
+        `rows` are the statistics. They locate the elements at records where all elements are equal, which have no bin grid.
         """
         common = _common_grid(exponents, first_bins, rows)
         result = np.zeros((len(counts), NUM_BINS), np.int64)
@@ -64,7 +64,7 @@ def estimate_quantiles(edges: np.ndarray, counts: np.ndarray, levels: Sequence[f
     result = np.empty((len(counts), len(levels)))
     rows = np.arange(len(counts))
     for column, share in enumerate(levels):
-        # The bin in which the share is reached; sums that are rounded must not lead beyond the filled ones.
+        # The bin in which the level is reached, clipped to the filled bins because sums are rounded.
         bins = np.clip((reached < share).sum(axis=1), *ends)
         height = counts[rows, bins] / np.maximum(totals, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -75,11 +75,11 @@ def estimate_quantiles(edges: np.ndarray, counts: np.ndarray, levels: Sequence[f
 
 
 def _rebinned(grid: BinGrid, wider: BinGrid, counts: np.ndarray) -> np.ndarray:
-    """Return counts over the bins of a lattice, one record in each row, as counts over a wider one that grew out of it."""
+    """Convert counts over a grid, with one record per row, to counts over a wider grid that it was widened to."""
     halvings = wider.exponent - grid.exponent
     bins = np.clip(
         ((grid.first_bin + np.arange(NUM_BINS)) >> halvings) - wider.first_bin, 0, NUM_BINS - 1
-    )  # beyond it all are empty
+    )  # bins beyond the wider grid are empty
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
     result = np.zeros((len(counts), NUM_BINS), np.int64)
     result[:, bins[starts]] = np.add.reduceat(counts.astype(np.int64), starts, axis=1)
@@ -90,7 +90,7 @@ def _common_grid(exponents: np.ndarray, first_bins: np.ndarray, rows: np.ndarray
     widest = int(exponents.argmax()) if len(exponents) else 0
     if len(exponents) and exponents[widest] != UNSET_EXPONENT:
         return BinGrid(int(exponents[widest]), int(first_bins[widest]))
-    # All elements of all records are one value, if any is finite: bins with room to each side of it.
+    # All finite elements of all records have the same value: use bins with a margin on both sides of it.
     values = rows[:, FIELD_INDEX["minimum"]]
     value = float(values[np.isfinite(values)][0]) if np.isfinite(values).any() else 0.0
     margin = abs(value) / 8 or 1.0

@@ -1,6 +1,7 @@
-"""The passes over float32 arrays in C, where the package was built with a compiler. Elsewhere NumPy makes them, in more time.
+"""Passes over float32 arrays in C, if the package was built with a compiler. Otherwise, NumPy is used, which is slower.
 
-`statistics.c` knows of arrays only, so that it goes with every version of Python and NumPy. Other threads run meanwhile.
+`statistics.c` only uses plain arrays, so it works with every version of Python and NumPy. Other threads keep running during a
+call.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _ADDRESS, _INTEGER, _BYTE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char
 
 _FLOAT32 = np.dtype(np.float32)
 
-# Arrays that values are compared with.
+# The maximum number of arrays that values are compared with.
 MAX_REFERENCES = 2
 
 _ARGUMENT_TYPES = {
@@ -31,13 +32,14 @@ _ARGUMENT_TYPES = {
 
 
 class SegmentBins(NamedTuple):
-    """Lattices of several segments, and what is counted over them.
+    """The bin grids of several segments, and the counts over them.
 
     Attributes:
-        exponents: Of the lattices, int16; `lattice.UNSET_EXPONENT` where there is none.
+        exponents: The exponents of the bin grids, int16; `bin_grid.UNSET_EXPONENT` if there is none.
         first_bins: The numbers of the first bins, int64.
         counts: Uint32, of shape (segments, bins).
-        missed: Bool, all false; becomes true where nothing is counted: a lattice does not hold all finite elements, or is none.
+        missed: Bool, initially all False. Set to True for segments that are not counted, because they have no bin grid or it
+            does not contain all finite elements.
     """
 
     exponents: np.ndarray
@@ -66,12 +68,12 @@ class _StatisticsArguments(ctypes.Structure):
 
 
 class SegmentStatistics(NamedTuple):
-    """What was found in several segments.
+    """Statistics and bin counts of several segments.
 
     Attributes:
-        rows: Of `statistics.FIELDS`, of shape (segments, 1 + number of references, number of fields).
-        counts: Of shape (segments, bins).
-        missed: Those segments that are not counted.
+        rows: Rows of `summary.FIELDS`, of shape (segments, 1 + number of references, number of fields).
+        counts: Bin counts, of shape (segments, bins).
+        missed: Indices of the segments that are not counted.
     """
 
     rows: np.ndarray
@@ -80,7 +82,7 @@ class SegmentStatistics(NamedTuple):
 
 
 class NativeTask:
-    """A scan that a thread makes; holds what that reads until it has ended."""
+    """A computation that runs in a thread. Keeps references to the arrays that the thread reads until it has finished."""
 
     def __init__(
         self, cdll: ctypes.CDLL, arguments: _StatisticsArguments, buffer: np.ndarray, dtype: np.dtype, arrays: object
@@ -90,18 +92,18 @@ class NativeTask:
         cdll.we_begin_scan(ctypes.byref(arguments))
 
     def wait(self) -> int:
-        """Wait until all is written and return how many segments are missed; as often as one likes."""
+        """Wait until all results are written and return the number of missed segments. May be called repeatedly."""
         self._cdll.we_end_scan(ctypes.byref(self._arguments))
-        self._arrays = None  # others may be waiting for that memory
+        self._arrays = None  # allow this memory to be reused
         return self._arguments.num_missed
 
     @property
     def seconds(self) -> float:
-        """What the thread took, once it has ended; 0 where it had something else to do, so that who began it made the scan."""
+        """Seconds the thread took, once finished; 0 if the thread was busy and the calling thread did the work."""
         return self._arguments.seconds
 
     def result(self) -> SegmentStatistics:
-        """Wait, and return what was found."""
+        """Wait for the task and return its results."""
         num_missed, (found,) = self.wait(), self._buffer.view(self._dtype)
         return SegmentStatistics(found["rows"], found["counts"], np.flatnonzero(found["missed"]).tolist() if num_missed else [])
 
@@ -110,22 +112,22 @@ class NativeTask:
 
 
 class NativeLibrary:
-    """The functions of the library, over segments that tile an array. What comes out was allocated by who calls.
+    """The functions of the native library, for consecutive segments of an array. The caller allocates all outputs.
 
     Args:
-        cdll: Was compiled from `statistics.c`.
-        page_size: Bytes of a page of memory on this machine, as `sysconf` gives it: 4, 16 or 64 KiB.
+        cdll: The library compiled from `statistics.c`.
+        page_size: Bytes of a memory page on this machine, as reported by `sysconf`: 4, 16 or 64 KiB.
     """
 
     def __init__(self, cdll: ctypes.CDLL, page_size: int = mmap.PAGESIZE) -> None:
         for name, types in _ARGUMENT_TYPES.items():
-            function = getattr(cdll, name)  # the library keeps it; what `library[name]` gives it does not
+            function = getattr(cdll, name)  # cached by the library, unlike `library[name]`
             function.argtypes, function.restype = types, None
         self._cdll, self.page_size = cdll, page_size
 
     @staticmethod
     def accepts(*arrays: np.ndarray) -> bool:
-        """Say whether these can be read side by side from C: float32, without gaps, and equally many elements."""
+        """Return whether C can read these arrays side by side: float32, contiguous, aligned, and of equal size."""
         size = arrays[0].size
         for array in arrays:
             flags = array.flags
@@ -142,15 +144,15 @@ class NativeLibrary:
         rows: np.ndarray,
         bins: SegmentBins | None = None,
     ) -> None:
-        """Fill rows of `statistics.FIELDS`, of shape (segments, 1 + references, fields), a copy of the values, and counts.
+        """Fill rows of `summary.FIELDS`, of shape (segments, 1 + references, fields), a copy of the values, and bin counts.
 
         Args:
-            values: The segments behind each other, an array that `accepts` accepts.
+            values: The concatenated segments, as an array accepted by `accepts`.
             sizes: The number of elements of each segment, int64.
-            references: Such arrays that the values are compared with, at most `MAX_REFERENCES`.
-            copy: Such an array, where to copy the values.
+            references: Arrays to compare the values with, accepted by `accepts`; at most `MAX_REFERENCES`.
+            copy: An array accepted by `accepts` that the values are copied to.
             rows: Float64.
-            bins: Where to count them.
+            bins: The bins to count the values over.
         """
         counted = (None,) * 4 if bins is None else tuple(map(_address, bins))
         copied = None if copy is None else _address(copy)
@@ -166,16 +168,16 @@ class NativeLibrary:
         first_bins: np.ndarray,
         dtype: np.dtype,
     ) -> NativeTask:
-        """Have a `compute_statistics` done by a thread; until that has ended, nothing of all this may be written to.
+        """Run `compute_statistics` in a thread. The arrays must not be written to until the task has finished.
 
         Args:
-            values: As `compute_statistics` takes them.
-            sizes: The same.
-            references: The same.
-            exponents: Those of `SegmentBins`.
-            first_bins: The same.
-            dtype: A structure with the fields "rows", "counts" and "missed", of which one is made and filled: to make several
-                arrays and find out where each lies takes as long as to copy the values.
+            values: As in `compute_statistics`.
+            sizes: As in `compute_statistics`.
+            references: As in `compute_statistics`.
+            exponents: As in `SegmentBins`.
+            first_bins: As in `SegmentBins`.
+            dtype: A structured dtype with the fields "rows", "counts" and "missed". A single element is allocated and filled:
+                allocating several arrays and looking up their addresses would take as long as copying the values.
         """
         room, places = np.empty(dtype.itemsize, np.uint8), dtype.fields or {}
         start, laid = _address(room), (_address(exponents), _address(first_bins))
@@ -186,12 +188,12 @@ class NativeLibrary:
     def count_bins(
         self, values: np.ndarray, sizes: np.ndarray, exponents: np.ndarray, first_bins: np.ndarray, counts: np.ndarray
     ) -> None:
-        """Add the finite elements of each segment to its counts over bins that hold them.
+        """Add the finite elements of each segment to its counts over bins that contain them.
 
         Args:
-            values: What `accepts` accepts.
+            values: An array accepted by `accepts`.
             sizes: The number of elements of each segment, int64.
-            exponents: Of the lattice of each segment, int16; where that is `lattice.UNSET_EXPONENT`, nothing is counted.
+            exponents: The exponent of each segment's bin grid, int16; `bin_grid.UNSET_EXPONENT` for segments not to count.
             first_bins: The number of the first bin, int64.
             counts: Uint32, of shape (segments, bins).
         """
@@ -200,22 +202,22 @@ class NativeLibrary:
         )
 
     def populate(self, array: np.ndarray) -> None:
-        """Have the memory of an array at once that was just allocated and not filled yet."""
+        """Allocate the pages of a newly created, unfilled array at once instead of on first write."""
         self._cdll.we_populate(_address(array), array.nbytes, self.page_size)
 
     def release(self, array: np.ndarray) -> None:
-        """Give the whole pages within an array back to the system, until they are written to again; what they hold is lost."""
+        """Release the whole pages within an array to the system until they are written to again. Their contents are lost."""
         self._cdll.we_release(_address(array), array.nbytes, self.page_size)
 
 
 def _segment_arguments(values: np.ndarray, sizes: np.ndarray, references: Sequence[np.ndarray]) -> tuple[Any, ...]:
-    """Return the first of `_StatisticsArguments`."""
+    """Return the first fields of `_StatisticsArguments`."""
     return _address(values), _address(sizes), len(sizes), tuple(map(_address, references)), len(references)
 
 
 def _address(array: Any) -> int:
     try:
-        return ctypes.addressof(_BYTE.from_buffer(array))  # in half the time, but of none that is read-only or empty
+        return ctypes.addressof(_BYTE.from_buffer(array))  # twice as fast, but fails for read-only or empty arrays
     except (TypeError, ValueError):
         return array.__array_interface__["data"][0]
 
@@ -223,7 +225,7 @@ def _address(array: Any) -> int:
 def _load(path: Path) -> NativeLibrary | None:
     try:
         return NativeLibrary(ctypes.CDLL(str(path)))
-    except OSError:  # not built here, or for another kind of machine
+    except OSError:  # not built, or built for another kind of machine
         return None
 
 

@@ -1,7 +1,8 @@
-/* Statistics and histograms of float32 arrays in one pass each: what `summary.py` and `bin_grid.py` do, without the buffers
- * that NumPy needs between two steps. Called through ctypes, which lets other threads of Python run meanwhile.
+/* Statistics and histograms of float32 arrays in one pass each. Does the same as `summary.py` and `bin_grid.py`, without the
+ * temporary buffers that NumPy needs between steps. Called through ctypes, which lets other Python threads run meanwhile.
  *
- * Sums are taken in double, in which squares of float neither overflow nor vanish. A row is that of `statistics.FIELDS`.
+ * Sums are computed in double, in which squares of floats neither overflow nor underflow. A row has the fields of
+ * `summary.FIELDS`.
  */
 #define _GNU_SOURCE
 #include <float.h>
@@ -35,21 +36,21 @@
 #define EXPORT __attribute__((visibility("default")))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* Elements that are added at a time, all of them and their references in the first-level cache; and tables side by side. */
+/* BLOCK: elements per block; a block and its references fit the L1 cache. TABLES: count tables used side by side. */
 enum { BLOCK = 2048, TABLES = 4, BINS = 256 };
 
-/* Arrays that the values are compared with: the start and the last record. */
+/* The maximum number of arrays that values are compared with: the start and the last record. */
 enum { MOST_BEFORE = 2 };
 
 enum { COUNT, MINIMUM, MAXIMUM, MEAN, STD, NORM, ZEROS, NANS, POSITIVE_INFS, NEGATIVE_INFS, MOVED, LARGEST, PLACE, NUM_FIELDS };
 
-/* The exponent of a lattice that is not laid yet. */
+/* The exponent of a bin grid that is not set yet. */
 static const int16_t UNSET = INT16_MIN;
 
-/* Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown. */
+/* If the variance is smaller than the squared mean by this factor, cancellation has removed the digits that are displayed. */
 static const double CANCELED = 1e-6;
 
-/* Up to here float is scaled without loss, whatever it holds. */
+/* Up to this scale, every float can be scaled without loss. */
 static const double WIDEST_NARROW_SCALE = 0x1p100;
 
 typedef struct {
@@ -58,7 +59,7 @@ typedef struct {
 } Sums;
 
 static int reaches_further(const Sums *sums, double value) {
-    /* Of two that are as far from zero the positive one counts. */
+    /* If two elements are equally far from zero, use the positive one. */
     double distance = fabs(value), far = fabs(sums->largest);
     return sums->low > sums->high || distance > far || (distance == far && value > sums->largest);
 }
@@ -77,10 +78,10 @@ static void add_any(Sums *sums, double value, int64_t place) {
     }
 }
 
-/* An element, or its change. The difference of two near floats is exact, and zero only where they are equal. */
+/* An element, or its change. The difference of two close floats is exact, and it is zero only if they are equal. */
 #define ELEMENT(at) (before ? values[at] - before[at] : values[at])
 
-/* Add a block whose elements all are finite, else nothing; say whether they are. */
+/* Add a block if all its elements are finite, else add nothing; return whether they are. */
 static ALWAYS_INLINE int add_finite(Sums *sums, const float *values, const float *before, int64_t size,
                                     int64_t start) {
     float low = INFINITY, high = -INFINITY;
@@ -102,7 +103,7 @@ static ALWAYS_INLINE int add_finite(Sums *sums, const float *values, const float
     sums->total += total;
     sums->squares += squares;
     float far = -low > high ? low : high;
-    if (reaches_further(sums, far)) {  /* only then it is worth a pass to look for it */
+    if (reaches_further(sums, far)) {  /* search its index only then, because that costs a pass */
         int64_t place = 0;
         while (ELEMENT(place) != far) place++;
         sums->largest = far;
@@ -113,7 +114,7 @@ static ALWAYS_INLINE int add_finite(Sums *sums, const float *values, const float
     return 1;
 }
 
-/* Say whether all elements of the block are finite. */
+/* Add a block of values; return whether all its elements are finite. */
 FOR_ANY_PROCESSOR static int add_values(Sums *sums, const float *values, int64_t size, int64_t start) {
     if (add_finite(sums, values, 0, size, start)) return 1;
     for (int64_t at = 0; at < size; at++) {
@@ -172,7 +173,7 @@ FOR_ANY_PROCESSOR static int are_finite(const float *values, int64_t size) {
     return !others;
 }
 
-/* Number the bins of a block, whose elements all are finite; in float where that loses nothing. */
+/* Compute the bin numbers of a block of finite elements; in float if that is lossless. */
 #define NUMBER_BINS(real)                                             \
     for (int64_t at = 0; at < size; at++) {                           \
         real scaled = values[at] * (real)scale;                       \
@@ -185,8 +186,8 @@ FOR_ANY_PROCESSOR static void number_bins(const float *values, int64_t size, dou
     else NUMBER_BINS(double)
 }
 
-/* Counts over bins of a width of two to the exponent, the first of which has the number `first`. Where equal elements follow each
- * other, a table must have counted the one before it counts the next: hence several. */
+/* Counts over bins of width 2^exponent, starting with bin number `first`. With a single table, counting equal consecutive
+ * elements would have to wait for the previous increment, so several tables are used. */
 typedef struct {
     double scale, begin, end;
     int64_t first;
@@ -201,12 +202,12 @@ static void start_tally(Tally *tally, int16_t exponent, int64_t first) {
     memset(tally->tables, 0, sizeof tally->tables);
 }
 
-/* Say whether the bins hold all finite elements that were added. */
+/* Return whether the bins contain all finite elements that were added. */
 static int holds(const Tally *tally, const Sums *sums) {
     return sums->low > sums->high || (tally->begin <= sums->low && sums->high < tally->end);
 }
 
-/* Count the finite elements of a block, which the bins hold. */
+/* Count the finite elements of a block; the bins must contain all of them. */
 static void count_block(Tally *tally, const float *block, int64_t size, int is_finite) {
     float finite[BLOCK];
     uint8_t bins[BLOCK];
@@ -228,8 +229,8 @@ static void end_tally(const Tally *tally, uint32_t *counts) {
         for (int table = 0; table < TABLES; table++) counts[bin] += tally->tables[table][bin];
 }
 
-/* Write the rows of one segment, copy it where there is room for that, and count it while the tally holds what comes; say whether
- * it held all. */
+/* Write the rows of one segment, copy it to `copy` if given, and count it as long as the bins contain its elements; return
+ * whether they contain all of them. */
 static int scan_one(const float *values, int64_t size, const float *const *before, int64_t num_before, float *copy, Tally *tally,
                     double *rows) {
     Sums sums[1 + num_before];
@@ -248,22 +249,22 @@ static int scan_one(const float *values, int64_t size, const float *const *befor
     return is_held;
 }
 
-/* What is to be scanned, as `native.py` lays it out; all of it belongs to who calls. */
+/* The arguments of a scan, in the layout of `native.py`. The caller owns all memory. */
 typedef struct {
-    const float *values;         /* the segments behind each other */
+    const float *values;         /* the concatenated segments */
     const int64_t *sizes;
     int64_t num_segments;
-    const float *before[MOST_BEFORE];  /* in each of these arrays they follow each other in the same way */
+    const float *before[MOST_BEFORE];  /* reference arrays, with the segments in the same layout */
     int64_t num_before;
-    float *copy;                 /* is filled with the values, where it is there */
-    double *rows;                /* of shape (segments, 1 + num_before, NUM_FIELDS): of a segment, and of its differences */
-    const int16_t *exponents;    /* of the lattices, bins of a width of two to the exponent, UNSET where there is none, */
-    const int64_t *firsts;       /* and the numbers of their first bins */
-    uint32_t *counts;            /* of shape (segments, BINS), where they are there */
-    uint8_t *missed;             /* becomes 1 where nothing was counted: the lattice does not hold all that is finite */
+    float *copy;                 /* filled with the values, unless null */
+    double *rows;                /* of shape (segments, 1 + num_before, NUM_FIELDS): for each segment and its differences */
+    const int16_t *exponents;    /* exponents of the bin grids, whose bins have the width 2^exponent; UNSET if there is none */
+    const int64_t *firsts;       /* numbers of the first bins of the grids */
+    uint32_t *counts;            /* of shape (segments, BINS), or null */
+    uint8_t *missed;             /* set to 1 for segments not counted: the grid does not contain all finite elements */
     int64_t num_missed;
-    int64_t process;             /* in which a thread has it, 0 where none does */
-    double seconds;              /* that the thread took */
+    int64_t process;             /* the process whose thread is working on it, 0 if none is */
+    double seconds;              /* that the thread took for it */
 } Scan;
 
 EXPORT void we_scan(Scan *scan) {
@@ -291,7 +292,7 @@ static void scan_anew(Scan *scan) {
 }
 
 #if defined(__unix__) || defined(__APPLE__)
-/* One thread that scans what it is given: to begin one for each takes as long as a tenth of a scan. */
+/* One worker thread for all scans: starting a thread for each takes as long as a tenth of a scan. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t came = PTHREAD_COND_INITIALIZER, ended = PTHREAD_COND_INITIALIZER;
 static Scan *given;
@@ -303,15 +304,16 @@ static double now(void) {
     return time.tv_sec + 1e-9 * time.tv_nsec;
 }
 
-/* How much nicer than others the thread is, of 39: a training whose threads wait for it loses as much again as it works. With 19
- * or SCHED_IDLE that loses no less, but where others take all processors somebody would wait for a thread for half a second. */
+/* How much the nice value of the thread is raised, of 39. If the training's threads wait for the worker, training loses as much
+ * time again as the worker runs. With 19 or SCHED_IDLE the loss is no smaller, but if other processes use all processors, a
+ * caller would wait half a second for a thread. */
 enum { NICER = 10 };
 
 static void *scan_what_comes(void *nothing) {
 #ifdef __linux__
-    /* Who gives it something goes on: it must not come before that, as a thread that wakes does elsewhere. */
+    /* The thread that submits a scan continues: the worker must not preempt it, as a waking thread otherwise does. */
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);  /* elsewhere: of all threads */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);  /* on other systems this would affect all threads */
 #endif
     pthread_mutex_lock(&lock);
     for (;;) {
@@ -328,7 +330,7 @@ static void *scan_what_comes(void *nothing) {
     return nothing;
 }
 
-/* In a process that was forked there is no such thread, whatever it was doing. */
+/* A forked process does not inherit the thread, so reset its state. */
 static void forget_thread(void) {
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     came = ended = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
@@ -338,7 +340,7 @@ static void forget_thread(void) {
 
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(0, 0, forget_thread); }
 
-/* Give it to the thread, if that has nothing to do; say whether. */
+/* Pass a scan to the worker thread if it is idle; return whether it was. */
 static int give(Scan *scan) {
     pthread_mutex_lock(&lock);
     pthread_t thread;
@@ -356,7 +358,7 @@ static int give(Scan *scan) {
     return is_free;
 }
 
-/* Wait until the thread has scanned it. That of another process never does: then it is done here. */
+/* Wait until the thread has finished a scan. A thread of another process never finishes it, so it is done here instead. */
 static void await(Scan *scan) {
     pthread_mutex_lock(&lock);
     while (scan->process == getpid()) pthread_cond_wait(&ended, &lock);
@@ -371,18 +373,18 @@ static int give(Scan *scan) { (void)scan; return 0; }
 static void await(Scan *scan) { (void)scan; }
 #endif
 
-/* Have it scanned by a thread, where there is one that has nothing to do; what it writes to may hold anything before. */
+/* Start a scan in the worker thread if it is idle, else do it here. The outputs need not be initialized. */
 EXPORT void we_begin_scan(Scan *scan) {
     scan->process = 0;
     scan->seconds = 0;
     if (!give(scan)) scan_anew(scan);
 }
 
-/* Wait until all is scanned; by any thread. */
+/* Wait until a scan has finished. May be called from any thread. */
 EXPORT void we_end_scan(Scan *scan) { await(scan); }
 
-/* For each of several segments, which tile the array, add its finite elements to its counts over bins that hold them all. What has
- * no exponent is not counted. */
+/* For each of several consecutive segments, add its finite elements to its counts over bins that contain all of them. Segments
+ * whose exponent is UNSET are not counted. */
 EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segments, const int16_t *exponents,
                      const int64_t *firsts, uint32_t *counts) {
     Tally tally;
@@ -399,8 +401,8 @@ EXPORT void we_tally(const float *values, const int64_t *sizes, int64_t num_segm
     }
 }
 
-/* Advise the system about the whole pages that lie within some memory. `page` is the size of a page of this machine, which is 4, 16
- * or 64 KiB: madvise rounds a length up to it, which would reach into the memory that follows. Where advice fails, nothing is lost. */
+/* Call madvise for the whole pages within a memory range. `page` is the page size of this machine, which is 4, 16 or 64 KiB:
+ * madvise rounds a length up to it, which would reach into the memory that follows. If madvise fails, nothing is lost. */
 static void advise(void *memory, int64_t num_bytes, int64_t page, int advice) {
 #ifdef __linux__
     uintptr_t first = ((uintptr_t)memory + page - 1) / page * page, end = ((uintptr_t)memory + num_bytes) / page * page;
@@ -408,11 +410,11 @@ static void advise(void *memory, int64_t num_bytes, int64_t page, int advice) {
 #endif
 }
 
-/* Have the pages of fresh memory at once: one by one, each when it is first written to, they take half as long again. What the
- * memory holds stays as it is. */
+/* Allocate the pages of fresh memory at once. Allocating each page on its first write takes half as long again. The contents of
+ * the memory do not change. */
 EXPORT void we_populate(void *memory, int64_t num_bytes, int64_t page) {
     advise(memory, num_bytes, page, MADV_POPULATE_WRITE);
 }
 
-/* Give the pages back to the system: what they held is lost. */
+/* Release the pages to the system. Their contents are lost. */
 EXPORT void we_release(void *memory, int64_t num_bytes, int64_t page) { advise(memory, num_bytes, page, MADV_DONTNEED); }

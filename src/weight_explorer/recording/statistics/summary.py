@@ -1,8 +1,8 @@
 """Statistics of a weight and of its changes, in one pass over blocks that fit the processor's cache.
 
-Sums are taken in float64, but for squares of differences of float32, whose short rows are added in float32: they have no more
-digits. What NumPy is slow at is done another way, each measured: sums by `einsum`, squares as dot products of rows, counts by
-way of a mask.
+Sums are computed in float64, except for squares of float32 differences: their short rows are added in float32, because they
+have no more digits. Slow NumPy operations are replaced by alternatives that were measured to be faster: `einsum` for sums, dot
+products of rows for squares, and masks for counts.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ FIELDS = (
     "place",
 )
 FIELD_INDEX = {name: index for index, name in enumerate(FIELDS)}
-# How many elements are NaN, +Inf and -Inf.
+# The fields that count NaN, +Inf and -Inf elements.
 NON_FINITE_FIELDS = slice(FIELD_INDEX["nans"], FIELD_INDEX["negative_infs"] + 1)
 QUANTITIES = ("value", "since_start", "since_last")
 COUNT_FIELDS = ("count", "zeros", "nans", "positive_infs", "negative_infs", "moved")
 UNKNOWN_ROW = np.full(len(FIELDS), np.nan)
 
-# A block and its difference fit a core's second-level cache together; half of it pays twice for the calls.
+# A block and its difference together fit a core's L2 cache. Blocks of half this size double the call overhead.
 BLOCK_SIZE = 1 << 17
 
-# Squares are added in rows, and the rows in float64. BLAS hands dot products of more than 10 000 elements to several threads,
-# and waits for them while the training has the cores.
+# Squares are added within rows, and the rows are added in float64. BLAS distributes dot products of more than 10 000 elements
+# over several threads, and waits for them while training occupies the cores.
 _ROW_LENGTH = 4096
 
-# Squares of float32 are added in float32 in rows this short, which leaves seven digits, as the elements have.
+# Squares of float32 are added in float32 in rows this short, which keeps seven digits, as many as the elements have.
 _FLOAT32_ROW_LENGTH = 512
 
-# Where they are smaller than this on average, some are too small for float32.
+# If squares are smaller than this on average, some of them are too small for float32.
 _FLOAT32_TINY = 1e-30
 
-# Where the variance is this much smaller than the squared mean, their difference has lost the digits that are shown.
+# If the variance is smaller than the squared mean by this factor, cancellation has removed the digits that are displayed.
 CANCELLATION_RATIO = 1e-6
 
-# A norm below this is one of squares too small for float64.
+# Below this norm, squares are too small for float64.
 TINY_NORM = 1e-150
 
 ReadBlocks = Callable[[], Iterator[np.ndarray]]
 
 
 class Workspace:
-    """Buffers for one block, kept from record to record: allocating them anew costs as much as a pass. For one thread."""
+    """Buffers for one block, reused for every record, because allocation costs as much as a pass. For one thread only."""
 
     def __init__(self) -> None:
         self.float64_block = np.empty(BLOCK_SIZE)
@@ -70,7 +70,7 @@ class Workspace:
         self.mask_block = np.empty(BLOCK_SIZE, bool)
 
     def to_float64(self, block: np.ndarray) -> np.ndarray:
-        """Return a block in float64."""
+        """Return a block converted to float64."""
         if block.dtype == np.float64:
             return block
         wide = self.float64_block[: block.size]
@@ -80,7 +80,7 @@ class Workspace:
 
 @dataclass(slots=True)
 class _Sums:
-    """What is added up over the blocks. `low` and `high` are the finite extremes; where `largest` is, says `largest_index`."""
+    """Sums over the blocks. `low` and `high` are the finite extremes, and `largest_index` is the index of `largest`."""
 
     total: float = 0.0
     squares: float = 0.0
@@ -116,10 +116,10 @@ class _Sums:
             self._update_extremes(finite, start + places)
 
     def _update_extremes(self, block: np.ndarray, indices: Sequence[int] | np.ndarray) -> None:
-        """Note the extremes of a block, and where the larger is: to look for that costs a pass, so only if it is a new one."""
+        """Update the extremes. The index of the larger one is searched only if it is new, because that costs a pass."""
         low, high = float(np.minimum.reduce(block)), float(np.maximum.reduce(block))
         at_low, far = -low > high, abs(self.largest)
-        # Of two that are as far from zero the positive one counts.
+        # If two elements are equally far from zero, use the positive one.
         if self.low > self.high or (-low > far if at_low else high > far or high == far > self.largest):
             self.largest = low if at_low else high
             self.largest_index = int(indices[int(block.argmin() if at_low else block.argmax())])
@@ -134,8 +134,8 @@ class _Sums:
 
         Args:
             size: The number of elements.
-            read_again: Reads the finite elements once more, where the sums have lost their digits or have overflowed.
-            compute_mean: Finds their mean.
+            read_again: Reads the finite elements again if the sums have lost digits or overflowed.
+            compute_mean: Computes the mean of the finite elements.
         """
         finite = self.num_finite(size)
         counts = (self.zeros, self.nans, self.positive_infs, self.negative_infs, self.changed)
@@ -157,12 +157,12 @@ class _Sums:
 
 
 def summarize(values: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
-    """Summarize an array, or its difference to a reference of equal shape, as one row of `FIELDS`.
+    """Summarize an array, or its difference from a reference of equal shape, as one row of `FIELDS`.
 
-    Minimum, maximum, mean, std (population) and norm (L2) are those of the finite elements, NaN where there are none; `count`
-    is the number of all; `zeros`, `nans`, `positive_infs` and `negative_infs` count elements; `moved` counts those that differ
-    from zero, which of a difference are those that changed at all (a NaN that stayed NaN did not). `largest` is the finite
-    element farthest from zero, with its sign, and `place` where it stands in the flattened array. All are float64.
+    Minimum, maximum, mean, std (population) and norm (L2) use the finite elements only, and are NaN if there are none. `count`
+    is the number of all elements. `zeros`, `nans`, `positive_infs` and `negative_infs` count elements. `moved` counts nonzero
+    elements; for a difference these are the changed elements (a NaN that stays NaN is unchanged). `largest` is the finite
+    element farthest from zero, with its sign, and `place` is its index in the flattened array. All are float64.
 
     >>> import numpy as np
     >>> row = summarize(np.array([1.0, -2.0, np.nan]))
@@ -174,19 +174,19 @@ def summarize(values: np.ndarray, reference: np.ndarray | None = None) -> np.nda
     ... )
     (-0.5, 1, -2.0, 1)
     """
-    # A NumPy scalar, which indexing every axis gives, has no memory that outlives the reading of its address.
+    # Indexing every axis returns a NumPy scalar, whose memory does not outlive reading its address: convert it to an array.
     return compute_statistics(np.asarray(values), [] if reference is None else [Reference(np.asarray(reference))])[-1]
 
 
 def unchanged_row(size: int) -> np.ndarray:
-    """Return the row of a weight none of whose elements changed: that of so many zeros."""
+    """Return the row of an unchanged weight, which is the row of `size` zeros."""
     row = np.zeros(len(FIELDS)) if size else np.where([name in COUNT_FIELDS for name in FIELDS], 0.0, np.nan)
     row[[FIELD_INDEX["count"], FIELD_INDEX["zeros"]]] = size
     return row
 
 
 class Reference(NamedTuple):
-    """What an array is compared with, and its mean where that is known and all its elements are finite."""
+    """An array to compare with, and its mean if that is known and all its elements are finite."""
 
     values: np.ndarray
     mean: float = math.nan
@@ -200,15 +200,15 @@ def compute_statistics(
     copy: np.ndarray | None = None,
     bins: native.SegmentBins | None = None,
 ) -> np.ndarray:
-    """Summarize an array and its differences to references of equal shape, reading each once.
+    """Summarize an array and its differences from references of equal shape, reading each array once.
 
     Args:
-        values: Any shape and number type. Low precision is widened: statistics taken in float16 or int8 are nonsense.
-        references: Arrays of equal shape. Each gives a row of its own, behind that of the values. The difference of two
-            float32 is taken in float32: exact where they are near each other, else rounded as they are.
-        workspace: Buffers to use again.
-        copy: A flat array of the same type to fill with the values on the way.
-        bins: Of one segment, where to count the values on the way; they are missed where NumPy makes the passes.
+        values: Any shape and dtype. Low precision is widened, because statistics computed in float16 or int8 are meaningless.
+        references: Arrays of equal shape. Each adds one row after the row of the values. The difference of two float32 arrays
+            is computed in float32: exact if the elements are close, else rounded as the elements are.
+        workspace: Buffers to reuse.
+        copy: A flat array of the same dtype that the values are copied to in the same pass.
+        bins: The bins of one segment, to count the values in the same pass; marked as missed if NumPy is used.
 
     Returns:
         Rows of `FIELDS`, of shape (1 + number of references, number of fields).
@@ -228,7 +228,7 @@ def _compute_with_numpy(
 ) -> np.ndarray:
     flat, others = values.reshape(-1), [Reference(other.values.reshape(-1), other.mean) for other in references]
     sums = [_Sums() for _ in range(1 + len(others))]
-    # NaN and infinities are counted, and so are sums that overflow: no reason to warn of them.
+    # NaN and infinities are counted, and overflowing sums are handled, so warnings are not needed.
     with np.errstate(invalid="ignore", over="ignore"):
         _add_blocks(flat, others, sums, workspace, copy)
     value = sums[0].to_row(flat.size, lambda: _finite_blocks(flat, None), lambda: sums[0].total / sums[0].num_finite(flat.size))
@@ -241,7 +241,7 @@ def _compute_with_numpy(
 
 
 def _mean_change(sums: _Sums, value: Sequence[float], before: float, read_again: ReadBlocks) -> float:
-    """Return the mean of a change: the change of the mean, but for where few elements moved, and next to nothing is left."""
+    """Return the mean of a change: the change of the mean, or a direct sum if few elements changed and digits would be lost."""
     size = int(value[FIELD_INDEX["count"]])
     if sums.num_finite(size) == size and sums.changed * 64 > size and math.isfinite(before):
         return value[FIELD_INDEX["mean"]] - before
@@ -259,7 +259,7 @@ def _add_blocks(
         part = slice(start, start + BLOCK_SIZE)
         if copy is not None:
             np.copyto(copy[part], flat[part])
-        # Of an array that is read-only, as a variable's is, `argmin` makes a copy: rather read our own.
+        # `argmin` copies read-only arrays, such as those of variables, so read our own copy if there is one.
         block = to_float(flat[part] if copy is None else copy[part])
         _add_values(sums[0], start, block, workspace)
         for each, other in zip(sums[1:], others, strict=True):
@@ -267,7 +267,7 @@ def _add_blocks(
 
 
 def to_float(values: np.ndarray) -> np.ndarray:
-    """Return numbers in float32 or float64, whichever holds them without loss and NumPy computes in."""
+    """Return the values as float32 or float64, the smaller type that represents them without loss."""
     if values.dtype in (np.float32, np.float64):
         return values
     return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
@@ -286,7 +286,7 @@ def _add_values(sums: _Sums, start: int, block: np.ndarray, workspace: Workspace
 
 
 def _add_change(sums: _Sums, start: int, block: np.ndarray, before: np.ndarray, workspace: Workspace) -> None:
-    # In float32 the difference of two near float32 is exact, and zero only where they are equal.
+    # The float32 difference of two close float32 values is exact, and it is zero only if they are equal.
     difference = np.subtract(block, before, out=workspace.float32_block[: block.size] if block.dtype == np.float32 else None)
     squares = _sum_of_squared_changes(difference, workspace)
     if math.isfinite(squares):
@@ -307,7 +307,7 @@ def _sum_of_squared_changes(difference: np.ndarray, workspace: Workspace) -> flo
 
 
 def _sum_of_squares(block: np.ndarray, row_length: int) -> float:
-    """Return the sum of the squares of a block, which is not finite where an element is not."""
+    """Return the sum of the squares of a block, which is not finite if any element is not."""
     rows = block[: block.size // row_length * row_length].reshape(-1, row_length)
     total = float(np.add.reduce(np.vecdot(rows, rows), dtype=np.float64))
     if rows.size < block.size:
@@ -327,7 +327,7 @@ def _finite_blocks(flat: np.ndarray, other: np.ndarray | None) -> Iterator[np.nd
 
 
 def _norm_around(blocks: Iterator[np.ndarray], mean: float, scale: float) -> float:
-    """Return the L2 norm of elements minus their mean, summed in units of `scale` so that no square overflows."""
+    """Return the L2 norm of elements minus their mean, in units of `scale` during summation so that squares do not overflow."""
     total = 0.0
     for block in blocks:
         scaled = (block - mean) / scale

@@ -1,4 +1,4 @@
-"""Checkpoint files of Keras: find them, and read single weights out of them, without touching the live model."""
+"""Find Keras checkpoint files and read single weights from them without touching the live model."""
 
 from weight_explorer.storage.keras_files.discovery import Checkpoint, find_checkpoints
 from weight_explorer.storage.keras_files.errors import CheckpointError, DamagedFileError, UnusableFileError

@@ -1,4 +1,4 @@
-"""Get at the HDF5 file inside a `.keras` archive without unpacking the archive."""
+"""Access the HDF5 file inside a `.keras` archive without unpacking the archive."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from weight_explorer.storage.formats import ARCHIVED_WEIGHTS_NAME
 from weight_explorer.storage.keras_files.errors import not_a_checkpoint_error
 from weight_explorer.storage.keras_files.layout import CheckpointLayout
 
-# What an archive may unpack to, for each byte of the model: optimizers keep four more of a weight at most. And what is beside.
+# The unpacked size allowed per byte of the model (optimizers add at most four copies), and a fixed allowance.
 _MAX_UNPACK_RATIO, _MAX_UNPACK_EXTRA_BYTES = 16, 1 << 26
 
 
 def open_archived_weights(
     stack: contextlib.ExitStack, file: BinaryIO, path: Path, layout: CheckpointLayout
 ) -> BinaryIO | FileSlice:
-    """Return the weights in an archive as a file of their own; `stack` closes what is opened for that.
+    """Return the weights in an archive as a file object; `stack` closes everything that is opened for it.
 
     Raises:
-        UnusableFileError: There are none.
+        UnusableFileError: The archive contains no weights.
         zipfile.BadZipFile: The archive is damaged, or would unpack to more than the model could have written.
     """
     archive = stack.enter_context(zipfile.ZipFile(file))
@@ -37,8 +37,8 @@ def open_archived_weights(
     if member.compress_type == zipfile.ZIP_STORED:
         return FileSlice(file, _data_offset(file, member), member.file_size)
     _check_unpacked_size(member, layout)
-    # Keras never compresses; who did pays once. HDF5 jumps about, and each jump back would decompress from the start:
-    # 1.7 to 3.4 s instead of 0.8 s for one weight of 101 MB.
+    # Keras never compresses. A compressed file is unpacked once: HDF5 reads out of order, and every backward seek would
+    # decompress from the start: 1.7 to 3.4 s instead of 0.8 s for one weight of 101 MB.
     unpacked = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     with archive.open(member) as packed:
         shutil.copyfileobj(packed, unpacked, 1 << 20)
@@ -46,7 +46,7 @@ def open_archived_weights(
 
 
 def _check_unpacked_size(member: zipfile.ZipInfo, layout: CheckpointLayout) -> None:
-    """Refuse what would unpack to far more than the model could have written, or in a way that takes memory."""
+    """Reject a member that would unpack to far more than the model could have written, or whose unpacking uses much memory."""
     model = sum(math.prod(spot.shape) * np.dtype(spot.dtype).itemsize for spot in layout.variables.values())
     most = _MAX_UNPACK_EXTRA_BYTES + _MAX_UNPACK_RATIO * model
     if member.file_size > most:
@@ -57,7 +57,7 @@ def _check_unpacked_size(member: zipfile.ZipInfo, layout: CheckpointLayout) -> N
 
 
 def _data_offset(file: BinaryIO, member: zipfile.ZipInfo) -> int:
-    """Return where a member's bytes begin: behind its header of 30 bytes, its name and what else the header announces."""
+    """Return the offset of a member's data, after its 30-byte header, its name and the extra fields in the header."""
     file.seek(member.header_offset)
     header = file.read(30)
     if header[:4] != b"PK\x03\x04":
@@ -66,10 +66,10 @@ def _data_offset(file: BinaryIO, member: zipfile.ZipInfo) -> int:
 
 
 class FileSlice(io.RawIOBase):
-    """A part of a file as a file.
+    """A section of a file as a file object.
 
-    `zipfile` gives a member as a file too, but before Python 3.12 it reads all that a jump skips: 160 to 350 ms instead of
-    1 ms for one weight of 101 MB.
+    `zipfile` can also open a member as a file, but before Python 3.12 it reads everything that a seek skips: 160 to 350 ms
+    instead of 1 ms for one weight of 101 MB.
     """
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
@@ -79,21 +79,21 @@ class FileSlice(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: the file can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can be read from any place."""
+        """Return True: the file can be read from any position."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Move to a position."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the current position."""
         return self._position
 
     def readinto(self, buffer: Any) -> int:

@@ -1,4 +1,4 @@
-"""Find checkpoint files, and put them in the order of their epochs."""
+"""Find checkpoint files and sort them by epoch."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from weight_explorer.storage.formats import (
 from weight_explorer.storage.keras_files.errors import HOW_TO_SAVE
 
 _SUFFIXES = (".keras", ".h5", ".hdf5", INDEX_SUFFIX)
-# How Keras names the shards of an index: "name_00000.weights.h5".
+# The names that Keras gives the shards of an index: "name_00000.weights.h5".
 _SHARD_NAME = re.compile(rf"(.*)_\d{{5}}{re.escape(SHARD_SUFFIX)}")
-# Files of a folder that are looked at to say what it holds.
+# How many files of a folder are checked to describe its contents.
 _MAX_FILES_CHECKED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint file, and the epoch after which it was saved."""
+    """A checkpoint file and the epoch after which it was saved."""
 
     path: Path
     epoch: int
@@ -49,18 +49,18 @@ _EPOCH = "epoch"
 
 
 def find_checkpoints(path_or_paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[Checkpoint, ...]:
-    """Find checkpoint files and put them in the order of their epochs.
+    """Find checkpoint files and sort them by epoch.
 
-    The epoch is what `{epoch}` stands for in a pattern; else the whole number of the file name that differs between the
-    files, preferably one behind "epoch", "ep" or "e"; else files are numbered from 1 by the time they were written. Files
-    without a number come after those with one.
+    The epoch is the value of `{epoch}` in a pattern. Without a pattern, it is the integer in the file name that differs between
+    the files, preferably one after "epoch", "ep" or "e". Otherwise files are numbered from 1 in order of modification time.
+    Files without a number come after those with one.
 
     Args:
         path_or_paths: A glob such as `"checkpoint/*.keras"`, a folder, a list of paths, or the pattern that was given to
             `keras.callbacks.ModelCheckpoint`, such as `"ckpt/{epoch:02d}-{val_loss:.2f}.weights.h5"`.
 
     Raises:
-        ValueError: There are none; the message says what is there instead.
+        ValueError: No checkpoints were found; the message says what is there instead.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -97,13 +97,13 @@ def _check_paths(given_paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _checkpoint_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files that may be checkpoints, each shard replaced by its index."""
+    """Return the files that may be checkpoints, with shards replaced by their index."""
     kept = [path for path in paths if path.name.endswith(_SUFFIXES) and not path.name.startswith(".") and path.is_file()]
     return list(dict.fromkeys(_shard_index_of(path) or path for path in kept))
 
 
 def _shard_index_of(path: Path) -> Path | None:
-    """Return the index of sharded weights that names this file as one of its shards, or None."""
+    """Return the index that names this file as one of its shards, or None."""
     found = _SHARD_NAME.fullmatch(path.name)
     index = path.with_name(f"{found[1]}{INDEX_SUFFIX}") if found else path
     return index if index != path and index.is_file() and path.name in FileProbe(index).shard_files else None
@@ -120,7 +120,7 @@ def _find_by_pattern(pattern: str) -> tuple[Checkpoint, ...]:
 
 
 def _glob_and_regex(pattern: str) -> tuple[str, re.Pattern[str]]:
-    """Turn a file name pattern with fields into what finds the files, and what reads the epoch from a path.
+    """Convert a file name pattern with fields to a glob for the files and a regular expression that reads the epoch.
 
     >>> wanted, regex = _glob_and_regex("ckpt[1]/{epoch:02d}-{val_loss:.2f}.keras")
     >>> wanted, regex.fullmatch("ckpt[1]/07-0.35.keras")["epoch"]
@@ -141,7 +141,7 @@ def _escape_glob(literal: str) -> str:
 
 
 def _glob_to_regex(literal: str) -> str:
-    """Return what matches the same as the glob does: stars stay stars, all else is meant as it stands."""
+    """Return a regular expression that matches the same paths as the glob: wildcards stay wildcards, the rest is literal."""
     wilds = [_WILDCARD_REGEX[wild] for wild in _WILDCARD.findall(literal)]
     parts = [re.escape(part) for part in _WILDCARD.split(literal.replace("\\", "/"))]
     return "".join(part + wild for part, wild in zip(parts, [*wilds, ""], strict=True))
@@ -165,7 +165,7 @@ def _modified_key(path: Path) -> tuple[int, str]:
 
 
 def _epoch_labels(paths: list[Path]) -> list[str]:
-    """Return what an epoch may stand in: file names, or where those are all the same, the folders that differ."""
+    """Return the texts that may contain the epoch: the file names or, if they are all the same, the folders that differ."""
     names = [path.name for path in paths]
     if len(paths) > 1 and len(set(names)) == 1:
         folders = [os.path.abspath(path.parent) for path in paths]
@@ -174,7 +174,7 @@ def _epoch_labels(paths: list[Path]) -> list[str]:
 
 
 def _numbers_by_slot(label: str) -> dict[str, int]:
-    """Return the whole numbers of a name, by what tells one of them from another: their number and the word before.
+    """Return the integers in a name, keyed by their position and the word before each.
 
     >>> _numbers_by_slot("run3_weights.05-0.35")
     {'0 run': 3, '1 weights': 5}
@@ -192,7 +192,7 @@ def _numbers_by_slot(label: str) -> dict[str, int]:
 
 
 def _epoch_slot(numbers: list[dict[str, int]]) -> str:
-    """Choose which of the numbers is the epoch; "" where none can be."""
+    """Choose which of the numbers is the epoch; "" if none can be."""
     values: defaultdict[str, set[int]] = defaultdict(set)
     for slot, number in (pair for each in numbers for pair in each.items()):
         values[slot].add(number)
@@ -204,7 +204,7 @@ def _epoch_slot(numbers: list[dict[str, int]]) -> str:
 
 
 def _raise_no_checkpoints(text: str) -> NoReturn:
-    """Say that nothing was found, where was looked, and what is there instead."""
+    """Raise an error that says nothing was found, where the search looked, and what is there instead."""
     folder = Path(text) if os.path.isdir(text) else _fixed_folder(text)
     wanted = (
         "files that end in .keras, .weights.h5, .weights.json or .h5"
@@ -240,7 +240,7 @@ def _describe_folder(folder: Path, text: str) -> str:
 
 
 def _describe_other_format(folder: Path, names: list[str]) -> str:
-    """Say what the first file in a folder is that is known and no checkpoint, and what to do with it; "" for none."""
+    """Describe the first file in a folder with a known format other than a checkpoint, with advice; "" if there is none."""
     for name in names[:_MAX_FILES_CHECKED]:
         kind = _detect_format_or_none(folder / name)
         if kind is not None and kind.reader is not FormatReader.CHECKPOINTS:

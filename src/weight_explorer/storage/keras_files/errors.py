@@ -1,4 +1,4 @@
-"""What is wrong with a checkpoint file."""
+"""Errors about checkpoint files."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _MISMATCH_ADVICE = "Build the model as it was when the file was saved, or give t
 
 
 class CheckpointError(ValueError):
-    """A checkpoint file cannot be used with this model; the message says why, and what to do."""
+    """A checkpoint file cannot be used with this model; the message says why and what to do."""
 
 
 class UnusableFileError(CheckpointError):
-    """A file cannot be used with any model; others of the same folder may be well."""
+    """A file cannot be used with any model; other files in the same folder may still be usable."""
 
 
 class DamagedFileError(UnusableFileError):
-    """A file is cut off, damaged, or still being written."""
+    """A file is truncated, damaged, or still being written."""
 
 
 def mismatch_error(path: Path, description: str) -> CheckpointError:
-    """Make the error of a file that does not fit the model; `description` say what it holds."""
+    """Return the error for a file that does not fit the model; `description` says what the file holds."""
     return CheckpointError(f"{str(path)!r} {description}. {_MISMATCH_ADVICE}")
 
 
 def not_a_checkpoint_error(path: Path) -> UnusableFileError:
-    """Make the error of a file that cannot be read as a checkpoint; it says what the file is instead, as far as it is known."""
+    """Return the error for a file that is not a readable checkpoint; the message names its actual format if it is known."""
     content, kind = FileProbe(path), detect_format(path)
     if kind is not None and kind.reader is not FormatReader.CHECKPOINTS:
         return UnusableFileError(FormatReader.CHECKPOINTS.wrong_format_message(kind, path))
@@ -57,7 +57,7 @@ def not_a_checkpoint_error(path: Path) -> UnusableFileError:
 
 @contextlib.contextmanager
 def translate_read_errors(path: Path) -> Iterator[None]:
-    """Turn what libraries raise about a file into what a user can act on."""
+    """Convert the errors that libraries raise for a file to errors with advice for the user."""
     try:
         yield
     except CheckpointError:

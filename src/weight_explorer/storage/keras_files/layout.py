@@ -1,4 +1,4 @@
-"""Where a model's variables stand in its files, asked of Keras once; from then on files are only HDF5."""
+"""Where Keras saves a model's variables in its files. Keras is asked once; after that, files are read as plain HDF5."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from keras.src.saving import saving_lib
 from weight_explorer.catalog.schema import SEED_STATE, Catalog
 from weight_explorer.comparison.alignment import LayerRef
 
-# Keras has no public way to ask where in a file it writes a variable. Its own walk over the model is the only one that stays
-# right about containers, class names with counters and layers that override `save_own_variables`; it refuses stores that are
-# not of this class. Both have been there under these names since Keras 3.0.
+# Keras has no public way to ask where it saves a variable in a file. Only its own walk over the model reliably handles
+# containers, class names with counters, and layers that override `save_own_variables`. It rejects stores that are not of this
+# class. Both have existed under these names since Keras 3.0.
 _save_state = saving_lib._save_state  # noqa: SLF001
 _Store: Any = saving_lib.H5IOStore
 
-# The group of what belongs to no layer, in the older layout.
+# The group for weights that belong to no layer, in the legacy layout.
 LEGACY_TOP_LEVEL_GROUP = "top_level_model_weights"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedVariable:
-    """What a model writes for one variable."""
+    """What a model saves for one variable."""
 
     key: str
     shape: tuple[int, ...]
@@ -36,15 +36,15 @@ class SavedVariable:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointLayout:
-    """Where a model's variables stand in its files.
+    """Where a model's variables are saved in its files.
 
     Attributes:
-        variables: From key to what is written of it.
-        datasets: From key to the name of its dataset in a file of Keras 3.
-        group_sizes: From each group of such a file to the number of arrays that its layer writes, variables or not.
-        legacy_layers: Of the older layout: the layers' names, each with its keys in the order in which Keras writes them.
-        layer_names: From group to the name of its layer, where somebody chose that name, as far as Keras notes names.
-        missing_reasons: From key to the reason why files of Keras 3 do not hold it under its own name.
+        variables: Maps each key to what is saved for the variable.
+        datasets: Maps each key to the name of its dataset in a Keras 3 file.
+        group_sizes: Maps each group of such a file to the number of arrays that its layer saves, including non-variables.
+        legacy_layers: For the legacy layout: the layer names, each with its keys in the order in which Keras saves them.
+        layer_names: Maps each group to the name of its layer, if the user chose the name and Keras saves it.
+        missing_reasons: Maps each key to the reason why Keras 3 files do not contain it under its own name.
     """
 
     variables: Mapping[str, SavedVariable]
@@ -56,9 +56,9 @@ class CheckpointLayout:
 
 
 def read_layout(model: Any, catalog: Catalog) -> CheckpointLayout:
-    """Ask Keras where it writes the variables of a catalog; once for all files, and again when the model was changed.
+    """Ask Keras where it saves the variables of a catalog. Call this once for all files, and again after the model changes.
 
-    Nothing is written, and no value of a variable is read, but where a layer merges LoRA matrices before it saves.
+    Nothing is written. No variable is read, except where a layer merges LoRA matrices before it saves.
 
     Args:
         model: A built model.
@@ -97,7 +97,7 @@ def read_layout(model: Any, catalog: Catalog) -> CheckpointLayout:
 
 
 def _user_chosen_names(catalog: Catalog) -> set[str]:
-    """Return the names of layers that tell them apart in any session: those that Keras did not make up from their class."""
+    """Return the layer names that identify a layer in any session: those that Keras did not generate from the class."""
     steps = {LayerRef(node.path, node.name, node.class_name) for node in catalog.nodes.values()}
     return {step.name for step in steps if step.auto_name_number is None} - {
         step.name for step in steps if step.auto_name_number is not None
@@ -117,7 +117,7 @@ def _missing_reason(role: str) -> str:
 
 
 class _RecordingStore(_Store):
-    """Takes what layers would write and keeps the very objects, by the group they would stand in."""
+    """Collects the objects that layers would save, without copying them, by the group they would be in."""
 
     def __init__(self) -> None:
         self.groups: dict[str, dict[str, Any]] = {}
@@ -128,14 +128,14 @@ class _RecordingStore(_Store):
 
     def make(self, path: str, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
         group = f"{path}/vars" if path else "vars"
-        self.names[group] = (metadata or {}).get("name", "")  # Keras >= 3.9 gives it
+        self.names[group] = (metadata or {}).get("name", "")  # provided by Keras >= 3.9
         return self.groups.setdefault(group, {})
 
 
 def _record_save(model: Any, catalog: Catalog) -> _RecordingStore:
     store = _RecordingStore()
     holders = [model, *catalog.layers.values()]
-    # An optimizer copies all of its state to save it, and none of it is a weight.
+    # An optimizer copies its entire state when it is saved, and none of that state is a weight.
     skipped = {id(each) for holder in holders for each in list(vars(holder).values()) if isinstance(each, keras.Optimizer)}
     with _preserve_jit_compile(holders):
         _save_state(model, weights_store=store, assets_store=None, inner_path="", visited_saveables=skipped)
@@ -144,7 +144,7 @@ def _record_save(model: Any, catalog: Catalog) -> _RecordingStore:
 
 @contextlib.contextmanager
 def _preserve_jit_compile(layers: Iterable[Any]) -> Iterator[None]:
-    """Undo the one thing that Keras' walk changes: `Model.jit_compile`, which it looks at, settles "auto" for good."""
+    """Undo the only side effect of the Keras walk: reading `Model.jit_compile` permanently resolves "auto"."""
     undecided = [each for each in layers if vars(each).get("_jit_compile", "") is None]
     try:
         yield
@@ -154,9 +154,9 @@ def _preserve_jit_compile(layers: Iterable[Any]) -> Iterator[None]:
 
 
 def _legacy_layers(model: Any, keys: Mapping[int, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return what the older layout holds, in its order: first what is trained, then the rest, of each layer of the model."""
+    """Return the contents of the legacy layout in order: for each layer, trainable weights first, then the rest."""
     weights = {id(weight) for weight in model.weights}
-    # Those of the model itself, not of its layers, have no public list; Keras' own code for this layout reads these.
+    # Keras has no public list of the model's own weights, outside its layers. Its code for the legacy layout reads these two.
     own = [each for each in model._trainable_variables + model._non_trainable_variables if id(each) in weights]  # noqa: SLF001
     held = [(layer.name, layer.trainable_weights + layer.non_trainable_weights) for layer in model.layers]
     named = [

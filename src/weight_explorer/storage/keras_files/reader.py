@@ -1,4 +1,4 @@
-"""Read single weights out of checkpoint files, without touching the live model or building another."""
+"""Read single weights from checkpoint files without touching the live model or building another one."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from weight_explorer.storage.keras_files.stores import CheckpointStore, open_sto
 
 
 def read_weight(path: str | os.PathLike[str], layout: CheckpointLayout, key: str) -> np.ndarray:
-    """Read one weight from a checkpoint file, as a read-only array of the file's own type.
+    """Read one weight from a checkpoint file, as a read-only array in the file's own data type.
 
-    Only that weight is read: out of a `.keras` file of 101 MB in 1 ms, as from plain HDF5.
+    Only that weight is read: from a `.keras` file of 101 MB in 1 ms, as from plain HDF5.
 
     Raises:
         DamagedFileError: The file cannot be read.
-        CheckpointError: It does not hold this weight, or not in this shape.
+        CheckpointError: The file does not contain this weight, or contains it with another shape.
     """
     with open_checkpoint(path, layout) as file:
         return file.read(key)
 
 
 def check_checkpoint(path: str | os.PathLike[str], layout: CheckpointLayout) -> None:
-    """Compare what a file holds with the model, from its table of contents alone: no value is read.
+    """Compare the contents of a file with the model. Only metadata is read, no values.
 
     Raises:
         DamagedFileError: The file cannot be read.
-        CheckpointError: A weight is missing or has another shape, or a layer another number of weights.
+        CheckpointError: A weight is missing or has another shape, or a layer has another number of weights.
     """
     with open_checkpoint(path, layout) as file:
         file.check()
@@ -50,11 +50,11 @@ def open_checkpoint(path: str | os.PathLike[str], layout: CheckpointLayout) -> I
 
     Args:
         path: The file.
-        layout: From `places_of`.
+        layout: The layout, from `read_layout`.
 
     Raises:
-        UnusableFileError: The file is no checkpoint, or damaged; the message says what it is.
-        CheckpointError: It cannot be opened, or holds another number of layers (older layout).
+        UnusableFileError: The file is not a checkpoint, or is damaged; the message says what it is.
+        CheckpointError: It cannot be opened, or contains another number of layers (legacy layout).
     """
     path = Path(path).expanduser()
     with contextlib.ExitStack() as stack:
@@ -64,7 +64,7 @@ def open_checkpoint(path: str | os.PathLike[str], layout: CheckpointLayout) -> I
 
 
 class OpenCheckpoint:
-    """A checkpoint file that is open; made by `open_checkpoint`."""
+    """An open checkpoint file; created by `open_checkpoint`."""
 
     def __init__(self, path: Path, layout: CheckpointLayout, store: CheckpointStore) -> None:
         self.path = path
@@ -75,7 +75,7 @@ class OpenCheckpoint:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the weights that are in this file, in the order of the catalog."""
+        """Keys of the weights in this file, in catalog order."""
         with translate_read_errors(self.path):
             return tuple(key for key in self._layout.variables if self._dataset(key) is not None)
 
@@ -88,7 +88,7 @@ class OpenCheckpoint:
         return values
 
     def check(self) -> None:
-        """Compare all shapes, and what is there; see `check_checkpoint`."""
+        """Check that all weights are present with the right shapes; see `check_checkpoint`."""
         if self._store.legacy_group is None:
             with translate_read_errors(self.path):
                 self._check_groups()
@@ -99,7 +99,7 @@ class OpenCheckpoint:
                 self._check_layer_order()
 
     def _check_layer_order(self) -> None:
-        """Refuse layers with chosen names that stand in each other's place, which their shapes do not tell."""
+        """Reject a file in which layers with user-chosen names have swapped places, which their shapes alone would not show."""
         for groups in _interchangeable_groups(self._layout):
             names = {self._layout.layer_names[group] for group in groups}
             for group in groups:
@@ -110,7 +110,7 @@ class OpenCheckpoint:
     def _check_groups(self) -> None:
         for group, expected in self._layout.group_sizes.items():
             held = self._store.num_arrays(group)
-            if held not in (expected, 0):  # where there are none, the missing weight is named
+            if held not in (expected, 0):  # if there are none, the error names the missing weight
                 raise mismatch_error(self.path, f"holds {held} arrays in {group!r} and the model writes {expected} there")
         extra = sorted(_layer_groups(self._store.groups()) - _layer_groups(self._layout.group_sizes))
         if extra:
@@ -144,7 +144,7 @@ class OpenCheckpoint:
 
 
 def _interchangeable_groups(layout: CheckpointLayout) -> list[list[str]]:
-    """Return the groups of layers with chosen names that hold arrays of the same shapes, two or more together."""
+    """Return lists of two or more groups whose layers have user-chosen names and arrays of the same shapes."""
     shapes: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
     for key, name in layout.datasets.items():
         shapes[name.rpartition("/")[0]].append(layout.variables[key].shape)
@@ -156,10 +156,10 @@ def _interchangeable_groups(layout: CheckpointLayout) -> list[list[str]]:
 
 
 def _restore_dtype(values: Any, variable: SavedVariable) -> np.ndarray:
-    """Give back the type to numbers that HDF5 has no name for and holds as bytes: bfloat16 and float8.
+    """Restore the data type of numbers that HDF5 has no type for and stores as bytes: bfloat16 and float8.
 
-    Keras notes bfloat16 beside it, in files of its own layout and as text of any length, so that nobody looks: those of two
-    bytes are bfloat16, since float16 has a name, and others what the model has.
+    Keras records bfloat16 in an attribute, but only in files of its own layout and as variable-length text, so it is not read.
+    Two-byte values are bfloat16, since HDF5 has a float16 type. Others have the model's data type.
     """
     values = np.asarray(values)
     if values.dtype.kind != "V":
@@ -173,6 +173,6 @@ def _restore_dtype(values: Any, variable: SavedVariable) -> np.ndarray:
 
 
 def _layer_groups(groups: Iterable[str]) -> set[str]:
-    """Return what stands right under `layers`, where Keras puts the layers of a model and nothing else."""
+    """Return the direct children of `layers`, where Keras puts only the layers of a model."""
     parts = [group.split("/") for group in groups]
     return {"/".join(each[: number + 2]) for each in parts for number, part in enumerate(each[:-1]) if part == "layers"}

@@ -1,4 +1,4 @@
-"""The arrays of a checkpoint, by their names: in one HDF5 file, in an archive, or in shards beside their index."""
+"""Access the arrays of a checkpoint by name: in one HDF5 file, in an archive, or in shards next to their index."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ from weight_explorer.storage.keras_files.errors import UnusableFileError, not_a_
 from weight_explorer.storage.keras_files.layout import CheckpointLayout
 from weight_explorer.storage.keras_files.legacy_layout import legacy_group
 
-# Groups within groups: HDF5's own walk goes as deep as a file says, until the process ends.
+# Limit for nested groups: HDF5's own traversal goes as deep as a file says, until the process crashes.
 _MAX_DEPTH = 200
 
 
 class CheckpointStore(ABC):
-    """Arrays in groups, as Keras 3 writes them.
+    """Arrays in groups, as Keras 3 saves them.
 
     Attributes:
-        legacy_group: The group with the layers where a file has the layout of `model.save("model.h5")`, else None.
+        legacy_group: The group that contains the layers if a file has the layout of `model.save("model.h5")`, else None.
     """
 
     legacy_group: Any = None
 
     @abstractmethod
     def find(self, name: str) -> Any:
-        """Return the dataset of this name, or None."""
+        """Return the dataset with this name, or None."""
 
     @abstractmethod
     def num_arrays(self, group: str) -> int:
-        """Return how many arrays a group holds."""
+        """Return the number of arrays in a group."""
 
     @abstractmethod
     def layer_name(self, group: str) -> str:
-        """Return the name that the layer of a group had when it was saved; "" where the file does not say."""
+        """Return the name of the layer of a group when it was saved; "" if the file does not contain it."""
 
     @abstractmethod
     def groups(self) -> Iterable[str]:
-        """Return the groups that hold arrays of layers."""
+        """Return the groups that contain arrays of layers."""
 
 
 def open_store(stack: contextlib.ExitStack, path: Path, layout: CheckpointLayout) -> CheckpointStore:
-    """Open a checkpoint for as long as the stack is.
+    """Open a checkpoint; the stack closes it.
 
     Raises:
-        UnusableFileError: It is of another kind; the message says which.
-        Exception: Whatever libraries raise of a damaged file.
+        UnusableFileError: It has another format; the message says which.
+        Exception: Any error that a library raises for a damaged file.
     """
     file = stack.enter_context(path.open("rb"))
     start = file.read(8)
@@ -83,35 +83,35 @@ class SingleFileStore(CheckpointStore):
         self._layer_names = _LayerNames(stream, self._file)
         self.legacy_group = legacy_group(self._file)
         if self.legacy_group is not None:
-            hdf5.check_heaps(stream)  # type: ignore[arg-type] - of a window too
+            hdf5.check_heaps(stream)  # type: ignore[arg-type] - also accepts a file section
         elif isinstance(stream, FileSlice) or _is_keras_3(self._file):
             return
         else:
             raise not_a_checkpoint_error(path)
 
     def find(self, name: str) -> Any:
-        """Return the dataset of this name, or None."""
+        """Return the dataset with this name, or None."""
         found = hdf5.find_object(self._file, name)
         return found if isinstance(found, h5py.Dataset) else None
 
     def num_arrays(self, group: str) -> int:
-        """Return how many arrays a group holds."""
+        """Return the number of arrays in a group."""
         found = hdf5.find_object(self._file, group)
         return len(found) if isinstance(found, h5py.Group) else 0
 
     def layer_name(self, group: str) -> str:
-        """Return the name that the layer of a group had when it was saved; "" where the file does not say."""
+        """Return the name of the layer of a group when it was saved; "" if the file does not contain it."""
         return self._layer_names.get(group)
 
     def groups(self) -> Iterable[str]:
-        """Return the groups with arrays of layers, at any depth that the model could have."""
+        """Return the groups that contain arrays of layers, down to any depth that a model could have."""
         found: list[str] = []
         waiting: list[tuple[str, Any]] = [("", self._file)]
         seen: set[int] = set()
         while waiting:
             path, group = waiting.pop()
             place = h5py.h5o.get_info(group.id).addr
-            if place in seen:  # a group may stand in several places, in itself too
+            if place in seen:  # a group may be linked from several places, including from itself
                 continue
             seen.add(place)
             if path.endswith("/vars") and len(group):
@@ -124,7 +124,7 @@ class SingleFileStore(CheckpointStore):
 
 
 class ShardedStore(CheckpointStore):
-    """The contents of the files that an index names. Each is opened when something in it is asked for."""
+    """The contents of the files named in an index. Each file is opened on first use."""
 
     def __init__(self, stack: contextlib.ExitStack, path: Path) -> None:
         self._stack = stack
@@ -146,23 +146,23 @@ class ShardedStore(CheckpointStore):
         return name
 
     def find(self, name: str) -> Any:
-        """Return the dataset of this name in whichever shard has it, or None."""
+        """Return the dataset with this name from the shard that contains it, or None."""
         group = name.rpartition("/")[0]
         found = (hdf5.find_object(self._file(shard), name) for shard in self._shards.get(group, ()))
         return next((each for each in found if isinstance(each, h5py.Dataset)), None)
 
     def num_arrays(self, group: str) -> int:
-        """Return how many arrays a group holds, in all shards together."""
+        """Return the total number of arrays in a group across all shards."""
         found = (hdf5.find_object(self._file(shard), group) for shard in self._shards.get(group, ()))
         return sum(len(each) for each in found if isinstance(each, h5py.Group))
 
     def layer_name(self, group: str) -> str:
-        """Return the name that the layer of a group had when it was saved; "" where the file does not say."""
+        """Return the name of the layer of a group when it was saved; "" if the file does not contain it."""
         found = ((self._file(shard), self._layer_names[shard]) for shard in self._shards.get(group, ()))
         return next((name for _, names in found if (name := names.get(group))), "")
 
     def groups(self) -> Iterable[str]:
-        """Return the groups that the index names."""
+        """Return the groups named in the index."""
         return list(self._shards)
 
     def _file(self, name: str) -> Any:
@@ -183,7 +183,7 @@ class ShardedStore(CheckpointStore):
 
 
 class _LayerNames:
-    """The names of layers in a file: text of any length, which is read only when the heaps it lies in were looked through."""
+    """The layer names in a file. They are variable-length text, which is read only after its heaps have been checked."""
 
     def __init__(self, stream: BinaryIO | FileSlice, file: Any) -> None:
         self._stream = stream
@@ -196,7 +196,7 @@ class _LayerNames:
         if not isinstance(found, h5py.Group) or "name" not in found.attrs:
             return ""
         if not self._is_checked:
-            hdf5.check_heaps(self._stream)  # type: ignore[arg-type] - of a window too
+            hdf5.check_heaps(self._stream)  # type: ignore[arg-type] - also accepts a file section
             self._is_checked = True
         name = hdf5.read_attribute(found, "name", allow_variable_length=True)
         return name.decode() if isinstance(name, bytes) else str(name)

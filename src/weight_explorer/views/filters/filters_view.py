@@ -1,4 +1,4 @@
-"""The filters of a convolution as small pictures in a grid."""
+"""The Filters view: the filters of a convolution as small tiles in a grid."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from weight_explorer.views.reading import MEMORY_HINT, Reading, read_quantity
 
 VIEW = "filters"
 
-# As many as can be told apart on the usual stage of 850 x 280 pixels, at 4 pixels a cell of 9.
+# The most tiles that can be told apart in the usual picture area of 850 × 280 pixels, with 3 × 3 cells of 4 pixels each.
 TILES_PER_PAGE = 64
 
-# More rows than this in a tile are thinner than a pixel.
+# With more rows than this in a tile, each is thinner than a pixel.
 MAX_ROWS = 64
 
-# A filter that moved by more than this share of its norm has clearly learned something.
+# A filter that has changed by more than this share of its norm has clearly learned something.
 CLEAR_CHANGE = 0.1
 
 
 def applies(weight: Weight) -> bool:
-    """Whether a weight is a kernel that is moved along its input."""
+    """Whether the weight is a kernel that is moved along its input."""
     return kernel_axes(weight.axes) is not None
 
 
@@ -103,7 +103,7 @@ OPTIONS = (CHANNELS, CHANNEL, FILTER, PAGE, SORT, COLORS)
 
 @dataclass(frozen=True, slots=True)
 class _FilterOptions(ChannelOptions):
-    """All that was chosen for this view."""
+    """All options chosen for this view."""
 
     mode: str = "one"
     sort: str = "number"
@@ -112,7 +112,7 @@ class _FilterOptions(ChannelOptions):
 
     @property
     def shows_channels(self) -> bool:
-        """Whether each tile is a channel of one filter, and not a filter."""
+        """Whether each tile shows a channel of one filter, not a filter."""
         return self.mode == "filter"
 
 
@@ -128,7 +128,7 @@ def _filter_options(weight: Weight, history: History, choice: Choice) -> _Filter
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Draw each filter as a tile, at most 64 of them on a page, in the chosen order."""
+    """Draw each filter as a tile, at most 64 per page, in the chosen order."""
     reading = read_quantity(weight, history, choice)
     if isinstance(reading, EmptyPicture):
         return reading
@@ -147,7 +147,7 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
     shown = ranking.order[asked.page * TILES_PER_PAGE : (asked.page + 1) * TILES_PER_PAGE]
     drawn = DRAW_MODES[asked.mode](stack, kernel, asked)
     scale = describe_animation_range(choice.color_limit, largest_magnitude(drawn.cells)) if asked.has_common_scale else ""
-    with np.errstate(over="ignore"):  # a norm over channels may be more than float32 holds
+    with np.errstate(over="ignore"):  # a norm over channels may exceed the range of float32
         cells = np.ascontiguousarray(drawn.cells[shown], np.float32)
     return TilesPicture(
         cells=cells,
@@ -170,7 +170,7 @@ _COMBINED_TEXT = {"norm": "norm over all channels", "mean": "mean over all chann
 
 
 def _limits(tiles: FilterTiles, cells: np.ndarray, choice: Choice, *, has_common_scale: bool) -> np.ndarray:
-    """Return the end of each tile's color scale; a common one is that of all pages, or of all frames of a film."""
+    """Return the limit of each tile's color scale. A common limit covers all pages, or all frames of an animation."""
     if has_common_scale:
         limit = largest_magnitude(tiles.cells) if choice.color_limit is None else choice.color_limit
         return np.full(len(cells), limit, np.float32)
@@ -197,7 +197,7 @@ def _label(axis: Axis, index: int) -> str:
 
 
 def _describe_index(axis: Axis, index: int) -> str:
-    """Name an entry as the other views do, such as `filters = 9 (forget gate 1) "cat"`."""
+    """Name an entry in the same way as the other views, such as `filters = 9 (forget gate 1) "cat"`."""
     block = next((block for block in axis.blocks if block.start <= index < block.stop), None)
     within = f" ({block.name} {index - block.start})" if block and axis.is_split else ""
     label = _label(axis, index)
@@ -205,7 +205,7 @@ def _describe_index(axis: Axis, index: int) -> str:
 
 
 def _heading(kernel: KernelAxes, drawn: FilterTiles, options: _FilterOptions) -> tuple[str, ...]:
-    """Say which axis is what, in short pieces."""
+    """Return short texts that say what each axis shows."""
     names = [axis.name.removeprefix("kernel_") for axis in kernel.axes]
     down, across = " x ".join(names[i] for i in drawn.rows), [names[i] for i in drawn.columns]
     filters = " x ".join(names[i] for i in kernel.filters)
@@ -280,7 +280,7 @@ def _describe_change(subject: SortInput, entry: str) -> str:
     if shares is None:
         return ""
     of = f"of {format_count(len(shares))} {pluralize(entry)}"
-    known = shares[np.isfinite(shares)]  # not of NaN or Inf, nor of a norm that was zero
+    known = shares[np.isfinite(shares)]  # excludes NaN and Inf, and norms that were zero
     broken = f"{len(shares) - len(known)} {of} cannot be compared with the start." if len(known) < len(shares) else ""
     if not known.size:
         return broken

@@ -1,4 +1,4 @@
-"""Convolution kernels by what their axes are: filters, channels and the window that moves along the input."""
+"""The axes of convolution kernels: filters, channels, and the window that moves along the input."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from weight_explorer.catalog.schema import Axis
 
-# Of a depthwise kernel each pair of a channel and one of these is a filter of its own.
+# In a depthwise kernel, each pair of a channel and an entry of this axis is a separate filter.
 DEPTHWISE = "depth_multiplier"
 
 
 @dataclass(frozen=True, slots=True)
 class KernelAxes:
-    """Which axes of a kernel are which: its window, the channels that come in, and those that count the filters."""
+    """The axes of a kernel by role: its window, its input channels, and the axes that count filters."""
 
     axes: tuple[Axis, ...]
     window: tuple[int, ...]
@@ -25,27 +25,27 @@ class KernelAxes:
 
     @property
     def num_channels(self) -> int:
-        """How many channels each filter looks at; a depthwise one at its own only."""
+        """The number of channels that each filter reads; a depthwise filter reads only its own."""
         return 1 if self.channel is None else self.axes[self.channel].size
 
     @property
     def num_filters(self) -> int:
-        """How many filters there are."""
+        """The number of filters."""
         return math.prod(self.axes[i].size for i in self.filters)
 
     @property
     def noun(self) -> str:
-        """What one filter is called."""
+        """The noun for one filter."""
         return self.axes[self.filters[-1]].entry_name or "filter"
 
     @property
     def window_text(self) -> str:
-        """The window's size, such as `3 x 3`."""
+        """The size of the window, such as `3 x 3`."""
         return " x ".join(str(self.axes[i].size) for i in self.window) + (" steps" if len(self.window) == 1 else "")
 
 
 def kernel_axes(axes: tuple[Axis, ...]) -> KernelAxes | None:
-    """Tell a kernel's axes apart by their sides, in whatever order they stand; None where it has no window, or no filters.
+    """Identify a kernel's axes by their sides, in any order; None if it has no window or no filters.
 
     >>> names = (("kernel_length", "window"), ("filters", "out"), ("in_channels", "in"))
     >>> kernel_axes(tuple(Axis(name, 2, side=side) for name, side in names)).channel
@@ -62,18 +62,18 @@ def kernel_axes(axes: tuple[Axis, ...]) -> KernelAxes | None:
 
 
 def stack_filters(values: np.ndarray, kernel: KernelAxes) -> np.ndarray:
-    """Bring a kernel to (filters, channels, *window); a view of it wherever NumPy can make one."""
+    """Rearrange a kernel to (filters, channels, *window), as a view if NumPy allows it."""
     channel = () if kernel.channel is None else (kernel.channel,)
     window = tuple(values.shape[i] for i in kernel.window)
     return values.transpose((*kernel.filters, *channel, *kernel.window)).reshape(-1, kernel.num_channels, *window)
 
 
-# Sums of squares between these have lost no digit that counts in float32, which adds five times as fast.
+# Sums of squares in this range are accurate to float32 precision. Summing in float32 is five times as fast.
 SAFE_RANGE = (1e-30, 1e37)
 
 
 def sums_of_squares(stack: np.ndarray) -> np.ndarray:
-    """Return the sum of squares of each window, of shape (filters, channels): right to 5 digits, of whatever size."""
+    """Return the sum of squares of each window, of shape (filters, channels), accurate to 5 digits at any magnitude."""
     axes = list(range(stack.ndim))
     with np.errstate(all="ignore"):
         sums = np.einsum(stack, axes, stack, axes, axes[:2])
@@ -84,11 +84,11 @@ def sums_of_squares(stack: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterTiles:
-    """What is drawn of every tile, before they are sorted and turned to pages.
+    """The contents of all tiles, before they are sorted and split into pages.
 
-    `cells` has the shape (tiles, rows, columns, parts): one part, or red, green and blue. `rows` and `columns` are the axes
-    along each side of a tile, the outer ones first; `filters` and `channels` say of which filter and channel each tile is,
-    None where it is of all channels.
+    `cells` has the shape (tiles, rows, columns, parts), with one part, or red, green, and blue. `rows` and `columns` are the
+    axes along each side of a tile, outermost first. `filters` and `channels` give the filter and the channel of each tile;
+    `channels` is None if each tile combines all channels.
     """
 
     cells: np.ndarray
@@ -100,7 +100,7 @@ class FilterTiles:
 
 @dataclass(frozen=True, slots=True)
 class ChannelOptions:
-    """Which channel, and of one filter which: only some ways to draw ask for them."""
+    """The chosen channel, and the chosen filter. Only some drawing modes use them."""
 
     channel: int = 0
     filter: int = 0
@@ -111,7 +111,7 @@ def _all_filters(kernel: KernelAxes) -> np.ndarray:
 
 
 def _fold_windows(kernel: KernelAxes, windows: np.ndarray, filters: np.ndarray, channels: np.ndarray | None) -> FilterTiles:
-    """Fold windows of shape (tiles, *window) to rows and columns: depth runs across, slice beside slice."""
+    """Fold windows of shape (tiles, *window) to rows and columns. Depth slices are placed side by side."""
     window = kernel.window
     if len(window) == 1:
         return FilterTiles(windows[:, None, :, None], (), window, filters, channels)
@@ -129,13 +129,13 @@ def draw_one(stack: np.ndarray, kernel: KernelAxes, options: ChannelOptions) -> 
 
 
 def draw_strongest(stack: np.ndarray, kernel: KernelAxes, _: ChannelOptions) -> FilterTiles:
-    """Draw each filter in the channel where its norm is largest; one with a NaN in that, since it must not be missed."""
+    """Draw each filter in the channel with the largest norm. A channel with NaN takes precedence, so that it is not missed."""
     channels = sums_of_squares(stack).argmax(axis=1)
     return _fold_windows(kernel, stack[_all_filters(kernel), channels], _all_filters(kernel), channels)
 
 
 def draw_norm(stack: np.ndarray, kernel: KernelAxes, _: ChannelOptions) -> FilterTiles:
-    """Draw at each place of the window the L2 norm over all channels: where a filter looks, whatever it looks for."""
+    """Draw the L2 norm over all channels at each window position: where a filter looks, regardless of what it detects."""
     axes = list(range(stack.ndim))
     with np.errstate(all="ignore"):
         norms = np.sqrt(np.einsum(stack, axes, stack, axes, [0, *axes[2:]], dtype=np.float64))
@@ -143,24 +143,24 @@ def draw_norm(stack: np.ndarray, kernel: KernelAxes, _: ChannelOptions) -> Filte
 
 
 def draw_mean(stack: np.ndarray, kernel: KernelAxes, _: ChannelOptions) -> FilterTiles:
-    """Draw at each place of the window the mean over all channels: what a filter does where all channels are alike."""
+    """Draw the mean over all channels at each window position: the effect of a filter if all channels are equal."""
     with np.errstate(all="ignore"):
         return _fold_windows(kernel, stack.mean(axis=1, dtype=np.float64), _all_filters(kernel), None)
 
 
 def draw_rgb(stack: np.ndarray, kernel: KernelAxes, _: ChannelOptions) -> FilterTiles:
-    """Draw three channels as red, green and blue."""
+    """Draw three channels as red, green, and blue."""
     return FilterTiles(np.moveaxis(stack, 1, -1), kernel.window[:1], kernel.window[1:], _all_filters(kernel), None)
 
 
 def draw_rows(stack: np.ndarray, kernel: KernelAxes, _: ChannelOptions) -> FilterTiles:
-    """Draw a window along one axis in all channels, one row for each."""
+    """Draw a one-dimensional window in all channels, one row per channel."""
     rows = () if kernel.channel is None else (kernel.channel,)
     return FilterTiles(stack[..., None], rows, kernel.window, _all_filters(kernel), None)
 
 
 def draw_filter(stack: np.ndarray, kernel: KernelAxes, options: ChannelOptions) -> FilterTiles:
-    """Draw one filter in every channel, a tile for each."""
+    """Draw one filter in every channel, one tile per channel."""
     return _fold_windows(
         kernel, stack[options.filter], np.full(kernel.num_channels, options.filter), np.arange(kernel.num_channels)
     )

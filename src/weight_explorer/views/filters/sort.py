@@ -1,4 +1,4 @@
-"""In which order filters are shown, and the number that each is ranked by."""
+"""The order of filters, and the number that each is ranked by."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from weight_explorer.views.filters.kernel_axes import KernelAxes, kernel_axes, s
 from weight_explorer.views.reading import chosen_record, kept_records, start_record, values_at_record
 from weight_explorer.views.similarity import similar_order
 
-# More than this take too long to compare each with each while a training runs.
+# Pairwise comparison of more than this takes too long during training.
 MAX_COMPARED = 256
 
 NORMALIZATION, SCALE = "BatchNormalization", "gamma"
 
-# The last few, since the same are asked for at every update.
+# The most recent orders, because the same ones are requested at every update.
 _order_cache: ArrayCache[np.ndarray] = ArrayCache(4)
 
 
 @dataclass(frozen=True, eq=False)
 class SortInput:
-    """What is to be sorted: tiles of a kernel, as an array of shape (tiles, channels, *window), and its sums of squares.
+    """The tiles to sort: an array of shape (tiles, channels, *window), and its sums of squares.
 
-    `indexes` are the filters and channels of the kernel's stack that they are.
+    `indexes` selects the filters and channels of the kernel's stack that form the tiles.
     """
 
     weight: Weight
@@ -42,14 +42,14 @@ class SortInput:
 
     @property
     def record_number(self) -> int:
-        """Number of the record on screen."""
+        """The number of the record on screen."""
         return chosen_record(self.weight, self.history, self.choice) or 0
 
     @functools.cached_property
     def relative_changes(self) -> np.ndarray | None:
-        """How far each tile moved since the start, as a share of its norm then; None where that is not kept, or is shown.
+        """The change of each tile since the start, relative to its norm then; None if the start is not kept, or is on screen.
 
-        One that was zero and is not any more has moved infinitely far.
+        The change is infinite for a tile that was zero and no longer is.
         """
         first = start_record(self.weight, self.history, self.record_number)
         start, now = self.values(first), self.values(self.record_number)
@@ -60,7 +60,7 @@ class SortInput:
             return np.where(moved == 0, 0.0, moved / before)
 
     def values(self, number: int) -> np.ndarray | None:
-        """Return the tiles' values at a record, of shape (tiles, channels, *window), None where they are not kept."""
+        """Return the values of the tiles at a record, of shape (tiles, channels, *window); None if they are not kept."""
         found = values_at_record(self.weight, self.history, number)
         if found is None or found[1] is not None:
             return None
@@ -69,7 +69,7 @@ class SortInput:
 
 
 def format_size(number: float) -> str:
-    """Write a size with three digits that count, always as many, so that they stand still while it changes.
+    """Format a size with exactly three significant digits, so that the width does not change with the number.
 
     >>> format_size(0.5), format_size(12.3456), format_size(float("nan"))
     ('0.500', '12.3', 'NaN')
@@ -79,7 +79,7 @@ def format_size(number: float) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileOrder:
-    """The order of the tiles, the number that stands beside each, how that is called, in words for a caption, and written."""
+    """The order of the tiles, the number beside each, its measure, a text for the caption, and a function that formats it."""
 
     order: np.ndarray
     numbers: np.ndarray
@@ -95,20 +95,20 @@ def sort_by_number(subject: SortInput) -> TileOrder:
 
 
 def sort_by_norm(subject: SortInput) -> TileOrder:
-    """Sort by the L2 norm of what is on screen, the largest first."""
+    """Sort by the L2 norm of what is on screen, largest first."""
     return _largest_first(np.sqrt(subject.squared_norms), "norm", "Sorted by norm")
 
 
 def sort_by_change(subject: SortInput) -> TileOrder:
-    """Sort by the size of the change since the start, as a share of the norm then, the largest first."""
+    """Sort by the size of the change since the start, relative to the norm then, largest first."""
     shares = np.zeros(len(subject.squared_norms)) if subject.relative_changes is None else subject.relative_changes
     return _largest_first(shares, "change since the start", "Sorted by change since the start", format_percent)
 
 
 def sort_by_similarity(subject: SortInput) -> TileOrder:
-    """Put alike ones next to each other, by their directions.
+    """Place tiles with similar directions next to each other.
 
-    It is the order of the last end of an epoch, so that tiles keep their places while an epoch is on.
+    The order is that at the end of the last epoch, so that tiles do not move during an epoch.
     """
     number = _last_epoch_end(subject)
     column, values = subject.history.weight_history(subject.weight.variable_key), subject.values(number)
@@ -121,7 +121,7 @@ def sort_by_similarity(subject: SortInput) -> TileOrder:
 
 
 def sort_by_gamma(subject: SortInput) -> TileOrder:
-    """Sort by the size of the scale that the following batch normalization gives each channel, the largest first."""
+    """Sort by the magnitude of the scale in the following batch normalization, largest first."""
     gamma = normalization_after(subject.history.catalog, subject.weight)
     values = _values_at_record(gamma, subject) if gamma else None
     if gamma is None or values is None:
@@ -140,7 +140,7 @@ SORTS: dict[str, Callable[[SortInput], TileOrder]] = {
 
 
 def sort_items(weight: Weight, history: History, count: int, *, of_filters: bool) -> tuple[MenuItem, ...]:
-    """Return the orders that there are of so many tiles, be they all filters, or one of them in every channel."""
+    """Return the available orders for `count` tiles: all filters, or one filter in every channel."""
     gamma = normalization_after(history.catalog, weight) if of_filters else None
     possible = {
         MenuItem("number", "number"): True,
@@ -153,7 +153,7 @@ def sort_items(weight: Weight, history: History, count: int, *, of_filters: bool
 
 
 def format_percent(share: float) -> str:
-    """Write a share in percent, one of nothing as infinite.
+    """Format a share as a percentage. A change from zero is infinite.
 
     >>> format_percent(0.1234), format_percent(float("inf"))
     ('12.3 %', '∞ %')
@@ -162,10 +162,10 @@ def format_percent(share: float) -> str:
 
 
 def normalization_after(catalog: Catalog, weight: Weight) -> Weight | None:
-    """Return the gamma of the batch normalization that takes what this kernel's layer puts out, or None.
+    """Return the gamma of the batch normalization that receives the output of this kernel's layer, or None.
 
-    Where the model has no graph, as one that is written as a class, it is the one that comes next in the tree, with as many
-    channels.
+    If the model has no graph, such as a subclassed model, it is that of the next layer in the tree, if the number of channels
+    matches.
     """
     kernel = kernel_axes(weight.axes)
     if kernel is None or weight.source_key:
@@ -199,7 +199,7 @@ def _largest_first(
 
 
 def _last_epoch_end(subject: SortInput) -> int:
-    """Return the last record up to the one on screen that was made at the end of an epoch, or the first one."""
+    """Return the last record, up to the one on screen, that ended an epoch, or the first record."""
     kept = [number for number in kept_records(subject.weight, subject.history) if number <= subject.record_number]
     steps = {step.number: step for step in subject.history.records}
     ends = (number for number in reversed(kept) if number in steps and steps[number].kind != "batch")

@@ -1,4 +1,4 @@
-"""The weight as a picture: every number a colored cell."""
+"""The Matrix view: a weight as a picture in which every number is a colored cell."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from weight_explorer.views.reading import (
 )
 from weight_explorer.views.sample_cells import sample_cells
 
-# Of no more than these along a side each has pixels of its own, on a small screen too.
+# With at most this many entries per side, each entry covers at least one pixel, even on a small screen.
 MAX_UNREDUCED_ENTRIES = 128
 
 
 def _cell_items(weight: Weight, history: History, choice: Choice) -> tuple[MenuItem, ...]:
     sides = chosen_layout(weight, history, choice).sides(weight.axes)
-    # Of a sample a mean of the few elements in a cell would say little.
+    # With a sample, a mean of the few elements in a cell would say little.
     if (
         keeps_sample_only(weight, history)
         or max(math.prod(axis.size for axis in side) for side in sides) <= MAX_UNREDUCED_ENTRIES
@@ -63,13 +63,13 @@ OPTIONS = (color_range.COLORS, *orders.OPTIONS, CELL, *layouts.OPTIONS)
 _cells_cache: ArrayCache[tuple[np.ndarray, int, int]] = ArrayCache(8)
 _order_cache: ArrayCache[np.ndarray] = ArrayCache(16)
 _counts_cache: ArrayCache[np.ndarray] = ArrayCache(16)
-# Where the newest record is followed, the order by similarity stays that of the record at which it was first asked for:
-# clustering at every record would hold up the training, and rows would jump.
+# While the newest record is followed, the order by similarity stays that of the record at which it was first requested.
+# Clustering at every record would delay training, and rows would jump.
 _similarity_cache: ArrayCache[tuple[np.ndarray, str]] = ArrayCache(64)
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Lay the weight out as rows and columns, reduced to at most 512 x 512 cells."""
+    """Lay the weight out as rows and columns, reduced to at most 512 × 512 cells."""
     found = find_inputs(weight, history, choice)
     if isinstance(found, EmptyPicture):
         return found
@@ -80,9 +80,9 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
 def reduced_cells(
     weight: Weight, history: History, choice: Choice, max_cells: int
 ) -> tuple[np.ndarray, int, int] | EmptyPicture:
-    """Reduce what is chosen to at most `max_cells` x `max_cells` cells, as `draw` does to 512 x 512, in the usual layout.
+    """Reduce the chosen quantity to at most `max_cells` × `max_cells` cells, like `draw` does, in the default layout.
 
-    Returns the cells and how many rows and columns one stands for, or why there are none.
+    Returns the cells and the numbers of rows and columns per cell, or a message that says why there are none.
     """
     found = find_inputs(weight, history, choice)
     if isinstance(found, EmptyPicture):
@@ -96,7 +96,7 @@ def reduced_cells(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _MatrixInput:
-    """What is to be drawn, and how it is laid out."""
+    """The quantity to draw, and its layout."""
 
     weight: Weight
     history: History
@@ -106,41 +106,41 @@ class _MatrixInput:
 
     @property
     def key(self) -> str:
-        """What a window is asked of; the same at every record and in every slice."""
+        """The key of the picture for viewports. It is the same at every record and in every slice."""
         return f"{self.weight.key} {self.layout.rows} by {self.layout.columns}"
 
     @property
     def sides(self) -> tuple[MatrixSide, MatrixSide]:
-        """Rows and columns."""
+        """The rows and the columns."""
         rows, columns = self.layout.sides(self.weight.axes)
         return MatrixSide(rows, 0), MatrixSide(columns, 1)
 
     @property
     def cache_key(self) -> tuple[Hashable, ...]:
-        """What tells it from everything else that is drawn from the same arrays."""
-        # The records by number too: the array of one that is dropped is filled anew, and then the same one holds other values.
+        """A key that distinguishes this from other results computed from the same arrays."""
+        # Includes record numbers: the array of a dropped record is reused, and the same array object then holds other values.
         numbers = tuple(step.number for step in (self.inputs.record, self.inputs.against) if step)
         return (self.weight.key, self.weight.shape, self.layout, self.choice.quantity, numbers)
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """The recorded arrays that it is drawn from: the very objects, by which what was computed of them is remembered."""
+        """The recorded arrays that it is drawn from. Caches identify them by object identity."""
         steps = [step.number for step in (self.inputs.record, self.inputs.against) if step]
         return self.values_at(*steps)
 
     def values_at(self, *numbers: int) -> tuple[np.ndarray, ...]:
-        """Return the values of records."""
+        """Return the kept values of some records."""
         column = self.history.weight_history(self.weight.variable_key)
         values = [column.values_at(number) for number in numbers] if column else []
         return tuple(value for value in values if value is not None)
 
     def chosen_option(self, option: ViewOption) -> str:
-        """Return what was chosen of an option."""
+        """Return the chosen value of an option."""
         return option.chosen(self.weight, self.history, self.choice)
 
 
 def _draw_whole(subject: _MatrixInput) -> MatrixPicture:
-    """Draw a weight that is kept whole, or a window of it."""
+    """Draw a weight that is kept whole, or a region of it."""
     plain = _lazy_matrix(subject)
     (row_order, row_words), (column_order, column_words) = (_sort_side(subject, side, plain) for side in subject.sides)
     orders = _expanded_order(row_order, subject, 0), _expanded_order(column_order, subject, 1)
@@ -188,7 +188,7 @@ def _draw_whole(subject: _MatrixInput) -> MatrixPicture:
 
 
 def _draw_sample(subject: _MatrixInput, sample: Sample) -> MatrixPicture:
-    """Draw what is kept of a weight too large for the memory: it is not sorted, and there is nothing finer to look at."""
+    """Draw the kept sample of a weight that is too large to keep whole. It is not sorted, and cannot be zoomed."""
     found, layout = subject.inputs, subject.layout
     values = found.reading.values
     rows, columns = (side.axes for side in subject.sides)
@@ -234,7 +234,7 @@ def _lazy_matrix(subject: _MatrixInput) -> LazyMatrix:
 
 
 def _sort_side(subject: _MatrixInput, side: MatrixSide, matrix: LazyMatrix) -> tuple[np.ndarray | None, str]:
-    """Return the order of one side, None for as it is, and the words for it."""
+    """Return the order of one side, None for the original order, and its description."""
     kind = subject.chosen_option(orders.OPTIONS[side.direction])
     if kind not in orders.SORT_TEXT:
         return None, ""
@@ -270,7 +270,7 @@ def _order_sentence(side: MatrixSide, text: str) -> str:
 
 
 def _change_since_start(subject: _MatrixInput, start: np.ndarray) -> LazyMatrix:
-    """Return the change since the start as a plane; no change where the weight had another shape then."""
+    """Return the change since the start as a lazy matrix. It is zero if the weight had another shape then."""
     found, index = subject.inputs, subject.weight.index
     before = start[index] if start.ndim >= len(index) else start
     before = before if before.shape == found.now.shape else found.now
@@ -286,7 +286,7 @@ def _order_key(order: np.ndarray | None) -> int:
     return 0 if order is None else hash(order.tobytes())
 
 
-# -- limits --------------------------------------------------------------------------------------------------------------
+# -- color range ---------------------------------------------------------------------------------------------------------
 
 
 def _color_scale(subject: _MatrixInput, matrix: LazyMatrix, cells: np.ndarray) -> color_range.ColorScale:
@@ -308,7 +308,7 @@ def _color_scale_args(subject: _MatrixInput, cells: np.ndarray, row: np.ndarray)
 
 
 def _statistics_row(subject: _MatrixInput, matrix: LazyMatrix) -> np.ndarray:
-    """Return the statistics of what is laid out: recorded, or of one slice computed."""
+    """Return the statistics of what is laid out: recorded ones, or for a single slice computed ones."""
     if not subject.layout.fixed:
         return statistics_row(subject.weight, subject.history, subject.choice, subject.inputs.record.number)
     return _counts_cache.get_or_compute(
@@ -316,11 +316,11 @@ def _statistics_row(subject: _MatrixInput, matrix: LazyMatrix) -> np.ndarray:
     )
 
 
-# -- places --------------------------------------------------------------------------------------------------------------
+# -- positions -----------------------------------------------------------------------------------------------------------
 
 
 def _index_mapping(subject: _MatrixInput) -> IndexMapping:
-    """Say where the elements stand in the whole weight, of which this may be a slice."""
+    """Return the mapping from cells to element indexes in the whole weight, of which this may be a slice."""
     items = list(subject.weight.index)
     num_axes = len(subject.weight.axes) + sum(isinstance(item, int) for item in items)
     items += [slice(None)] * (num_axes - len(items))
@@ -350,7 +350,7 @@ def _pins(subject: _MatrixInput, row_order: np.ndarray | None, column_order: np.
 
 
 def _indexes_in_picture(mapping: IndexMapping, index: tuple[int, ...], subject: _MatrixInput) -> list[int] | None:
-    """Return an element's indexes along the axes that are laid out; None where it is not among what is drawn."""
+    """Return an element's indexes along the laid-out axes; None if the element is not drawn."""
     if len(index) != len(mapping.offset):
         return None
     offsets = [item - base for item, base in zip(index, mapping.offset, strict=True)]
@@ -371,7 +371,7 @@ def _drawn_position(indexes: list[int], side: MatrixSide, order: np.ndarray | No
     return place
 
 
-# -- words ---------------------------------------------------------------------------------------------------------------
+# -- text ----------------------------------------------------------------------------------------------------------------
 
 
 def _caption(

@@ -1,4 +1,4 @@
-"""Which cells of a matrix are of frozen or of brushed elements: masks of the weight, laid out and reduced as its values are."""
+"""Overlays that mark the matrix cells of frozen or selected elements: masks laid out and reduced like the values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from weight_explorer.views.layout import Layout
 from weight_explorer.views.lazy_matrix import LazyMatrix, reduce_block
 from weight_explorer.views.selection import CellSelection, selected_elements
 
-# What a cell has of such elements.
+# Whether none, some, or all elements of a cell are masked.
 NONE, SOME, ALL = 0, 1, 2
 
 Masks = tuple[np.ndarray, ...]
@@ -28,16 +28,16 @@ _counts_cache: ArrayCache[int] = ArrayCache(16)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellGrid:
-    """The cells of a matrix: what of which weight they are laid out over, in which order, and how many each stands for.
+    """The cells of a matrix: the weight, its layout and order, and the rows and columns per cell.
 
     Attributes:
-        weight: The weight, or a slice.
+        weight: The weight, or a slice of it.
         layout: How it is laid out.
-        orders: Which row and which column of the layout stands at each; None for as they are.
-        order_keys: What tells the orders from others.
-        region: The rows and columns that there are cells of.
-        steps: How many rows and columns one stands for.
-        overview_steps: The same of a few cells of everything; None where there are none.
+        orders: For rows and for columns, the layout index at each drawn position; None for the original order.
+        order_keys: Keys that distinguish these orders from others.
+        region: The rows and columns covered by the cells.
+        steps: The numbers of rows and columns per cell.
+        overview_steps: The same for the overview of the whole matrix; None without an overview.
     """
 
     weight: Weight
@@ -50,19 +50,19 @@ class CellGrid:
 
     @property
     def full_region(self) -> Region:
-        """All rows and columns."""
+        """The region of all rows and columns."""
         sizes = [axis.size for axis in self.weight.axes]
         height, width = (int(np.prod([sizes[i] for i in side])) for side in (self.layout.rows, self.layout.columns))
         return Region(0, height, 0, width)
 
     @property
     def cache_key(self) -> tuple[Hashable, ...]:
-        """What tells it from everything else that the same masks are laid out as."""
+        """A key that distinguishes this grid from others that the same masks are reduced to."""
         return (self.weight.key, self.weight.shape, self.layout, self.order_keys)
 
 
 def frozen_overlay(history: History, number: int, grid: CellGrid) -> Overlay | None:
-    """Say which cells are of elements that were frozen at a record; None where none were."""
+    """Return an overlay of the elements that are frozen at a record; None if none are."""
     parts = frozen_parts(grid.weight, history, number)
     whole = next((part for part in parts if part.mask is None), None)
     if whole is not None:
@@ -79,7 +79,7 @@ def frozen_overlay(history: History, number: int, grid: CellGrid) -> Overlay | N
 
 
 def selection_overlay(selection: CellSelection | None, grid: CellGrid) -> Overlay | None:
-    """Say which cells are of elements that are brushed; None where none are."""
+    """Return an overlay of the selected elements; None if none are selected."""
     chosen = selected_elements(grid.weight, selection)
     cover = _overlay((chosen.mask,), grid) if chosen else None
     if chosen is None or selection is None:
@@ -113,12 +113,12 @@ def _reduced_masks(masks: Masks, grid: CellGrid, region: Region, steps: tuple[in
 
 
 def _flat_masks(masks: Masks, grid: CellGrid) -> list[np.ndarray]:
-    """Lay masks out; without a copy where that can be."""
+    """Lay masks out as matrices, without a copy where possible."""
     return [grid.layout.flatten(mask[grid.weight.index]).view(np.uint8) for mask in masks]
 
 
 def _reduce_masks(masks: Masks, grid: CellGrid, region: Region, steps: tuple[int, int]) -> np.ndarray:
-    """Say of every cell whether none, some or all of its elements are under one of the masks."""
+    """Return for each cell whether none, some, or all of its elements are in one of the masks."""
     planes = [LazyMatrix(flat, None, lambda now, _: now, *grid.orders) for flat in _flat_masks(masks, grid)]
     cells = np.empty(_cells_shape(region, steps), np.uint8)
     for (first, block), *others in zip(*(plane.blocks(region, steps[0]) for plane in planes), strict=True):

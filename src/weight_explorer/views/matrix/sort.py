@@ -1,4 +1,4 @@
-"""In which order rows and columns are drawn: by norm, change, mean, similarity or label."""
+"""The order of rows and columns: by norm, change, mean, similarity, or label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from weight_explorer.views.similarity import similar_order
 
 AS_IS, NORM, CHANGE, MEAN, SIMILARITY, LABEL = "as_is", "norm", "change", "mean", "similarity", "label"
 
-# Clustering takes 0.2 s of 1 024 rows of 768 and four times that of twice as many; it is done where a click waits for it.
+# Clustering takes 0.2 s for 1,024 rows of 768 numbers, and four times that for twice as many. It runs while a click waits.
 MAX_CLUSTERED = 1024
 
 SORT_TEXT = {
@@ -31,30 +31,30 @@ SORT_TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class MatrixSide:
-    """One side of a plane: its axes, the outer ones first, and whether they run down (0) or across (1)."""
+    """One side of a matrix: its axes, outermost first, and whether it is the rows (0) or the columns (1)."""
 
     axes: tuple[Axis, ...]
     direction: int
 
     @property
     def outer_axis(self) -> Axis:
-        """The axis whose entries are sorted; all that lies within an entry moves with it."""
+        """The axis whose entries are sorted. Everything within an entry moves with it."""
         return self.axes[0]
 
     @property
     def inner_size(self) -> int:
-        """Number of rows or columns of one entry."""
+        """The number of rows or columns per entry."""
         return int(np.prod([axis.size for axis in self.axes[1:]], dtype=np.int64))
 
     @property
     def has_equal_blocks(self) -> bool:
-        """Whether blocks hold the same entries again and again, so that all are sorted alike."""
+        """Whether the blocks hold the same kinds of entries, so that all blocks are sorted alike."""
         blocks = self.outer_axis.blocks
         return self.outer_axis.is_split and len({block.stop - block.start for block in blocks}) == 1
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """What is sorted within itself: everything, or each block where blocks differ in size."""
+        """The ranges that are sorted separately: the whole axis, or each block if blocks differ in size."""
         if self.outer_axis.is_split and not self.has_equal_blocks:
             return [(block.start, block.stop) for block in self.outer_axis.blocks]
         return [(0, self.outer_axis.size)]
@@ -83,9 +83,9 @@ OPTIONS = (ROWS, COLUMNS)
 
 
 def sort_order(kind: str, side: MatrixSide, matrix: LazyMatrix) -> np.ndarray:
-    """Return the entries of a side's outermost axis in the order they are to be drawn in.
+    """Return the entries of a side's outermost axis in drawing order.
 
-    Gates stay gates: the units are sorted over all of them and stand in the same order in each.
+    Gates stay together: units are sorted by their numbers in all gates, and have the same order in each gate.
     """
     if kind == SIMILARITY:
         return (
@@ -99,7 +99,7 @@ def sort_order(kind: str, side: MatrixSide, matrix: LazyMatrix) -> np.ndarray:
 
 
 def expand_order(order: np.ndarray, inner_size: int) -> np.ndarray:
-    """Return an order of entries as one of rows, of which each entry has `inner_size`.
+    """Expand an order of entries to an order of rows, with `inner_size` rows per entry.
 
     >>> expand_order(np.array([1, 0]), 3).tolist()
     [3, 4, 5, 0, 1, 2]
@@ -108,7 +108,7 @@ def expand_order(order: np.ndarray, inner_size: int) -> np.ndarray:
 
 
 def describe_sort(kind: str, side: MatrixSide, record: str = "") -> str:
-    """Say in words what the order is."""
+    """Describe the order."""
     within = f", in the same order in every {side.outer_axis.block_kind}" if side.has_equal_blocks else ""
     within = within or (f" within each {side.outer_axis.block_kind}" if len(side.ranges) > 1 else "")
     return f"{SORT_TEXT[kind]}{within}{f', as at {record}' if record else ''}"
@@ -120,7 +120,7 @@ def _by_similarity(side: MatrixSide, matrix: LazyMatrix) -> np.ndarray:
 
 
 def _vectors(side: MatrixSide, matrix: LazyMatrix) -> np.ndarray:
-    """Return all numbers of each entry as a row; of gates, those of a unit in all gates."""
+    """Return all numbers of each entry as a row. For gates, a row holds the numbers of one unit in all gates."""
     values = matrix.values_in(matrix.full_region)
     values = values if side.direction == 0 else values.T
     rows = values.reshape(side.outer_axis.size, -1)
@@ -135,14 +135,14 @@ def _repeat_in_blocks(order: np.ndarray, side: MatrixSide) -> np.ndarray:
 
 
 def _sort_entries(side: MatrixSide, keys: np.ndarray) -> np.ndarray:
-    """Sort an axis by keys, one for each entry, with equal ones as they are."""
+    """Return the order of an axis by sort keys, one per entry. Ties keep their original order."""
     if side.has_equal_blocks:
         return _repeat_in_blocks(np.argsort(keys.reshape(len(side.outer_axis.blocks), -1).sum(axis=0), kind="stable"), side)
     return np.concatenate([start + np.argsort(keys[start:stop], kind="stable") for start, stop in side.ranges])
 
 
 def _label_ranks(side: MatrixSide) -> np.ndarray:
-    """Return the place of each entry's label in the alphabet; the units of all gates have the names of the first."""
+    """Return the alphabetical rank of each entry's label. The units of all gates use the labels of the first gate."""
     labels = (
         side.outer_axis.labels[: side.outer_axis.block_size] * len(side.outer_axis.blocks)
         if side.has_equal_blocks

@@ -1,4 +1,4 @@
-"""What can be followed from record to record: statistics of a weight as curves, and which weights are put side by side."""
+"""Curves over all records: statistics of a weight or of several weights, and values of single elements."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from weight_explorer.views.choice import Choice
 from weight_explorer.views.reading import recorded_series
 
 MAX_POINTS = 1000
-# Parts are computed from values: of more records than this, of as many as that.
+# Statistics of slices are computed from values. If there are more records than this, that many evenly spaced ones are used.
 MAX_COMPUTED_RECORDS = 64
-# Quantiles are taken from histograms.
+# Quantiles are computed from histograms.
 MAX_HISTOGRAMS = 200
 MAX_LINES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One line: a number for each of some records, over their positions."""
+    """One curve: a number for each of some records, at their positions."""
 
     name: str
     x: np.ndarray
@@ -42,14 +42,15 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """Something of a weight that has a number at each record.
+    """A statistic that a weight has at each record.
 
     Attributes:
-        label: Its name in the menu.
-        unit: What it is measured in, for the axis.
-        compute: Makes it of the statistics of the quantity, and of the change since the record before, row by row.
-        is_signed: Whether it may be negative, so that a log axis shows how large it is.
-        quantile: Where it is taken from histograms, the share.
+        label: The label in the menu.
+        unit: The unit, for the axis.
+        compute: A function that computes it, row by row, from the statistics of the quantity, of the change since the previous
+            record, and of the value.
+        is_signed: Whether it may be negative. If so, a log axis shows its magnitude.
+        quantile: The quantile, if it is computed from histograms.
     """
 
     label: str
@@ -99,7 +100,7 @@ STATISTICS: dict[str, Statistic] = {
 
 
 def statistic_curve(name: str, weight: Weight, history: History, choice: Choice, statistic: Statistic) -> Curve:
-    """Return a statistic of a weight or of a slice at all records, or at as many as can be drawn or computed in time."""
+    """Return a statistic of a weight or of a slice over all records, or as many as can be drawn or computed in time."""
     if statistic.quantile is not None:
         found = history.histograms(weight.variable_key, MAX_HISTOGRAMS)
         return Curve(name, history.timeline.positions_of(found.record_numbers), found.quantiles((statistic.quantile,))[:, 0])
@@ -114,9 +115,9 @@ def statistic_curve(name: str, weight: Weight, history: History, choice: Choice,
     return Curve(name, x, statistic.compute(*rows), series.is_estimated or changes.is_estimated)
 
 
-# -- statistics of parts -------------------------------------------------------------------------------------------------
+# -- statistics of slices ------------------------------------------------------------------------------------------------
 
-# Rows of parts, with the values that they were computed from: a record remembers only the two parts looked at last.
+# Rows of slices, by the values they were computed from: a record itself keeps only the two slices used last.
 _ROWS_CACHE: weakref.WeakKeyDictionary[PartStatisticsCache, dict[tuple[str, int | None], np.ndarray]] = (
     weakref.WeakKeyDictionary()
 )
@@ -124,7 +125,7 @@ MAX_CACHED_ROWS = 64
 
 
 def series_for(weight: Weight, history: History, choice: Choice, quantity: str = "") -> StatisticsSeries:
-    """Return the statistics of a weight over time; those of a part at no more records than can be computed in time."""
+    """Return the statistics of a weight over time. For a slice, the number of records is limited by computing time."""
     compared = StatisticsQuery(quantity or choice.quantity, weight.index, choice.against)
     column = history.weight_history(weight.variable_key)
     if column is None or not compared.is_computed:
@@ -146,11 +147,11 @@ def series_for(weight: Weight, history: History, choice: Choice, quantity: str =
     return StatisticsSeries(numbers, history.timeline.positions_of(numbers), np.stack(rows), column.sample is not None)
 
 
-# -- which weights -------------------------------------------------------------------------------------------------------
+# -- weights to compare -------------------------------------------------------------------------------------------------
 
 
 def weight_blocks(weight: Weight, _: History) -> dict[str, Weight]:
-    """Return the blocks of a weight, such as its gates, along the last axis that has any."""
+    """Return the blocks of a weight, such as its gates, along the last axis with blocks."""
     axis = block_axis(weight)
     if axis is None or weight.source_key:
         return {}
@@ -158,7 +159,7 @@ def weight_blocks(weight: Weight, _: History) -> dict[str, Weight]:
 
 
 def weights_of_layer(weight: Weight, history: History) -> dict[str, Weight]:
-    """Return all weights that the layer holds itself."""
+    """Return all weights that the layer itself holds."""
     found = [each for each in history.catalog.weights.values() if each.layer == weight.layer and each.role != SEED_STATE]
     return _by_short_name({each.key: each.name for each in found}, history.catalog.weights)
 
@@ -171,13 +172,13 @@ def weights_of_role(weight: Weight, history: History) -> dict[str, Weight]:
 
 
 def _by_short_name(names: Mapping[str, str], weights: Mapping[str, Weight]) -> dict[str, Weight]:
-    """Return weights by a short name; by their whole key where two have the same one."""
+    """Return weights by a short name, or by their whole key if two have the same short name."""
     taken = list(names.values())
     return {name if taken.count(name) == 1 else key: weights[key] for key, name in names.items()}
 
 
 def largest(weights: Mapping[str, Weight], current: Weight, max_count: int = MAX_LINES) -> dict[str, Weight]:
-    """Return the largest weights, in their order, the one that is shown among them."""
+    """Return the largest weights in their original order, always including the one on screen."""
     order = sorted(weights, key=lambda name: (weights[name].variable_key != current.variable_key, -weights[name].size))[
         :max_count
     ]
@@ -193,7 +194,7 @@ def pins_of(weight: Weight, choice: Choice) -> tuple[tuple[int, ...], ...]:
 
 
 def pin_name(weight: Weight, index: tuple[int, ...]) -> str:
-    """Name an element as in Python.
+    """Return the name of an element in Python syntax.
 
     >>> pin_name(Weight("w", "kernel", "kernel", "l", (4, 6), "float32", ()), (3, 5))
     'kernel[3, 5]'
@@ -202,7 +203,7 @@ def pin_name(weight: Weight, index: tuple[int, ...]) -> str:
 
 
 def pin_curve(weight: Weight, index: tuple[int, ...], history: History, choice: Choice) -> Curve | None:
-    """Return the values of one element at the records that keep it, or its changes; None where it is not kept."""
+    """Return the values or changes of one element at the records that keep it; None if it is not kept."""
     column = history.weight_history(weight.variable_key)
     if column is None or not column.records_with_values:
         return None
@@ -228,7 +229,7 @@ def pin_curve(weight: Weight, index: tuple[int, ...], history: History, choice: 
 def _as_quantity(
     values: np.ndarray, numbers: np.ndarray, weight_history: WeightHistory, choice: Choice, at: Callable[[int], float]
 ) -> np.ndarray:
-    """Return the values as the chosen quantity has them."""
+    """Convert values to the chosen quantity."""
     kept = np.array(weight_history.records_with_values, np.int64)
     if choice.quantity == "value":
         return values

@@ -1,4 +1,4 @@
-"""Over time: statistics from record to record, of one weight or several, with the loss and metrics of the fit below."""
+"""The Over time view: statistics from record to record, of one or several weights, above the loss and metrics of the fit."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from weight_explorer.views.reading import explain_missing, kept_records
 
 VIEW = "over_time"
 SPREAD, THIS_WEIGHT = "spread", "this"
-# Lines of loss and metrics; there is no room for the names of more.
+# The maximum number of loss and metric curves. The names of more would not fit.
 MAX_METRICS = 4
-# Of so many records the names of metrics are looked for.
+# The number of recent records that are searched for names of metrics.
 NUM_RECENT_RECORDS = 50
-# More seams than this would be a hatching.
+# More epoch lines than this would look like hatching.
 MAX_EPOCH_LINES = 24
-# Pinned elements among other lines are drawn in the second half of the colors, which is dashed.
+# Pinned elements among other lines use the second half of the colors, which is dashed.
 MAX_PINS, PIN_COLORS = 6, 7
-# What was done to the weights other than by training steps: the words, the kinds of records, and the color.
+# Changes to the weights outside training steps: the text, the kinds of records, and the color.
 EDIT_MARKS = (
     ("edited", ("edited",), "edited"),
     ("restored", ("restored", "reverted"), "restored"),
@@ -79,7 +79,7 @@ OPTIONS = (STATISTIC, LINES, BELOW, LOG)
 
 
 def draw(weight: Weight, history: History, choice: Choice) -> Picture:
-    """Draw how statistics went; below them loss and metrics, or how large each change was; over the same time."""
+    """Draw statistics over time. Below, on the same axis: loss and metrics, or the size of each change."""
     series = curves.series_for(weight, history, choice)
     if not len(series):
         return explain_missing(weight, history)
@@ -102,13 +102,13 @@ def draw(weight: Weight, history: History, choice: Choice) -> Picture:
 
 
 def _with_boundaries(chart: Chart, boundaries: tuple[Mark, ...], charts: list[Chart]) -> Chart:
-    """Put the seams behind the lines, named in the first chart."""
+    """Draw the epoch, fit, and edit marks behind the curves. Only the first chart names them."""
     behind = boundaries if chart is charts[0] else tuple(replace(mark, name="") for mark in boundaries)
     return replace(chart, marks=(*behind, *chart.marks))
 
 
 def _boundary_marks(records: tuple[Record, ...], charts: list[Chart]) -> tuple[Mark, ...]:
-    """Mark the ends of epochs, where another fit began, and what no training step did."""
+    """Mark the ends of epochs, the starts of fits, and changes outside training steps."""
     x = np.concatenate([mark.x for chart in charts for mark in chart.marks] or [np.zeros(1)])
     low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
     epochs = np.arange(np.floor(low) + 1, np.ceil(high))
@@ -122,7 +122,7 @@ def _boundary_marks(records: tuple[Record, ...], charts: list[Chart]) -> tuple[M
 
 
 def _edit_marks(records: tuple[Record, ...], low: float, high: float) -> tuple[Mark, ...]:
-    """Mark what was done to the weights other than by training steps."""
+    """Mark changes to the weights outside training steps."""
     marks = []
     for words, kinds, color in EDIT_MARKS:
         x = np.unique([step.position for step in records if step.kind in kinds and low <= step.position <= high])
@@ -130,11 +130,11 @@ def _edit_marks(records: tuple[Record, ...], low: float, high: float) -> tuple[M
     return tuple(marks)
 
 
-# -- above ---------------------------------------------------------------------------------------------------------------
+# -- upper chart ---------------------------------------------------------------------------------------------------------
 
 
 def _spread_chart(weight: Weight, history: History, choice: Choice, *, is_log: bool) -> tuple[Chart, str]:
-    """Draw minimum, mean with standard deviation and maximum, and the pinned elements among them."""
+    """Draw the minimum, the mean with the standard deviation, the maximum, and the pinned elements."""
     series = curves.series_for(weight, history, choice)
     mean, std, x = series["mean"], series["std"], series.positions
     band = Mark("band", "mean ± std. deviation", "now", x, mean - std, mean + std)
@@ -182,7 +182,7 @@ def _line_marks(lines: list[Curve], first: int = 1) -> list[Mark]:
 
 
 def _make_chart(label: str, marks: list[Mark], *, is_log: bool, is_signed: bool) -> Chart:
-    """Make a chart; a log axis shows how large numbers are, with a gap where one is zero."""
+    """Make a chart. A log axis shows magnitudes, with a gap at zero."""
     if not is_log:
         return Chart("", "", label, tuple(marks))
     sized = tuple(Mark(mark.kind, mark.name, mark.color, mark.x, positive(np.abs(mark.y))) for mark in marks)
@@ -201,8 +201,8 @@ def _pin_curves(weight: Weight, history: History, choice: Choice) -> tuple[list[
 
 
 def _describe_ends(label: str, lines: list[Curve]) -> str:
-    """Say where the lines end: the highest and the lowest."""
-    # A layer that has left the model ends before the others.
+    """Describe the last values of the curves: the highest and the lowest."""
+    # A layer that was removed from the model ends before the others.
     when = "at the last record" + (" of each" if len({float(curve.x[-1]) for curve in lines}) > 1 else "")
     label = f"{label[:1].upper()}{label[1:]}"
     last = {curve.name: float(curve.y[-1]) for curve in lines if np.isfinite(curve.y[-1])}
@@ -219,7 +219,7 @@ def _describe_gaps(lines: list[Curve]) -> str:
     return f" {format_count(gaps)} points are not finite or not known: gaps." if gaps else ""
 
 
-# -- below ---------------------------------------------------------------------------------------------------------------
+# -- lower charts --------------------------------------------------------------------------------------------------------
 
 
 def _lower_charts(
@@ -232,7 +232,7 @@ def _lower_charts(
 
 
 def _logs_chart(records: tuple[Record, ...]) -> list[Chart]:
-    """Draw loss and metrics, those of validation where an epoch ended."""
+    """Draw loss and metrics; validation metrics only where an epoch ended."""
     told = [step for step in records if step.logs]
     names = list(dict.fromkeys(name for step in told[-NUM_RECENT_RECORDS:] for name in step.logs))
     if not names:
@@ -260,15 +260,15 @@ def _size_marks(series: StatisticsSeries, changes: StatisticsSeries, quantity: s
 
 
 def positive(values: np.ndarray) -> np.ndarray:
-    """Return what a log axis can show, else NaN."""
+    """Return values that a log axis can show, and NaN for all others."""
     return np.where(values > 0, values, np.nan)
 
 
-# -- words ---------------------------------------------------------------------------------------------------------------
+# -- text ----------------------------------------------------------------------------------------------------------------
 
 
 def _note(weight: Weight, history: History, series: StatisticsSeries, changes: StatisticsSeries, choice: Choice) -> str:
-    """Say where the numbers are not those of every element of every record."""
+    """Describe where the numbers do not cover every element of every record."""
     notes = []
     recorded = len(history.record_numbers(weight.variable_key))
     missed = recorded - len(kept_records(weight, history))
@@ -298,7 +298,7 @@ def _caption(series: StatisticsSeries, changes: StatisticsSeries, count: int) ->
 
 
 def _describe_last_change(changes: StatisticsSeries) -> str:
-    """Say how far the last change went, and in how many elements that cannot be told."""
+    """Describe the size of the last change, and for how many elements it is unknown."""
     last = {name: float(changes[name][-1]) for name in ("norm", "count", "nans", "positive_infs", "negative_infs")}
     left_out = last["nans"] + last["positive_infs"] + last["negative_infs"]
     if left_out and left_out >= last["count"]:

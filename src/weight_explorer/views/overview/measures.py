@@ -1,4 +1,4 @@
-"""The numbers that a table of all weights can show: a row for each."""
+"""The measures that the table of all weights can show, one row each."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ import numpy as np
 
 from weight_explorer.recording.statistics.summary import FIELD_INDEX, NON_FINITE_FIELDS, QUANTITIES
 
-# About this share of itself a weight changes in a batch where a training goes well: Karpathy,
+# The usual update ratio per batch, when training goes well: Karpathy,
 # https://cs231n.github.io/neural-networks-3/#ratio
 TYPICAL_RATIO = 1e-3
 
-# A logarithmic scale whose cells are all above 0, so that of several the largest is farthest from it: below float32's smallest.
+# The offset of logarithmic cells, below the exponent of the smallest float32. All cells are above 0, so that the largest of
+# several cells is the farthest from 0.
 LOWEST_EXPONENT = -46.0
 
-# Stands for a cell that would be exactly 0, which says that there is no value.
+# Replaces a cell that would be exactly 0, because 0 stands for a missing value.
 _TINY = np.float32(1e-30)
 
 _VALUE, _SINCE_START, _SINCE_LAST = range(len(QUANTITIES))
 
-# Makes values of statistics of shape (records, weights, `QUANTITIES`, `FIELDS`) and the norms that the weights started with.
+# Takes statistics of shape (records, weights, `QUANTITIES`, `FIELDS`), and the norms of the weights at their start.
 ComputeMeasure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class OverviewMeasure:
-    """A number that each weight has at each record; none is below zero.
+    """A number that each weight has at each record. It is never negative.
 
     Attributes:
-        label: Its name, in few words.
-        text: What it is, for a sentence.
-        compute: Computes it; NaN where it is not known.
-        quantity: The place in `QUANTITIES` of what it is a statistic of.
-        is_log: Whether its size is what matters.
-        is_ratio: Whether it has a usual value, `TYPICAL_RATIO`, from which colors go out.
-        per_batch: Whether it is to be divided by the batches since the record before.
-        cached_as: The measure whose cells are the same before that.
-        has_row_scale: Whether weights differ so much in it that each may have a scale of its own.
-        counts_not_finite: Whether NaN and Inf are what it counts.
-        unit: What is written behind it.
-        zero_text: What it means where it is exactly 0.
+        label: A short name.
+        text: A description, for use in a sentence.
+        compute: A function that computes it; NaN where it is not known.
+        quantity: The index in `QUANTITIES` of the quantity that it is a statistic of.
+        is_log: Whether it is shown on a logarithmic scale.
+        is_ratio: Whether it has a usual value, `TYPICAL_RATIO`, at the center of the color scale.
+        per_batch: Whether it is divided by the number of batches since the previous record.
+        cached_as: The measure that has the same cells before that division.
+        has_row_scale: Whether weights differ so much that each may have its own color scale.
+        counts_not_finite: Whether it counts NaN and Inf.
+        unit: The unit, written after the number.
+        zero_text: The meaning of a value of exactly 0.
     """
 
     label: str
@@ -59,11 +60,11 @@ class OverviewMeasure:
 
     @property
     def offset(self) -> float:
-        """What is subtracted from the logarithm."""
+        """The number that is subtracted from the logarithm."""
         return float(np.log10(TYPICAL_RATIO)) if self.is_ratio else LOWEST_EXPONENT
 
     def cells(self, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Return cells as `HeatmapScale` describes them."""
+        """Return cells in the format that `HeatmapScale` describes."""
         with np.errstate(all="ignore"):
             values = np.asarray(self.compute(rows, starts), np.float64)
             cells = (np.log10(values) - self.offset if self.is_log else values).astype(np.float32)

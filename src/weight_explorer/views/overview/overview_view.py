@@ -1,4 +1,4 @@
-"""All weights of a model over all records: a row for each weight, a column for each record, a color for one number."""
+"""The Overview: a heat map of one number, with a row for each weight and a column for each record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from weight_explorer.views.overview.weight_rows import WeightRows, cached_weight
 VIEW = OVERVIEW
 LABEL = "Every weight over time"
 
-# Stands for all weights where options are chosen: they are kept by role.
+# A placeholder for all weights when options are chosen, because options are kept by role.
 ALL_WEIGHTS = Weight(VIEW, OVERVIEW, OVERVIEW, "", (), "", ())
 
 STATISTIC = ViewOption(VIEW, "statistic", "show", fixed_items(*((name, measure.label) for name, measure in MEASURES.items())))
@@ -48,7 +48,7 @@ OPTIONS = (STATISTIC, ROW_SCALE)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ReducedCells:
-    """What is drawn, reduced to what fits the screen, and where it lies."""
+    """The drawn cells, reduced to fit the screen, and their position."""
 
     cells: np.ndarray
     steps: tuple[int, int]
@@ -59,7 +59,7 @@ class _ReducedCells:
 
 
 def _reduce(matrix: LazyMatrix, choice: Choice) -> tuple[_ReducedCells, np.ndarray]:
-    """Return the cells that are drawn, and those of everything."""
+    """Return the cells to draw, and the cells of the whole table."""
     whole = matrix.cells(matrix.full_region)
     seen = viewport_for(choice, VIEW, matrix.full_region)
     area = padded_region(seen, matrix.full_region) if seen else matrix.full_region
@@ -70,7 +70,7 @@ def _reduce(matrix: LazyMatrix, choice: Choice) -> tuple[_ReducedCells, np.ndarr
 
 
 def _per_batch(cells: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-    """Divide by the batches of each record; a record of an unknown number of batches has no value."""
+    """Divide by the number of batches of each record. If that number is unknown, the value is missing."""
     known = np.isfinite(gaps)
     shifted = cells - np.log10(np.maximum(np.where(known, gaps, 1), 1)).astype(np.float32)[:, None]
     shifted[cells == 0] = 0
@@ -79,21 +79,21 @@ def _per_batch(cells: np.ndarray, gaps: np.ndarray) -> np.ndarray:
 
 
 def _relative_to_row(cells: np.ndarray, row_maxima: np.ndarray) -> np.ndarray:
-    """Return cells as shares of their row's largest, which is given as a cell."""
+    """Return cells as shares of the largest cell in their row, which is given as a cell."""
     known = np.isfinite(cells) & (cells != 0)
     with np.errstate(invalid="ignore", over="ignore"):
         return np.where(known, 10.0 ** (cells - row_maxima[:, None]), cells).astype(np.float32)
 
 
 def _row_maxima(whole: np.ndarray) -> np.ndarray:
-    """Return the largest cell of each row, NaN where it has none."""
+    """Return the largest cell of each row; NaN if the row has no values."""
     known = np.where(np.isfinite(whole) & (whole != 0), whole, -np.inf).max(axis=1, initial=-np.inf)
     return np.where(np.isfinite(known), known, np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _OverviewData:
-    """What is drawn: `cells` are all, of shape (records, weights), and `is_estimated` says of which weights changes are."""
+    """The data to draw: all `cells`, of shape (records, weights), and which weights have estimated changes."""
 
     rows: WeightRows
     columns: RecordColumns
@@ -106,7 +106,7 @@ class _OverviewData:
 def _overview_data(catalog: Catalog, history: History, choice: Choice) -> _OverviewData:
     rows, columns, name = cached_weight_rows(catalog), RecordColumns.of(history), STATISTIC.chosen(ALL_WEIGHTS, history, choice)
     measure = MEASURES[name]
-    # What is told for each batch is kept as it was recorded: of how many batches a record is may be known later.
+    # Measures per batch are cached before the division: the number of batches of a record may become known later.
     known = get_series_cache(history, measure.cached_as or name, measure.cells).update(history, rows.keys, columns.numbers)
     cells = _per_batch(known.cells, columns.gaps) if measure.per_batch else known.cells
     return _OverviewData(rows, columns, measure, cells, known.names, known.is_estimated)
@@ -152,7 +152,7 @@ def draw(catalog: Catalog, history: History, choice: Choice, findings: Findings)
 
 
 def chosen_measure(history: History, choice: Choice) -> OverviewMeasure:
-    """Return the number that is shown."""
+    """Return the measure that is shown."""
     return MEASURES[STATISTIC.chosen(ALL_WEIGHTS, history, choice)]
 
 
@@ -170,7 +170,7 @@ def _scaled_to_rows(reduced: _ReducedCells, row_maxima: np.ndarray) -> _ReducedC
 
 
 def _finding_markers(rows: WeightRows, columns: RecordColumns, findings: Findings) -> tuple[FindingMarker, ...]:
-    """Mark every weight of every finding at the record that it is said of."""
+    """Mark every weight of every finding at the record of the finding."""
     if not len(columns.numbers):
         return ()
     places = {key: row for row, key in enumerate(rows.keys)}
@@ -182,7 +182,7 @@ def _finding_markers(rows: WeightRows, columns: RecordColumns, findings: Finding
     )
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+# -- text --------------------------------------------------------------------------------------------------------------
 
 
 def _caption(data: _OverviewData, steps: tuple[int, int]) -> str:
@@ -198,7 +198,7 @@ def _caption(data: _OverviewData, steps: tuple[int, int]) -> str:
 
 
 def _describe_newest(data: _OverviewData) -> str:
-    """Say what the newest record shows: between which weights the values lie, and what has none."""
+    """Describe the newest record: the weights with the smallest and largest values, and those without a value."""
     last, measure = data.cells[-1], data.measure
     known = np.flatnonzero(np.isfinite(last) & (last != 0))
     names, said = data.rows.axis.labels, []
@@ -232,7 +232,7 @@ _UNKNOWN_GAP = "How many batches lie between two records is unknown"
 
 
 def _describe_unknown_gaps(data: _OverviewData) -> str:
-    """Say for how many records the number of batches since the record before is unknown."""
+    """Describe for how many records the number of batches since the previous record is unknown."""
     count, of = data.columns.num_unknown, len(data.columns.numbers) - 1
     if not count:
         return ""
@@ -250,7 +250,7 @@ def _count_noun(number: int, noun: str) -> str:
 
 
 def explain(history: History, choice: Choice) -> str:
-    """Say what the table is, and what its numbers are."""
+    """Describe the table and its numbers."""
     measure = chosen_measure(history, choice)
     at_zero = " What starts at 0, as most biases, begins with large ones." if measure.is_ratio else ""
     return (
@@ -260,7 +260,7 @@ def explain(history: History, choice: Choice) -> str:
 
 
 def model_facts(catalog: Catalog) -> tuple[str, ...]:
-    """Say what the model holds, in a few short pieces for one line."""
+    """Describe the contents of the model in a few short texts for one line."""
     rows = cached_weight_rows(catalog)
     trained = sum(catalog.weights[key].trainable for key in rows.keys)
     return (

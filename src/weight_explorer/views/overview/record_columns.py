@@ -1,4 +1,4 @@
-"""All records from left to right: where epochs end, where fits begin, and how far records are apart."""
+"""The columns of the overview: all records, the ends of epochs, the starts of fits, and the batches between records."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ MAX_TICKS = 24
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordColumns:
-    """The records from left to right: their numbers, and for each the batches trained since the record before it.
+    """The records in order, with their numbers, and the number of batches trained since the previous record.
 
-    `all_records` are all records that there are, and `is_ahead` says whether their epochs are counted over several fits. What
-    is recorded at the end of an epoch when its last batch was recorded already is the same once more, and no column of its own:
-    it
-    would say that nothing moved.
+    `all_records` holds all kept records. `is_ahead` says whether their epochs are counted over several fits. A record at the
+    end of an epoch has no column if the last batch of the epoch was recorded too: both are the same, and the column would
+    say that nothing changed.
     """
 
     records: tuple[Record, ...]
@@ -36,7 +35,7 @@ class RecordColumns:
 
     @classmethod
     def of(cls, history: History) -> RecordColumns:
-        """Return all records; where some between were thinned away, batches are taken to be spread evenly over them."""
+        """Return the columns of all records. Where records were thinned out, batches are assumed to be spread evenly."""
         numbers = history.timeline.record_numbers
         gaps = np.full(len(numbers), np.nan)
         gaps[1:] = np.diff(history.timeline.total_batches) / np.diff(numbers)
@@ -46,25 +45,25 @@ class RecordColumns:
         return cls(steps, numbers[~is_twice], gaps[~is_twice], every, history.timeline.is_ahead_of_keras)
 
     def column_of(self, number: int) -> int:
-        """Return the column of a record, or of the last one before it that is kept."""
+        """Return the column of a record, or of the last kept record before it."""
         return max(0, int(np.searchsorted(self.numbers, number, side="right")) - 1)
 
     @property
     def median_gap(self) -> float | None:
-        """Batches between two records, the middle one of all; None where that is not known of any, as of checkpoints."""
+        """The median number of batches between two records; None if it is never known, as with checkpoints."""
         known = self.gaps[np.isfinite(self.gaps)]
         return float(np.median(known)) if known.size else None
 
     @property
     def num_unknown(self) -> int:
-        """Records for which the number of batches since the record before is unknown."""
+        """The number of records for which the number of batches since the previous record is unknown."""
         return int(np.isnan(self.gaps[1:]).sum())
 
     def typical_ratio(self, measure: OverviewMeasure) -> float | None:
-        """Return about how much a weight changes between two records where training goes well, to one digit.
+        """Return the usual relative change of a weight between two records, when training goes well, to one digit.
 
-        Changes that point anywhere add up like the steps of a random walk: of `n` batches to the square root of `n` times one.
-        Where the number of batches is not known, nothing is usual.
+        Changes in random directions add up like the steps of a random walk: over `n` batches, to the square root
+        of `n` times one change. If the number of batches is unknown, the result is None.
         """
         gap = 1.0 if measure.per_batch or len(self.numbers) < 2 else self.median_gap
         if gap is None:
@@ -73,7 +72,7 @@ class RecordColumns:
         return float(f"{TYPICAL_RATIO * math.sqrt(batches):.0e}")
 
     def count_labels(self) -> tuple[str, dict[int, int]]:
-        """Return what is counted along the side, and by column its number: epochs that ended, or records where none has yet."""
+        """Return the axis label, and a number for some columns: completed epochs, or records if no epoch has ended yet."""
         ends = [
             (step.epoch, step.number) for step in self.all_records if not step.batch and step.epoch and step.kind != "start"
         ]
@@ -86,7 +85,7 @@ class RecordColumns:
 
 
 def column_ticks(labels: dict[int, int], visible: Region) -> tuple[tuple[int, str], ...]:
-    """Label as many columns of those that are looked at as there is room for, at round numbers."""
+    """Return labels at round numbers for the visible columns, as many as fit."""
     inside = {column: number for column, number in sorted(labels.items()) if visible.left <= column < visible.right}
     for step in (base * 10**power for power in range(10) for base in (1, 2, 5)):
         found = tuple((column, str(number)) for column, number in inside.items() if number % step == 0)
@@ -96,11 +95,11 @@ def column_ticks(labels: dict[int, int], visible: Region) -> tuple[tuple[int, st
 
 
 def fit_boundaries(records: tuple[Record, ...]) -> tuple[int, ...]:
-    """Return the columns at which another fit begins."""
+    """Return the columns at which a new fit begins."""
     fits = np.array([step.fit for step in records])
     return tuple((np.flatnonzero(np.diff(fits)) + 1).tolist())
 
 
 def edit_columns(records: tuple[Record, ...]) -> tuple[tuple[int, str], ...]:
-    """Return the columns of records that show what no training step did to the weights, and what that was."""
+    """Return the columns of changes outside training steps, with a description of each."""
     return tuple((column, describe_change(step)) for column, step in enumerate(records) if step.kind in CHANGE_DESCRIPTIONS)

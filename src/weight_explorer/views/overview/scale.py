@@ -1,4 +1,4 @@
-"""How the cells of a heat table are colored: for each measure a scale that misleads nobody."""
+"""The color scales of the overview: one for each measure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from weight_explorer.pictures.data import HeatmapScale
 from weight_explorer.views.overview.measures import OverviewMeasure
 
-# How far colors go out to either side of what is usual, and how far they reach down from the largest, in powers of ten.
+# How far colors extend to each side of the usual value, and how far below the largest value, in powers of ten.
 HALF_DECADES = 3
 MAX_DECADES = 5
 
@@ -18,10 +18,10 @@ _RELATIVE_TICKS = ((0.0, "0"), (0.5, "50 %"), (1.0, "its largest"))
 
 
 def heatmap_scale(measure: OverviewMeasure, all_cells: np.ndarray, typical: float | None) -> HeatmapScale:
-    """Say how cells are colored: where nothing is known to be usual, up to the power of ten above the largest."""
+    """Return the color scale of a measure. Without a usual value, it ends at the power of ten above the largest value."""
     has_middle = measure.is_ratio and typical is not None
     words = HeatmapScale(measure.label, 0.0, 100.0, measure.is_log, measure.offset, has_middle, measure.unit, measure.zero_text)
-    if measure.is_ratio:  # of which cells are reduced so
+    if measure.is_ratio:  # describes how cells of ratios are reduced
         words = replace(words, aggregate_text="the one farthest from 1e-3")
     if measure.is_ratio and typical is not None:
         return _scale_around(words, math.log10(typical) - measure.offset, typical)
@@ -38,7 +38,7 @@ def heatmap_scale(measure: OverviewMeasure, all_cells: np.ndarray, typical: floa
 
 
 def _scale_around(scale: HeatmapScale, middle: float, typical: float) -> HeatmapScale:
-    """Let colors go out from what is usual, over three powers of ten to either side."""
+    """Center the scale on the usual value, with three powers of ten to each side."""
     low, high = middle - HALF_DECADES, middle + HALF_DECADES
     powers = range(math.ceil(low + scale.offset - 1e-9), math.floor(high + scale.offset + 1e-9) + 1)
     ticks = {exponent - scale.offset: _power_label(exponent) for exponent in powers}
@@ -49,7 +49,7 @@ def _scale_around(scale: HeatmapScale, middle: float, typical: float) -> Heatmap
 
 
 def relative_scale(scale: HeatmapScale) -> HeatmapScale:
-    """Return the scale of cells that are shares of their row's largest."""
+    """Return the scale of cells that are shares of the largest cell in their row."""
     return replace(scale, low=0.0, high=1.0, is_log=False, offset=0.0, ticks=_RELATIVE_TICKS)
 
 

@@ -1,4 +1,4 @@
-"""One statistic of every weight at every record, kept from picture to picture: only what is new is computed."""
+"""A cache of one statistic of every weight at every record. Only new records are computed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from weight_explorer.recording.history import History, StatisticsChunk
 from weight_explorer.recording.records import Record
 from weight_explorer.recording.statistics.summary import FIELD_INDEX, QUANTITIES
 
-# Makes cells of statistics of shape (records, weights, `QUANTITIES`, `FIELDS`); its second argument is the norm of each weight
-# at its first record. A cell of 0 says that there is no value.
+# Returns cells for statistics of shape (records, weights, `QUANTITIES`, `FIELDS`). The second argument is the norm of each
+# weight at its first record. A cell of 0 stands for a missing value.
 ToCells = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-# Statistics of so many are copied at a time.
+# The number of chunks whose statistics are copied at a time.
 MAX_JOINED_CHUNKS = 32
 
 _NORM, _COUNT = FIELD_INDEX["norm"], FIELD_INDEX["count"]
@@ -28,7 +28,7 @@ _SINCE_START = QUANTITIES.index("since_start")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedSeries:
-    """Cells of shape (records, weights), the names of the records, and of which weights changes are estimated from a sample."""
+    """Cells of shape (records, weights), the names of the records, and which weights have changes estimated from a sample."""
 
     cells: np.ndarray
     names: tuple[str, ...]
@@ -36,9 +36,9 @@ class CachedSeries:
 
 
 class SeriesCache:
-    """Cells of some weights at all records of one past. For several threads.
+    """Cells of some weights at all records of one history. It is thread-safe.
 
-    What it gives is never written again.
+    Returned arrays are never modified later.
     """
 
     def __init__(self, to_cells: ToCells) -> None:
@@ -55,9 +55,9 @@ class SeriesCache:
         self._is_estimated = np.zeros(len(keys), bool)
 
     def update(self, history: History, keys: tuple[str, ...], numbers: np.ndarray) -> CachedSeries:
-        """Return what is known of these weights at the wanted records.
+        """Return the cells of these weights at the given records.
 
-        `numbers` are numbers of records, ascending: the same as last time, fewer and new ones.
+        `numbers` are record numbers in ascending order. Compared with the last call, records may be missing or new.
         """
         with self._lock:
             if (keys, history.num_dropped_weights) != (self._keys, self._num_forgotten):
@@ -67,13 +67,13 @@ class SeriesCache:
             return CachedSeries(self._cells[: len(numbers)], self._names, self._is_estimated.copy())
 
     def _drop(self, numbers: np.ndarray) -> None:
-        """Drop the records that are not kept any more."""
+        """Drop the records that the history has dropped."""
         stay = np.isin(self._numbers, numbers)
         if not stay.all():
             self._cells = self._cells[: len(stay)][stay]
             self._numbers = self._numbers[stay]
             self._names = tuple(itertools.compress(self._names, stay))
-        if not np.array_equal(self._numbers, numbers[: len(self._numbers)]):  # an older past than last time
+        if not np.array_equal(self._numbers, numbers[: len(self._numbers)]):  # an older history than in the last call
             self._reset(self._keys, self._num_forgotten)
 
     def _add(self, history: History, numbers: np.ndarray) -> None:
@@ -108,10 +108,10 @@ class SeriesCache:
         norms = chunk.rows[0, slots, 0, _NORM]
         self._starts[columns] = np.where(is_first, np.where(np.isnan(norms), 0, norms), self._starts[columns])
         rows = chunk.rows[:, slots]
-        # Of a sample `count` is how many elements changes were computed from; values are always read whole.
+        # With a sample, `count` is the number of elements that changes were computed from. Values are always read whole.
         self._is_estimated[columns] = rows[-1, :, _SINCE_START, _COUNT] < rows[-1, :, 0, _COUNT]
         if is_first.any():
-            rows[0, is_first, _SINCE_START:] = np.nan  # at its first record nothing has changed yet
+            rows[0, is_first, _SINCE_START:] = np.nan  # nothing has changed yet at the first record
         added[np.ix_(places[known], columns)] = self._to_cells(rows[known], self._starts[columns])
 
 
@@ -120,7 +120,7 @@ def _record_name(record: Record) -> str:
 
 
 def _join_small_chunks(chunks: Iterator[StatisticsChunk]) -> Iterator[StatisticsChunk]:
-    """Join stretches of the same weights, each of few records: a call of NumPy costs as much for one record as for many."""
+    """Join chunks of the same weights that hold few records: a NumPy call costs about as much for one record as for many."""
     several: list[StatisticsChunk] = []
     for stretch in chunks:
         if several and (len(several) == MAX_JOINED_CHUNKS or not _has_same_weights(stretch, several[0])):
@@ -147,6 +147,6 @@ _caches_lock = threading.Lock()
 
 
 def get_series_cache(history: History, name: str, to_cells: ToCells) -> SeriesCache:
-    """Return what is kept of a past under a name."""
+    """Return the cache of a history under a name."""
     with _caches_lock:
         return _caches.setdefault(history.base_history, {}).setdefault(name, SeriesCache(to_cells))

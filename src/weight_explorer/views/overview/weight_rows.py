@@ -1,4 +1,4 @@
-"""All weights of a model from top to bottom, with names that are short and tell them apart."""
+"""The rows of the overview: all weights, with short and unique names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from weight_explorer.catalog.schema import SEED_STATE, Axis, Block, Catalog
 
 @dataclass(frozen=True, slots=True)
 class WeightRows:
-    """The weights from top to bottom, named so that each name tells one from all others, and layer by layer."""
+    """The weights from top to bottom, with unique names, grouped by layer."""
 
     keys: tuple[str, ...]
     axis: Axis
 
 
 def weight_rows(catalog: Catalog) -> WeightRows:
-    """Return all weights in the order of the tree, each at the first layer that holds it."""
+    """Return all weights in tree order. A shared weight appears at the first layer that holds it."""
     found: dict[str, tuple[str, ...]] = {}
     for node in catalog.nodes.values():
         for key in node.weights:
@@ -31,7 +31,7 @@ def weight_rows(catalog: Catalog) -> WeightRows:
 
 
 def _short_names(paths: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Name each weight by the end of the way that leads to it, as much of that as tells it from all others."""
+    """Name each weight by the end of its path, as long as needed to be unique."""
     names: dict[str, str] = {}
     longest = max(map(len, paths.values()), default=0)
     for length in range(2, max(longest, 2) + 1):
@@ -54,12 +54,12 @@ def _layer_blocks(paths: dict[str, tuple[str, ...]]) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-# Weakly: a catalog holds the live variables of its model.
+# A weak reference, because a catalog holds the live variables of its model.
 _rows_cache: list[tuple[weakref.ref[Catalog], WeightRows]] = []
 
 
 def cached_weight_rows(catalog: Catalog) -> WeightRows:
-    """Return the rows of a catalog; those of the last few are remembered as long as the catalog is there."""
+    """Return the rows of a catalog. The most recent ones are cached as long as their catalog exists."""
     for known, rows in _rows_cache[:]:
         if known() is catalog:
             return rows
