@@ -212,8 +212,9 @@ class Pressing(keras.callbacks.Callback):
         while not self.stop.is_set():
             self.answers += [order(self.explorer, deed, "0.5") for deed in ("set", "initialize", "undo")]
 
-    def on_train_begin(self, logs=None):
-        self.thread.start()
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:  # once every callback knows of the training
+            self.thread.start()
 
     def on_train_end(self, logs=None):
         self.stop.set()
@@ -230,7 +231,7 @@ def test_a_fit_in_which_edits_are_refused_is_bit_identical(model, view):
         explorer = WeightExplorer(model)
         explorer.select("hidden", role="kernel", view=view)
         pressing = [Pressing(explorer)] if with_orders else []
-        model.fit(*DATA, batch_size=8, epochs=6, verbose=0, callbacks=[explorer.callback, *pressing])
+        model.fit(*DATA, batch_size=8, epochs=6, verbose=0, callbacks=[*pressing, explorer.callback])
         values.append([value.tobytes() for value in model.get_weights()])
     assert values[0] == values[1]
     assert len(pressing[0].answers) > 3

@@ -346,7 +346,7 @@ class WeightExplorer(ipywidgets.VBox):
         |---|---|
         | `matrix` | `rows`, `columns`: as_is, norm, change, mean, similarity, label |
         | | `colors`: drawn, sigma, time; `cell`: extreme, mean |
-        | | `layout`: grid, slice; `down`, `across`: an axis; `axis_0` to `axis_7`: the index on an axis that is not shown |
+        | | `layout`: grid, slice; `down`, `across`: an axis; `axis_0` to `axis_7`: a number, on an axis not shown |
         | `filters` | `channels`: rgb, rows, strongest, one, norm, mean, filter; `channel`, `filter`, `page`: a number |
         | | `sort`: number, norm, change, similarity, gamma; `colors`: common, own |
         | `distribution` | `form`: histogram, ridges, percentiles; `blocks`: together, overlaid, beside |
